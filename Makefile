@@ -1,0 +1,50 @@
+# Everything here works on a machine with Python 3.11+, make and git alone.
+SHELL := /bin/sh
+PYTHON ?= python3
+UV := .tools/bin/uv
+PY := .venv/bin/python
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE := 1
+
+# mypy's Django plugin reads the settings; it reaches no server and opens nothing with these.
+LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
+	POOL_SEALING_PUBLIC_KEYS=lint:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+
+.PHONY: demo run test test-browser lint bench setup format
+
+setup: .venv/.complete
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+
+.venv/.complete: .tools/bin/uv uv.lock pyproject.toml
+	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+# The recipes exec, so that a signal to make's child reaches the program and not a shell in between.
+demo: setup
+	@exec $(PY) -m portal.demo $(if $(ONCE),--once)
+
+run: setup
+	@exec $(PY) -m portal.demo --run '$(CMD)'
+
+test: setup
+	@exec $(PY) -m pytest $(ARGS)
+
+test-browser: setup
+	@exec $(PY) -m pytest -m browser $(ARGS)
+
+lint: setup
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(LINT_ENV) $(PY) -m mypy .
+	@.venv/bin/lint-imports
+	@.venv/bin/djlint --check --lint --quiet templates
+
+format: setup
+	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format --quiet . ; .venv/bin/djlint --reformat --quiet templates
+
+bench: setup
+	@exec $(PY) -m benchmarks

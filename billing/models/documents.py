@@ -1,0 +1,177 @@
+"""What we tell a customer about money: settlements and invoices, their lines, numbers and files."""
+
+from functools import partial
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from billing.models.contracts import Contract, ContractVersion
+from customers.codes import new_code
+from customers.models import Customer, TenantModel
+from mining.models import Reward
+
+
+class DocumentType(models.TextChoices):
+    SETTLEMENT = "settlement"  # the provider owes the customer
+    INVOICE = "invoice"  # the customer owes the provider
+
+
+class DocumentStatus(models.TextChoices):
+    DRAFT = "draft"
+    ISSUED = "issued"
+    DISCARDED = "discarded"
+
+
+class Document(TenantModel):
+    """One contract, one period, one asset. A draft is computed freely; once issued the database freezes it."""
+
+    code = models.CharField(max_length=32, default=partial(new_code, "doc"), editable=False)
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="documents")
+    contract = models.ForeignKey(Contract, models.PROTECT, db_constraint=False, related_name="documents")
+    period = DateRangeField()  # UTC days, half-open
+    asset = models.CharField(max_length=8, default="BTC")
+    status = models.CharField(max_length=16, choices=DocumentStatus, default=DocumentStatus.DRAFT)
+    type = models.CharField(max_length=16, choices=DocumentType)
+    # Sum of the lines; + the provider owes the customer. The document's total is its absolute value.
+    balance_sat = models.BigIntegerField()
+    created_at = models.DateTimeField()
+    computed_at = models.DateTimeField()
+    series = models.CharField(max_length=16, null=True)
+    sequence = models.PositiveIntegerField(null=True)
+    number = models.CharField(max_length=32, null=True)
+    issued_at = models.DateTimeField(null=True)
+    issued_on = models.DateField(null=True)
+    # Parties, terms and what else the document says, as it stood at issue.
+    snapshot = models.JSONField(null=True)
+
+    customer_field = "customer"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "code"], name="billing_document_code"),
+            models.UniqueConstraint(fields=["provider", "series", "sequence"], name="billing_document_sequence"),
+            models.UniqueConstraint(fields=["provider", "number"], name="billing_document_number"),
+            models.CheckConstraint(
+                condition=Q(
+                    status="issued",
+                    series__isnull=False,
+                    sequence__isnull=False,
+                    number__isnull=False,
+                    issued_at__isnull=False,
+                    issued_on__isnull=False,
+                    snapshot__isnull=False,
+                )
+                | Q(
+                    ~Q(status="issued"),
+                    series=None,
+                    sequence=None,
+                    number=None,
+                    issued_at=None,
+                    issued_on=None,
+                    snapshot=None,
+                ),
+                name="billing_document_number_when_issued",
+            ),
+            models.CheckConstraint(
+                condition=Q(type="settlement", balance_sat__gte=0) | Q(type="invoice", balance_sat__lt=0),
+                name="billing_document_type_by_sign",
+            ),
+            ExclusionConstraint(
+                name="billing_document_period_once",
+                expressions=[
+                    (
+                        Func(F("provider_id"), F("provider_id"), Value("[]"), function="int8range"),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    (
+                        Func(F("contract_id"), F("contract_id"), Value("[]"), function="int8range"),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    ("period", RangeOperators.OVERLAPS),
+                ],
+                condition=~Q(status="discarded"),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["provider", "-id"], name="billing_document_newest"),
+            models.Index(fields=["provider", "customer", "-id"], name="billing_document_customer"),
+        ]
+
+
+class LineKind(models.TextChoices):
+    REGULAR = "regular"
+    CORRECTION = "correction"
+
+
+class LineComponent(models.TextChoices):
+    PAY_CUSTOMER = "pay_customer"  # paid to the provider's main balance: the provider owes the customer part
+    BILL_CUSTOMER = "bill_customer"  # paid to the customer's address: the customer owes the provider part
+
+
+class DocumentLine(TenantModel):
+    """One reward's amount in a document: target minus billed. + the provider owes."""
+
+    document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, related_name="lines")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=LineKind)
+    component = models.CharField(max_length=16, choices=LineComponent)
+    reward = models.ForeignKey(Reward, models.PROTECT, db_constraint=False, related_name="lines")
+    version = models.ForeignKey(ContractVersion, models.PROTECT, null=True, db_constraint=False, related_name="+")
+    day = models.DateField()
+    amount_sat = models.BigIntegerField()
+    net_sat = models.BigIntegerField()
+    provider_share_sat = models.BigIntegerField()
+    customer_share_sat = models.BigIntegerField()
+    reason = models.CharField(max_length=32, blank=True, default="")
+    corrects = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
+    # The record's facts as they stood when the line was computed, so that the document can be read for ever.
+    facts = models.JSONField()
+
+    customer_field = "customer"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "document", "position"], name="billing_line_position"),
+            models.UniqueConstraint(fields=["provider", "document", "reward", "component"], name="billing_line_once"),
+            models.CheckConstraint(
+                condition=Q(net_sat=F("provider_share_sat") + F("customer_share_sat")),
+                name="billing_line_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(component="pay_customer", amount_sat=F("customer_share_sat"))
+                | Q(component="bill_customer", amount_sat=-F("provider_share_sat")),
+                name="billing_line_amount",
+            ),
+        ]
+        indexes = [models.Index(fields=["provider", "reward"], name="billing_line_reward")]
+
+
+class DocumentSeries(TenantModel):
+    """The last number of a series. Taken only at issue, as the last write before commit: gap-free."""
+
+    series = models.CharField(max_length=16)
+    last_sequence = models.PositiveIntegerField(default=0)
+    last_issued_on = models.DateField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "series"], name="billing_series_once")]
+
+
+class DocumentFile(TenantModel):
+    """The PDF of an issued document: made once, later downloads return the same bytes. Append-only."""
+
+    document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, related_name="files")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    content = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    template_version = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+
+    customer_field = "customer"
+    append_only = True
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "document"], name="billing_file_once")]

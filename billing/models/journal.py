@@ -1,0 +1,74 @@
+"""The books: accounts, transactions and their legs. Debit +, credit −; each transaction sums to zero per asset."""
+
+from functools import partial
+
+from django.db import models
+from django.db.models import Q
+
+from customers.codes import new_code
+from customers.models import Customer, TenantModel
+
+
+class LedgerAccount(TenantModel):
+    """An account of the chart, per asset; `payable` and `receivable` are per customer."""
+
+    class Name(models.TextChoices):
+        PAYABLE = "payable"  # liability: owed to a customer by issued settlements
+        RECEIVABLE = "receivable"  # asset: owed by a customer for issued invoices
+        CUSTODY = "custody:main_balance"  # asset: the provider's exchange balance, the part we account for
+        INCOME_REVENUE_SHARE = "income:revenue_share"
+
+    name = models.CharField(max_length=32, choices=Name)
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, db_constraint=False, related_name="+")
+    asset = models.CharField(max_length=8)
+
+    append_only = True
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "name", "customer", "asset"],
+                name="billing_ledger_account_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(name__in=["payable", "receivable"], customer__isnull=False)
+                | (~Q(name__in=["payable", "receivable"]) & Q(customer=None)),
+                name="billing_ledger_account_customer",
+            ),
+        ]
+
+
+class JournalTx(TenantModel):
+    """One business event, posted at most once."""
+
+    code = models.CharField(max_length=32, default=partial(new_code, "jtx"), editable=False)
+    posted_at = models.DateTimeField()
+    effective_on = models.DateField()
+    event_key = models.CharField(max_length=100)  # derived from the event, as document:<code>:issued
+    reverses = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
+    # The database transaction that made the header: legs may be added in it only (the database fills it in).
+    made_in = models.BigIntegerField(default=0)
+
+    append_only = True
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "code"], name="billing_tx_code"),
+            models.UniqueConstraint(fields=["provider", "event_key"], name="billing_tx_event_once"),
+            models.UniqueConstraint(fields=["provider", "reverses"], name="billing_tx_reversed_once"),
+        ]
+
+
+class JournalEntry(TenantModel):
+    """A leg: a non-zero amount in the asset's smallest unit."""
+
+    tx = models.ForeignKey(JournalTx, models.PROTECT, db_constraint=False, related_name="entries")
+    account = models.ForeignKey(LedgerAccount, models.PROTECT, db_constraint=False, related_name="entries")
+    asset = models.CharField(max_length=8)
+    amount_sat = models.BigIntegerField()
+
+    append_only = True
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(amount_sat=0), name="billing_entry_not_zero")]

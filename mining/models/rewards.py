@@ -1,0 +1,126 @@
+"""Rewards as the pool tells them: the current fact, every observation that changed it, and what was not taken in."""
+
+from functools import partial
+
+from django.db import models
+from django.db.models import F, Q
+
+from customers.codes import new_code
+from customers.models import Customer, TenantModel
+from mining.models.accounts import MiningAccount
+from mining.models.runs import SyncRun
+
+
+class RewardStatus(models.TextChoices):
+    PENDING = "pending"
+    SUCCESSFUL = "successful"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"  # the pool said something else: kept raw, not billed
+
+
+class Destination(models.TextChoices):
+    MAIN_BALANCE = "main_balance"
+    EXTERNAL_ADDRESS = "external_address"
+    UNKNOWN = "unknown"
+
+
+class Reward(TenantModel):
+    """One reward record. The pool gives no id; identity is (account, exact moment, currency, occurrence).
+
+    Amounts: `*_raw` as the pool wrote them, NUMERIC beside, and satoshi: total and net half-even, fee = total − net.
+    """
+
+    code = models.CharField(max_length=32, default=partial(new_code, "rwd"), editable=False)
+    mining_account = models.ForeignKey(MiningAccount, models.PROTECT, db_constraint=False, related_name="rewards")
+    # The account's customer, null while unassigned. Kept here so that the policy and lists need no join.
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, db_constraint=False, related_name="rewards")
+    reward_at = models.DateTimeField()
+    day = models.DateField()  # the UTC date of reward_at
+    currency = models.CharField(max_length=16)
+    occurrence = models.PositiveSmallIntegerField()
+    total_raw = models.CharField(max_length=64)
+    net_raw = models.CharField(max_length=64)
+    fee_raw = models.CharField(max_length=64)
+    total_amount = models.DecimalField(max_digits=38, decimal_places=18)
+    net_amount = models.DecimalField(max_digits=38, decimal_places=18)
+    fee_amount = models.DecimalField(max_digits=38, decimal_places=18)
+    total_sat = models.BigIntegerField()
+    net_sat = models.BigIntegerField()
+    fee_sat = models.BigIntegerField()
+    fpps_rate = models.DecimalField(max_digits=38, decimal_places=18, null=True)
+    hashrate_hs = models.DecimalField(max_digits=38, decimal_places=6, null=True)
+    status = models.CharField(max_length=16, choices=RewardStatus)
+    status_raw = models.CharField(max_length=64)
+    payout_destination = models.CharField(max_length=32, choices=Destination)
+    payout_address = models.CharField(max_length=128, null=True)
+    transaction_hash = models.CharField(max_length=128, null=True)
+    paid_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of the record's canonical text: equal records pair by it
+    first_seen_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    missing_since = models.DateTimeField(null=True)  # no longer listed by the pool: an alert, never a cancellation
+
+    customer_field = "customer"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "code"], name="mining_reward_code"),
+            models.UniqueConstraint(
+                fields=["provider", "mining_account", "reward_at", "currency", "occurrence"],
+                name="mining_reward_identity",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_sat=F("net_sat") + F("fee_sat")), name="mining_reward_sat_identity"
+            ),
+            models.CheckConstraint(
+                condition=Q(total_amount=F("net_amount") + F("fee_amount")),
+                name="mining_reward_amount_identity",
+            ),
+            models.CheckConstraint(condition=Q(net_sat__gte=0, fee_sat__gte=-1), name="mining_reward_not_negative"),
+            models.CheckConstraint(condition=Q(occurrence__gte=1), name="mining_reward_occurrence"),
+        ]
+        indexes = [
+            models.Index(fields=["provider", "-day", "-id"], name="mining_reward_day"),
+            models.Index(fields=["provider", "customer", "-day", "-id"], name="mining_reward_customer_day"),
+        ]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status == RewardStatus.SUCCESSFUL and self.missing_since is None
+
+
+class RewardObservation(TenantModel):
+    """What the pool said about a reward, written only when it said something new. Append-only."""
+
+    reward = models.ForeignKey(Reward, models.PROTECT, db_constraint=False, related_name="observations")
+    sync_run = models.ForeignKey(SyncRun, models.PROTECT, db_constraint=False, related_name="+")
+    seen_at = models.DateTimeField()
+    fingerprint = models.CharField(max_length=64)
+    raw = models.TextField()  # the record as canonical JSON text: numbers keep every digit
+
+    append_only = True
+
+    class Meta:
+        indexes = [models.Index(fields=["provider", "reward", "seen_at"], name="mining_observation_reward")]
+
+
+class QuarantinedRecord(TenantModel):
+    """A record not taken in: malformed, a byte-identical twin, or a change nobody can match. For a person."""
+
+    code = models.CharField(max_length=32, default=partial(new_code, "qtn"), editable=False)
+    label = models.CharField(max_length=64)
+    account_name = models.CharField(max_length=255, blank=True, default="")
+    sync_run = models.ForeignKey(SyncRun, models.PROTECT, db_constraint=False, related_name="+")
+    reason = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)
+    raw = models.TextField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "code"], name="mining_quarantine_code"),
+            # The same record is quarantined once, however often it is read again.
+            models.UniqueConstraint(
+                fields=["provider", "label", "fingerprint", "reason"], name="mining_quarantine_once"
+            ),
+        ]

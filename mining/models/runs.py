@@ -1,0 +1,51 @@
+"""One reading of one subject from the pool, and how it went."""
+
+from functools import partial
+
+from django.db import models
+
+from customers.codes import new_code
+from customers.models import TenantModel
+
+
+class Subject(models.TextChoices):
+    ACCOUNTS = "accounts"
+    REWARDS = "rewards"
+    HASHRATE = "hashrate"
+    WORKERS = "workers"
+    PAYOUTS = "payouts"
+    KEY = "key"  # verification of a credential
+
+
+class SyncRun(TenantModel):
+    class State(models.TextChoices):
+        QUEUED = "queued"  # asked for, no worker has taken it yet
+        RUNNING = "running"
+        OK = "ok"
+        PARTIAL = "partial"  # done, but some records or accounts could not be read
+        FAILED = "failed"
+
+    code = models.CharField(max_length=32, default=partial(new_code, "run"), editable=False)
+    label = models.CharField(max_length=64)  # the WhiteBIT user whose key was used
+    subject = models.CharField(max_length=16, choices=Subject)
+    state = models.CharField(max_length=16, choices=State)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)  # a running run whose lease is over was lost with its worker
+    finished_at = models.DateTimeField(null=True)
+    calls = models.PositiveIntegerField(default=0)
+    rows_new = models.PositiveIntegerField(default=0)
+    rows_changed = models.PositiveIntegerField(default=0)
+    quarantined = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "code"], name="mining_run_code"),
+            models.UniqueConstraint(
+                fields=["provider", "label", "subject"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="mining_run_one_open",
+            ),
+        ]
+        indexes = [models.Index(fields=["provider", "-id"], name="mining_run_newest")]

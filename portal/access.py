@@ -1,0 +1,110 @@
+"""Who is at the door. Roles are per membership; a page says its audience, and one that says none opens for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.http import HttpRequest
+
+from customers import tenancy
+from customers.models import ApiToken, MemberKind, Membership, Provider, Role
+from customers.tenancy import Access, Kind
+
+if TYPE_CHECKING:
+    from customers.models import User
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+STAFF_READ = (Role.OWNER, Role.FINANCE, Role.SUPPORT, Role.AUDITOR)
+# What each act needs. One table, for pages and for the people who read it.
+STAFF_ACTS: dict[str, tuple[Role, ...]] = {
+    "read": STAFF_READ,
+    "onboard": (Role.OWNER, Role.SUPPORT),
+    "sync": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
+    "contracts": (Role.OWNER, Role.FINANCE),
+    "issue": (Role.OWNER, Role.FINANCE),
+    "keys": (Role.OWNER,),
+    "team": (Role.OWNER,),
+}
+CUSTOMER_ACTS: dict[str, tuple[Role, ...]] = {"read": (Role.OWNER, Role.VIEWER)}
+
+
+class AccessRequest(HttpRequest):
+    """A request behind the wall: the middleware has said who asks."""
+
+    access: Access
+    user: User
+
+
+def staff_page(act: str) -> Callable[[View], View]:
+    return _audience(Kind.STAFF, STAFF_ACTS[act])
+
+
+def customer_page(act: str = "read") -> Callable[[View], View]:
+    return _audience(Kind.CUSTOMER, CUSTOMER_ACTS[act])
+
+
+def open_page(view: View) -> View:
+    """A page that needs no membership: sign-in, the chooser, an invitation, the API (its own door)."""
+    view.portal_open = True  # type: ignore[attr-defined]  # a mark on the function, read by the middleware
+    return view
+
+
+def _audience(kind: Kind, roles: tuple[Role, ...]) -> Callable[[View], View]:
+    def mark(view: View) -> View:
+        view.portal_audience = (kind, roles)  # type: ignore[attr-defined]  # a mark on the function, read by the middleware
+        return view
+
+    return mark
+
+
+def may(access: Access | None, act: str) -> bool:
+    """For templates and views: is this button for this person?"""
+    return access is not None and access.kind == Kind.STAFF and access.role in STAFF_ACTS[act]
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """The user's active memberships at active providers, for the chooser and for every request anew."""
+    with tenancy.user_context(user.pk):
+        return list(
+            Membership.objects.filter(user=user, is_active=True, provider__status=Provider.Status.ACTIVE)
+            .select_related("provider")
+            .order_by("provider__name", "pk")
+        )
+
+
+def access_of(membership: Membership, user: User) -> Access:
+    membership.user = user
+    return Access(
+        kind=Kind.STAFF if membership.kind == MemberKind.STAFF else Kind.CUSTOMER,
+        provider=membership.provider,
+        customer=_customer_of(membership),
+        user=user,
+        role=membership.role,
+        membership=membership,
+    )
+
+
+def _customer_of(membership: Membership) -> Any:
+    if membership.customer_id is None:
+        return None
+    with tenancy.provider_context(membership.provider_id, customer_id=membership.customer_id):
+        return membership.customer
+
+
+def access_by_token(secret: str) -> Access | None:
+    """The system whose API token this is; None for an unknown or revoked one, or a suspended provider."""
+    with tenancy.lookup_context(secret):
+        token = (
+            ApiToken.objects.filter(
+                digest=tenancy.digest(secret), revoked_at=None, provider__status=Provider.Status.ACTIVE
+            )
+            .select_related("provider")
+            .first()
+        )
+    if token is None:
+        return None
+    return Access(
+        kind=Kind.SYSTEM, provider=token.provider, scopes=frozenset(token.scopes), label=f"token {token.name}"
+    )

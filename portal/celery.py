@@ -1,0 +1,34 @@
+"""The Celery application: JSON only, ids as arguments, no results."""
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init
+from django_structlog.celery.steps import DjangoStructLogInitStep
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["customers", "mining", "billing", "portal"])
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect
+def use_our_logging(**_kwargs: Any) -> None:
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def refuse_without_private_keys(**_kwargs: Any) -> None:
+    from django.conf import settings
+
+    from portal.environment import refuse
+
+    missing = settings.POOL_SEALING_PUBLIC_KEYS.keys() - settings.POOL_SEALING_PRIVATE_KEYS.keys()
+    if missing:
+        refuse(f"a worker needs POOL_SEALING_PRIVATE_KEYS for the key {sorted(missing)[0]!r} to open the pool keys.")

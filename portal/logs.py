@@ -1,0 +1,45 @@
+"""JSON logs, one line an event, with the request's or the task's id (django-structlog binds them)."""
+
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+
+def structlog_processors() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        *_shared(),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ]
+
+
+def _shared() -> list[Processor]:
+    return [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Tracebacks without local variables: locals may hold an opened secret.
+        structlog.processors.format_exc_info,
+    ]
+
+
+def logging_config() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processor": structlog.processors.JSONRenderer(),
+                "foreign_pre_chain": [structlog.contextvars.merge_contextvars, *_shared()],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,129 @@
+"""The request's way in: health, then who asks and for which provider, inside one transaction round everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+
+from customers import tenancy
+from customers.models import User
+from customers.tenancy import Access, Kind
+from portal import health
+from portal.access import access_by_token, access_of, memberships_of
+
+Next = Callable[[HttpRequest], HttpResponse]
+MEMBERSHIP = "membership"  # the session's key, and the field that every form carries
+
+
+class HealthMiddleware:
+    """Answers before anything can need the database: a balancer must tell a live process from a dead one."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == "/healthz":
+            return JsonResponse({"status": "ok"})
+        if request.path == "/readyz":
+            problems = health.problems()
+            return JsonResponse(
+                {"status": "not ready" if problems else "ok", "problems": problems},
+                status=503 if problems else 200,
+            )
+        return self.get_response(request)
+
+
+class TenancyMiddleware:
+    """Opens the transaction and the context before the view, and keeps them until the answer is rendered.
+
+    Not ATOMIC_REQUESTS alone: it ends before a TemplateResponse is rendered, and the page would be empty.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with tenancy.nobody_context():
+            access = _access(request)
+            request.access = access  # type: ignore[attr-defined]  # AccessRequest says so to the views
+            if access is not None:
+                tenancy.enter(access)
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        return response
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponse],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        access = cast("Access | None", request.access)  # type: ignore[attr-defined]  # set above
+        if _is_open(request, view):
+            return None
+        if not request.user.is_authenticated:
+            return None  # LoginRequiredMiddleware sends them to the sign-in page
+        if access is None:
+            return redirect("choose")
+        return _refusal(request, access, getattr(view, "portal_audience", None))
+
+
+def _access(request: HttpRequest) -> Access | None:
+    if request.path.startswith("/api/"):
+        # Here and not in DRF: its authentication runs after the transaction's context is needed.
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        return access_by_token(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
+    if not request.user.is_authenticated:
+        return None
+    user = cast("User", request.user)
+    memberships = memberships_of(user)
+    chosen = request.session.get(MEMBERSHIP)
+    found = [m for m in memberships if m.code == chosen] or (memberships if len(memberships) == 1 else [])
+    return access_of(found[0], user) if found else None
+
+
+def _is_open(request: HttpRequest, view: Callable[..., HttpResponse]) -> bool:
+    match = request.resolver_match
+    allauth = match is not None and (match.route.startswith("account/"))
+    return allauth or request.path.startswith("/api/") or getattr(view, "portal_open", False)
+
+
+def _refusal(
+    request: HttpRequest, access: Access, audience: tuple[Kind, tuple[str, ...]] | None
+) -> HttpResponse | None:
+    # A page of another audience, or one that says none, does not exist for this person.
+    if audience is None or access.kind != audience[0]:
+        raise Http404
+    if access.kind == Kind.STAFF and not is_mfa_enabled(access.user):
+        return redirect("mfa_activate_totp")
+    if access.role not in audience[1]:
+        return render(
+            request,
+            "403.html",
+            {"reason": f"Your role here ({access.role}) may not do this. Ask an owner."},
+            status=403,
+        )
+    if request.method == "POST" and access.membership and request.POST.get(MEMBERSHIP) != access.membership.code:
+        reason = "This form was opened as another member. Nothing was changed. Open the page again and repeat."
+        return render(request, "403.html", {"reason": reason}, status=403)
+    return None
+
+
+class PrivatePagesMiddleware:
+    """Pages of people are kept in no cache."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "no-store"
+        return response

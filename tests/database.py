@@ -1,0 +1,43 @@
+"""The test database as DESIGN 17 says: made and migrated by the owner, kept as a template, used as the runtime role."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+
+from portal.database import _connect
+
+TEMPLATE, DATABASE = "portal_test_template", "portal_test"
+
+
+def _as_maintenance(*statements: str) -> None:
+    with _connect(settings.OWNER_DATABASE) as session:
+        for statement in statements:
+            session.execute(statement)
+
+
+def make_template() -> None:
+    _as_maintenance(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)", f"CREATE DATABASE {TEMPLATE}")
+    _use(TEMPLATE)
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def make_fresh() -> None:
+    """A new database from the template, about 0.1 s. Not a flush: the runtime role may not TRUNCATE, rightly."""
+    connections.close_all()
+    _as_maintenance(
+        f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}"
+    )
+    _use(DATABASE)
+
+
+def drop_all() -> None:
+    connections.close_all()
+    _as_maintenance(*(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in (DATABASE, TEMPLATE)))
+
+
+def _use(name: str) -> None:
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    settings.DATABASES["default"]["NAME"] = name
