@@ -25,10 +25,10 @@ setup: .venv/.complete
 
 # The recipes exec, so that a signal to make's child reaches the program and not a shell in between.
 demo: setup
-	@exec $(PY) -m portal.demo $(if $(ONCE),--once)
+	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo $(if $(ONCE),--once)
 
 run: setup
-	@exec $(PY) -m portal.demo --run '$(CMD)'
+	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run '$(CMD)'
 
 test: setup
 	@exec $(PY) -m pytest $(ARGS)

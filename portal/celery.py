@@ -24,11 +24,13 @@ def use_our_logging(**_kwargs: Any) -> None:
 
 
 @worker_init.connect
-def refuse_without_private_keys(**_kwargs: Any) -> None:
+def refuse_unsafe_start(**_kwargs: Any) -> None:
     from django.conf import settings
 
+    from portal.database import refuse_unsafe_runtime
     from portal.environment import refuse
 
     missing = settings.POOL_SEALING_PUBLIC_KEYS.keys() - settings.POOL_SEALING_PRIVATE_KEYS.keys()
     if missing:
         refuse(f"a worker needs POOL_SEALING_PRIVATE_KEYS for the key {sorted(missing)[0]!r} to open the pool keys.")
+    refuse_unsafe_runtime()

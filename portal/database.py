@@ -122,3 +122,11 @@ def why_runtime_is_unsafe() -> str | None:
     if fault is None:
         return None
     return f"The role of DATABASE_URL {fault}, so row-level security would not hold. Use a role that owns nothing."
+
+
+def refuse_unsafe_runtime() -> None:
+    """Start of the web server and of a worker: not with a role that stands above the policies."""
+    fault = why_runtime_is_unsafe()
+    connection.close()
+    if fault is not None:
+        refuse(fault)

@@ -1,9 +1,21 @@
 """JSON logs, one line an event, with the request's or the task's id (django-structlog binds them)."""
 
+import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 from structlog.typing import Processor
+
+# What opens a door by itself and may stand in an address or a message: an invitation's link, an API token.
+BEARERS = re.compile(r"(/invite/|/reset/key/|hpt_)[^/\s\"']+")
+
+
+def mask_bearers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = BEARERS.sub(r"\1…", value)
+    return event
 
 
 def structlog_processors() -> list[Processor]:
@@ -21,6 +33,7 @@ def _shared() -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Tracebacks without local variables: locals may hold an opened secret.
         structlog.processors.format_exc_info,
+        mask_bearers,
     ]
 
 

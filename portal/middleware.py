@@ -17,7 +17,8 @@ from portal import health
 from portal.access import access_by_token, access_of, memberships_of
 
 Next = Callable[[HttpRequest], HttpResponse]
-MEMBERSHIP = "membership"  # the session's key, and the field that every form carries
+MEMBERSHIP = "membership"  # the session's key
+ACTING_AS = "acting_as"  # the field that every form carries: for which membership it was opened
 
 
 class HealthMiddleware:
@@ -110,7 +111,7 @@ def _refusal(
             {"reason": f"Your role here ({access.role}) may not do this. Ask an owner."},
             status=403,
         )
-    if request.method == "POST" and access.membership and request.POST.get(MEMBERSHIP) != access.membership.code:
+    if request.method == "POST" and access.membership and request.POST.get(ACTING_AS) != access.membership.code:
         reason = "This form was opened as another member. Nothing was changed. Open the page again and repeat."
         return render(request, "403.html", {"reason": reason}, status=403)
     return None

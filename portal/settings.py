@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_htmx",
     "django_structlog",
     "csp",
     "customers",
@@ -67,7 +66,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.PrivatePagesMiddleware",
 ]
 
@@ -145,6 +143,11 @@ CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "portal_csrf"
 CSRF_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+# The address that links in mails begin with.
+PORTAL_URL = environment.read("PORTAL_URL", "" if PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
+if PRODUCTION and not PORTAL_URL.startswith("https://"):
+    environment.refuse("PORTAL_URL must be the https address of the portal, such as https://portal.example.com.")
+
 # --- Mail
 _email = environment.read("EMAIL_URL", "" if PRODUCTION else "file://")
 if PRODUCTION and not _email:
@@ -179,7 +182,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Collected for production only; elsewhere WhiteNoise finds the files where they are.
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -13,13 +13,14 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer
+from billing.models.documents import Document, DocumentType
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Membership, Provider, Role, User
 from customers.sealing import seal
 from customers.tenancy import Access, Kind
 from mining.models import Credential, HashratePoint, MiningAccount, Reward, SyncRun
 from mining.models.rewards import RewardStatus
-from portal.middleware import MEMBERSHIP
+from portal.middleware import ACTING_AS, MEMBERSHIP
 
 NOW = datetime(2026, 11, 4, 14, 32, tzinfo=UTC)
 FIRST_DAY = date(2026, 10, 1)
@@ -44,7 +45,7 @@ class Person:
 
     def form(self, **fields: object) -> dict[str, object]:
         """Fields as a form of ours posts them: with the membership's code."""
-        return {MEMBERSHIP: self.membership.code, **fields}
+        return {ACTING_AS: self.membership.code, **fields}
 
 
 @dataclass
@@ -238,4 +239,18 @@ def make_reward(
         fingerprint=f"{account.pk}-{day}-{occurrence}",
         first_seen_at=NOW,
         changed_at=NOW,
+    )
+
+
+def draft_document(client: ClientOfProvider) -> Document:
+    """October's draft of a customer, as yet without lines. Call it in the tenant's context."""
+    return Document.objects.create(
+        provider=client.customer.provider,
+        customer=client.customer,
+        contract=client.contract,
+        period=(FIRST_DAY, date(2026, 11, 1)),
+        type=DocumentType.SETTLEMENT,
+        balance_sat=0,
+        created_at=NOW,
+        computed_at=NOW,
     )

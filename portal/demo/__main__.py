@@ -1,0 +1,96 @@
+"""python -m portal.demo [--once | --run 'COMMAND …'], with the servers up (the Makefile starts them)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from types import FrameType
+
+from portal.demo import environment
+from portal.demo.children import ChildFailed, Children, children, free_port
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m portal.demo")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--once", action="store_true", help="do the main job once, print what came of it, and end")
+    what.add_argument("--run", metavar="COMMAND", help="run a manage.py command in the demo's environment")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    kept = environment.prepare()
+    if options.run is not None:
+        os.execv(sys.executable, [sys.executable, "manage.py", *shlex.split(options.run)])  # noqa: S606 - ours
+    try:
+        with children(environment.data_dir() / "logs") as started:
+            return _demo(started, kept, once=options.once)
+    except ChildFailed as error:
+        sys.stderr.write(f"demo: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The data is kept for the next start.")
+        return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
+    begun = time.monotonic()
+    state = environment.data_dir() / "sandbox.json"
+    started.start(
+        "sandbox", "-m", "mining.pool.sandbox", "--port", "0", "--world", "demo", "--seed", "7", "--state", str(state)
+    )
+    line = started.wait_for("sandbox", "sandbox listening on", seconds=30)
+    os.environ["WHITEPOOL_BASE_URL"] = line.split()[-1]
+    port = free_port(int(os.environ.get("PORT", "8000")))
+    os.environ["PORTAL_URL"] = f"http://127.0.0.1:{port}"
+
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from portal.demo import proof, story
+
+    call_command("migrate", verbosity=0)
+    started.start(
+        "worker", "-m", "celery", "-A", "portal", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"
+    )
+    if not once:
+        started.start("beat", "-m", "celery", "-A", "portal", "beat")
+        started.start("web", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "portal.wsgi",
+                      POOL_SEALING_PRIVATE_KEYS="")  # fmt: skip  # the web process can seal and not open
+    tell = story.Story(started, sandbox_url=os.environ["WHITEPOOL_BASE_URL"], password=kept["password"])
+    tell.play(now=datetime.now(UTC))
+    wrong = proof.show(tell)
+    if once or wrong:
+        return 1 if wrong else 0
+    started.wait_for("web", "Listening at", seconds=30)
+    _print_logins(tell, port, seconds=time.monotonic() - begun)
+    return _stay(started)
+
+
+def _print_logins(tell: object, port: int, *, seconds: float) -> None:
+    from portal.demo.story import Story
+
+    assert isinstance(tell, Story)
+    print(f"\nThe portal runs (ready after {seconds:.0f} s): http://127.0.0.1:{port}/")
+    for login in tell.logins():
+        print(f"  {login}")
+    print("Ctrl-C stops everything; the data is kept for the next start.", flush=True)
+
+
+def _stay(started: Children) -> int:
+    while True:
+        started.check()
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""The operator's acts for providers: list and create them, give one an API token, seal a pool key."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email, validate_slug
+from django.db import transaction
+from django.utils import timezone
+
+from customers import onboarding, tenancy
+from customers.models import MemberKind, Provider, Role
+from mining import keys
+from mining.errors import Refused
+from portal.api.auth import unknown_scopes
+from portal.invitations import send_invitation
+from portal.management.operator import access_to
+
+
+class Command(BaseCommand):
+    help = "List providers, create one with its first owner, make an API token, or seal and verify a pool key."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        acts = parser.add_subparsers(dest="act", required=True)
+        acts.add_parser("list")
+        create = acts.add_parser("create")
+        create.add_argument("--slug", required=True)
+        create.add_argument("--name", required=True)
+        create.add_argument("--owner-email", required=True)
+        token = acts.add_parser("token")
+        token.add_argument("--slug", required=True)
+        token.add_argument("--scopes", required=True, help="comma-separated, such as rewards:read,customers:write or *")
+        token.add_argument("--name", required=True)
+        credential = acts.add_parser("credential")
+        credential.add_argument("--slug", required=True)
+        credential.add_argument("--label", required=True, help="a name of your own for the WhiteBIT user")
+        credential.add_argument("--api-key", required=True)
+        credential.add_argument(
+            "--secret-file", required=True, help="a file that holds the secret; - reads it from stdin"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        {"list": self.list, "create": self.create, "token": self.token, "credential": self.credential}[options["act"]](
+            options
+        )
+
+    def list(self, options: dict[str, Any]) -> None:
+        for provider in Provider.objects.order_by("slug"):
+            self.stdout.write(f"{provider.slug}  {provider.status}  {provider.name}")
+
+    @transaction.atomic
+    def create(self, options: dict[str, Any]) -> None:
+        _check(validate_slug, options["slug"], "--slug takes letters, digits, - and _ only.")
+        _check(validate_email, options["owner_email"], "--owner-email is not an e-mail address.")
+        if Provider.objects.filter(slug=options["slug"]).exists():
+            raise CommandError(f"A provider with the slug {options['slug']!r} exists. Choose another slug.")
+        now = timezone.now()
+        access = onboarding.create_provider(slug=options["slug"], name=options["name"], now=now)
+        with tenancy.access_context(access):
+            invited = onboarding.invite(
+                access, email=options["owner_email"], kind=MemberKind.STAFF, role=Role.OWNER, now=now
+            )
+            link = send_invitation(invited)
+        self.stdout.write(f"Provider {options['slug']} stands. The owner's invitation was mailed; its link: {link}")
+
+    def token(self, options: dict[str, Any]) -> None:
+        scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
+        if unknown := unknown_scopes(scopes):
+            raise CommandError(f"Unknown scope {unknown[0]!r}. Scopes are resource:read, resource:write, *:read or *.")
+        access = access_to(options["slug"])
+        with tenancy.access_context(access):
+            secret = onboarding.create_token(access, name=options["name"], scopes=scopes, now=timezone.now())
+        self.stdout.write(secret)
+
+    def credential(self, options: dict[str, Any]) -> None:
+        access = access_to(options["slug"])
+        try:
+            with tenancy.access_context(access):
+                credential = keys.paste_key(
+                    access,
+                    label=options["label"],
+                    api_key=options["api_key"],
+                    secret=_secret(options["secret_file"]),
+                    now=timezone.now(),
+                )
+            keys.verify(access.provider.pk, credential.pk, now=timezone.now())
+        except Refused as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"The key {credential.code} is sealed, verified and active under the label {credential.label}."
+        )
+
+
+def _check(validator: Any, value: str, sentence: str) -> None:
+    try:
+        validator(value)
+    except ValidationError as error:
+        raise CommandError(sentence) from error
+
+
+def _secret(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--secret-file {path} can not be read ({type(error).__name__}).") from error

@@ -1,0 +1,27 @@
+"""Recompute what must always hold of the books; non-zero when anything does not."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.verify import problems
+from customers import tenancy
+from customers.models import Provider
+from portal.management.operator import access_to
+
+
+class Command(BaseCommand):
+    help = "Check numbers, journals, documents and balances of every provider."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = 0
+        for provider in Provider.objects.order_by("slug"):
+            access = access_to(provider.slug)
+            with tenancy.access_context(access):
+                wrong = problems(access)
+            found += len(wrong)
+            for sentence in wrong:
+                self.stderr.write(f"{provider.slug}: {sentence}")
+        if found:
+            raise CommandError(f"The books have {found} problems.")
+        self.stdout.write("The books agree.")

@@ -1,0 +1,121 @@
+"""The ways in that come before a page: where to go first, for whom, and by invitation."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from allauth.account.models import EmailAddress
+from allauth.account.utils import perform_login
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from customers import tenancy
+from customers.models import Invitation, User
+from customers.onboarding import InvitationGone, accept_invitation, find_invitation
+from customers.tenancy import Kind
+from portal.access import access_of, memberships_of, open_page
+from portal.forms.people import NewPersonForm
+from portal.middleware import MEMBERSHIP
+
+
+@require_GET
+@open_page
+def home(request: HttpRequest) -> HttpResponse:
+    access = getattr(request, "access", None)
+    if access is None:
+        return redirect("choose")
+    return redirect("staff:overview" if access.kind == Kind.STAFF else "customer:overview")
+
+
+@require_http_methods(["GET", "POST"])
+@open_page
+def choose(request: HttpRequest) -> HttpResponse:
+    """One membership at a time. The choice is checked against the user's own, never trusted."""
+    user = cast("User", request.user)
+    memberships = memberships_of(user)
+    wanted = request.POST.get("membership")
+    if any(membership.code == wanted for membership in memberships):
+        request.session[MEMBERSHIP] = wanted
+        return redirect("home")
+    access = getattr(request, "access", None)
+    current = access.membership.code if access and access.membership else None
+    with tenancy.nobody_context():  # each membership is read in its own provider's context
+        for membership in memberships:
+            access_of(membership, user)
+    return render(request, "account/choose.html", {"memberships": memberships, "current": current})
+
+
+@open_page
+def not_here(_request: HttpRequest) -> HttpResponse:
+    raise Http404
+
+
+@sensitive_post_parameters("password1")
+@require_http_methods(["GET", "POST"])
+@login_not_required
+@open_page
+def invitation(request: HttpRequest, secret: str) -> HttpResponse:
+    # Outside of any membership: the person who accepts may be acting for another provider at this moment.
+    with tenancy.nobody_context():
+        found = find_invitation(secret)
+        if found is None or not found.is_open(timezone.now()):
+            return render(request, "account/invitation_gone.html", status=404)
+        known = User.objects.filter(email=found.email).first()
+        if known is not None:
+            return _invite_known(request, secret, found, known)
+        return _invite_new(request, secret, found)
+
+
+def _invite_known(request: HttpRequest, secret: str, found: Invitation, known: User) -> HttpResponse:
+    """Whoever holds the link must still be the person: they sign in first, and come back here."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.path)
+    if request.user != known:
+        return render(request, "account/invitation_gone.html", {"other_account": found.email}, status=404)
+    if request.method != "POST":
+        return _show(request, found, None)
+    try:
+        membership = accept_invitation(secret, known, now=timezone.now())
+    except InvitationGone:
+        return render(request, "account/invitation_gone.html", status=404)
+    request.session[MEMBERSHIP] = membership.code
+    return redirect("home")
+
+
+def _invite_new(request: HttpRequest, secret: str, found: Invitation) -> HttpResponse:
+    form = NewPersonForm(request.POST or None, email=found.email)
+    if not form.is_valid():
+        return _show(request, found, form)
+    now = timezone.now()
+    # The link came by mail, so the address is proved; the session then starts as any other sign-in does.
+    user = User.objects.create_user(found.email, form.cleaned_data["name"], form.cleaned_data["password1"], now=now)
+    EmailAddress.objects.create(user=user, email=found.email, verified=True, primary=True)
+    try:
+        membership = accept_invitation(secret, user, now=now)
+    except InvitationGone:
+        transaction.set_rollback(True)  # another tab was faster: no account without a membership
+        return render(request, "account/invitation_gone.html", status=404)
+    response: HttpResponse = perform_login(request, user, redirect_url="/")
+    request.session[MEMBERSHIP] = membership.code
+    return response
+
+
+def _show(request: HttpRequest, found: Invitation, form: NewPersonForm | None) -> HttpResponse:
+    with tenancy.provider_context(found.provider_id):
+        customer_name = found.customer.name if found.customer else ""
+    words = {
+        "provider_name": found.provider.name,
+        "role": found.get_role_display().lower(),
+        "customer_name": customer_name,
+        "email": found.email,
+        "form": form,
+        "has_account": form is None,
+        "expires_at": found.expires_at,
+    }
+    return render(request, "account/invitation.html", words)

@@ -1,0 +1,81 @@
+"""Net 3: every route, for everybody. A new address without a row in access_table.py fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.portal.access_table import ELSEWHERE, ROUTES, Row
+from tests.world import Person, Tenant, World
+
+pytestmark = pytest.mark.django_db
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, route)
+        elif isinstance(entry, URLPattern):
+            yield route
+
+
+def test_every_route_has_a_row_and_every_row_a_route() -> None:
+    routes = {route for route in patterns(get_resolver()) if not route.startswith(ELSEWHERE)}
+    assert routes == ROUTES.keys()
+
+
+def visit(browser: Client, route: str, row: Row, tenant: Tenant, who: Person | None) -> int:
+    path = "/" + route
+    for name, value in row.arguments(tenant).items():
+        for converter in ("str", "slug"):
+            path = path.replace(f"<{converter}:{name}>", value)
+    assert "<" not in path, f"{route} needs arguments in its row"
+    if row.method == "post":
+        return browser.post(path, who.form() if who else {}).status_code
+    return browser.get(path).status_code
+
+
+def may_open(row: Row, who: Person) -> bool:
+    kind = row.audience.partition(":")[0]
+    if kind in ("open", "signed_in", "member"):
+        return True
+    if who.access.kind == "staff":
+        return who.access.role in row.staff_roles
+    return kind == "customer"
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_those_who_may_get_it_and_nobody_else(world: World, route: str) -> None:
+    row = ROUTES[route]
+    north, south = world.north, world.south
+    own_customer, other_customer = north.clients[0], north.clients[1]
+    insiders = [north.owner, north.finance, north.support, north.auditor, own_customer.owner, own_customer.viewer]
+    answers = {who.user.email: visit(who.browser(), route, row, north, who) for who in insiders}
+    for who in insiders:
+        answer = answers[who.user.email]
+        if may_open(row, who):
+            assert answer in row.answers, who.user.email
+        elif who.access.kind == "staff" and row.staff_roles:
+            assert answer == 403, who.user.email
+        else:
+            assert answer == 404, who.user.email
+    anonymous = visit(Client(), route, row, north, None)
+    assert anonymous in (row.answers if row.audience == "open" else (302,))
+    if row.arguments(north) != row.arguments(south):
+        outsiders = [south.owner, other_customer.owner] if row.audience == "customer" else [south.owner]
+        for who in outsiders:
+            assert visit(who.browser(), route, row, north, who) == 404, who.user.email
+
+
+@pytest.mark.parametrize("route", sorted(r for r in ROUTES if ROUTES[r].audience.startswith("staff")))
+def test_staff_without_a_second_factor_must_set_one_up_first(world: World, route: str) -> None:
+    from allauth.mfa.models import Authenticator
+
+    row = ROUTES[route]
+    who = next(p for p in (world.north.owner, world.north.finance) if p.access.role in row.staff_roles)
+    Authenticator.objects.filter(user=who.user).delete()
+    assert visit(who.browser(), route, row, world.north, who) == 302

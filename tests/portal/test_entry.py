@@ -1,0 +1,188 @@
+"""The ways in: invitation, second factor, chooser, and a request that fails half-way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from customers import onboarding, tenancy
+from customers.models import Customer, Invitation, MemberKind, Membership, Role, User
+from portal.invitations import send_invitation
+from tests.world import NOW, PASSWORD, World
+
+pytestmark = pytest.mark.django_db
+
+
+def invite(world: World, email: str, **place: Any) -> str:
+    place = place or {"kind": MemberKind.STAFF, "role": Role.SUPPORT}
+    with tenancy.access_context(world.north.system):
+        from django.utils import timezone
+
+        return reverse(
+            "invitation", args=[onboarding.invite(world.north.system, email=email, now=timezone.now(), **place).secret]
+        )
+
+
+def test_a_new_person_accepts_and_must_then_set_up_a_second_factor(world: World) -> None:
+    browser, link = Client(), invite(world, "new@person.example")
+    assert "Northmere Hosting invites you" in browser.get(link).content.decode()
+    answer = browser.post(link, {"name": "New Person", "password1": PASSWORD}, follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("mfa_activate_totp")
+    assert User.objects.get(email="new@person.example").check_password(PASSWORD)
+
+
+def test_a_new_customer_user_lands_on_the_overview(world: World) -> None:
+    customer = world.north.clients[0].customer
+    link = invite(world, "guest@client.example", kind=MemberKind.CUSTOMER, role=Role.VIEWER, customer=customer)
+    browser = Client()
+    assert "Alder &amp; Finch" in browser.get(link).content.decode()
+    answer = browser.post(link, {"name": "Guest", "password1": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert browser.get("/")["Location"] == reverse("customer:overview")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"name": "New", "password1": "short"}, "too short"),
+        ({"name": "New", "password1": "password1234"}, "too common"),
+        ({"name": "", "password1": PASSWORD}, "required"),
+        ({"name": "new person", "password1": "new@person.example"}, "too similar"),
+    ],
+)
+def test_a_bad_answer_to_an_invitation_changes_nothing(world: World, fields: dict[str, str], says: str) -> None:
+    link = invite(world, "new@person.example")
+    page = Client().post(link, fields)
+    assert page.status_code == 200
+    assert says in page.content.decode()
+    assert not User.objects.filter(email="new@person.example").exists()
+
+
+def test_a_used_a_revoked_and_a_guessed_link_are_gone(world: World) -> None:
+    used, revoked = invite(world, "new@person.example"), invite(world, "other@person.example")
+    Client().post(used, {"name": "New", "password1": PASSWORD})
+    with tenancy.access_context(world.north.system):
+        Invitation.objects.filter(email="other@person.example").update(revoked_at=NOW)
+    for link in (used, revoked, reverse("invitation", args=["guess"])):
+        assert Client().get(link).status_code == 404
+        assert Client().post(link, {"name": "X", "password1": PASSWORD}).status_code == 404
+
+
+def test_an_invitation_to_a_known_person_asks_for_sign_in_and_is_not_for_others(world: World) -> None:
+    person = world.south.owner
+    link = invite(world, person.user.email)
+    assert Client().get(link)["Location"] == f"/account/login/?next={link}"
+    assert world.south.finance.browser().get(link).status_code == 404
+    browser = person.browser()
+    assert browser.get(link).status_code == 200
+    assert browser.post(link).status_code == 302
+    with tenancy.access_context(world.north.system):
+        assert Membership.objects.filter(user=person.user).values_list("role", flat=True).get() == "support"
+
+
+def test_the_mail_goes_out_after_the_commit(world: World, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True), tenancy.access_context(world.north.system):
+        invited = onboarding.invite(
+            world.north.system, email="new@person.example", kind=MemberKind.STAFF, role=Role.AUDITOR, now=NOW
+        )
+        link = send_invitation(invited)
+        assert mail.outbox == []
+    assert [message.to for message in mail.outbox] == [["new@person.example"]]
+    assert link in mail.outbox[0].body
+
+
+def test_the_chooser_switches_and_a_form_of_the_other_membership_is_refused(world: World) -> None:
+    person = world.north.owner
+    with tenancy.access_context(world.south.system):
+        other = Membership.objects.create(
+            provider=world.south.provider, user=person.user, kind=MemberKind.STAFF, role=Role.OWNER, created_at=NOW
+        )
+    browser = person.browser()
+    assert browser.post("/choose/", {"membership": other.code}).status_code == 302
+    assert browser.session["membership"] == other.code
+    stale = browser.post(reverse("staff:sync_now"), person.form())
+    assert stale.status_code == 403
+    assert "opened as another member" in stale.content.decode()
+
+
+def test_a_guessed_membership_is_not_taken(world: World) -> None:
+    browser = world.north.owner.browser()
+    for guess in (world.south.owner.membership.code, world.north.finance.membership.code, "mem_x", ""):
+        assert browser.post("/choose/", {"membership": guess}).status_code == 200
+        assert browser.session["membership"] == world.north.owner.membership.code
+
+
+def test_a_deactivated_membership_and_a_suspended_provider_end_at_once(world: World) -> None:
+    client = world.north.clients[0]
+    browser = client.owner.browser()
+    assert browser.get(reverse("customer:overview")).status_code == 200
+    with tenancy.access_context(world.north.system):
+        Membership.objects.filter(pk=client.owner.membership.pk).update(is_active=False)
+    assert browser.get(reverse("customer:overview"))["Location"] == "/choose/"
+    other = world.south.clients[0].owner.browser()
+    world.south.provider.status = "suspended"
+    world.south.provider.save(update_fields=["status"])
+    assert other.get(reverse("customer:overview"))["Location"] == "/choose/"
+
+
+def test_an_answer_of_500_rolls_the_whole_request_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        Customer.objects.create(provider=world.north.provider, name="half", email="h@h.example", created_at=NOW)
+        raise RuntimeError("probe")
+
+    monkeypatch.setattr("portal.views.staff.sync.request_sync", fail)
+    browser = world.north.owner.browser()
+    browser.raise_request_exception = False
+    assert browser.post(reverse("staff:sync_now"), world.north.owner.form()).status_code == 500
+    with tenancy.access_context(world.north.system):
+        assert not Customer.objects.filter(name="half").exists()
+
+
+def test_liveness_needs_nothing_and_readiness_needs_database_and_redis(world: World, settings: Any) -> None:
+    assert Client().get("/healthz").json() == {"status": "ok"}
+    assert Client().get("/readyz").json() == {"status": "ok", "problems": []}
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["problems"]) == (503, ["redis"])
+
+
+def test_private_pages_are_kept_in_no_cache_and_carry_the_strict_headers(world: World) -> None:
+    page = world.north.clients[0].owner.browser().get(reverse("customer:overview"))
+    assert page["Cache-Control"] == "no-store"
+    assert "'unsafe-inline'" not in page["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
+    assert page["X-Content-Type-Options"] == "nosniff"
+
+
+def test_sign_in_asks_staff_for_the_second_factor(world: World) -> None:
+    browser = Client()
+    answer = browser.post("/account/login/", {"login": world.north.owner.user.email, "password": PASSWORD})
+    assert answer["Location"] == reverse("mfa_authenticate")
+    assert browser.get("/").status_code == 302
+    assert "/account/login/" in browser.get("/")["Location"]
+
+
+def test_a_wrong_password_and_an_unknown_address_read_alike(world: World) -> None:
+    pages = [
+        Client().post("/account/login/", {"login": email, "password": "wrong wrong wrong"}).content.decode()
+        for email in (world.north.owner.user.email, "nobody@nowhere.example")
+    ]
+    texts = [
+        page.replace(email, "")
+        for page, email in zip(pages, (world.north.owner.user.email, "nobody@nowhere.example"), strict=True)
+    ]
+    import re
+
+    plain = [re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", text) for text in texts]
+    assert plain[0] == plain[1]
+
+
+def test_sign_up_is_closed(world: World) -> None:
+    page = Client().get("/account/signup/")
+    assert "password1" not in page.content.decode()
+    Client().post("/account/signup/", {"email": "x@x.example", "password1": PASSWORD, "password2": PASSWORD})
+    assert not User.objects.filter(email="x@x.example").exists()

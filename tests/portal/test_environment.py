@@ -1,0 +1,102 @@
+"""A wrong setting stops the start: one clear sentence on stderr, a non-zero status, no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from customers.sealing import new_key_pair
+from portal import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PRIVATE, PUBLIC = new_key_pair()
+
+GOOD = {
+    "PATH": os.environ["PATH"],
+    "PORTAL_MODE": "production",
+    "SECRET_KEY": "Zk3v9QwLr7Xt2Yb6Nc8Md4Pf1Hg5Js0KaUiOeTyRqWzVxBnMlAhDg",
+    "DATABASE_URL": "postgresql://portal_runtime:pw@127.0.0.1:1/portal",
+    "DATABASE_OWNER_URL": "postgresql://portal_owner:pw@127.0.0.1:1/portal",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "POOL_SEALING_PUBLIC_KEYS": f"k1:{PUBLIC}",
+    "ALLOWED_HOSTS": "portal.example.com",
+    "PORTAL_URL": "https://portal.example.com",
+    "EMAIL_URL": "smtp+tls://user:pw@mail.example.com:587",
+}
+
+
+def start(*words: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+    settings = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_good_settings_start() -> None:
+    done = start("manage.py", "shell", "-c", "print('started')")
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["started"]), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"SECRET_KEY": None}, "SECRET_KEY is not set."),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is an example or too weak."),
+        ({"SECRET_KEY": "django-insecure-" + "a1B2c3D4" * 6}, "SECRET_KEY is an example or too weak."),
+        ({"SECRET_KEY": None, "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE points to /nowhere, which"),
+        ({"PORTAL_MODE": "debug"}, "PORTAL_MODE is 'debug'"),
+        ({"DATABASE_URL": None}, "DATABASE_URL is not set."),
+        ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL must be a PostgreSQL address"),
+        ({"DATABASE_URL": "postgresql://x@y:port/z"}, "DATABASE_URL has a port that is not a number."),
+        ({"REDIS_URL": "amqp://x"}, "REDIS_URL must be redis://"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must list"),
+        ({"PORTAL_URL": "http://x"}, "PORTAL_URL must be the https address"),
+        ({"EMAIL_URL": "mailto:x"}, "EMAIL_URL must be smtp://"),
+        ({"WHITEPOOL_BASE_URL": "http://whitebit.com"}, "WHITEPOOL_BASE_URL must be an https address"),
+        ({"POOL_SEALING_PUBLIC_KEYS": "k1"}, "POOL_SEALING_PUBLIC_KEYS must be id:base64url"),
+        ({"POOL_SEALING_PUBLIC_KEYS": "k1:AAAA"}, "is not 32 bytes in base64url"),
+        ({"POOL_SEALING_PUBLIC_KEYS": "k1:" + "A" * 43}, "is an example or too weak"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_sentence(changes: dict[str, str | None], says: str) -> None:
+    done = start("manage.py", "check", **changes)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("door", "status"),
+    [
+        (("-m", "celery", "-A", "portal", "worker"), 1),
+        (("-m", "gunicorn", "-c", "python:portal.gunicorn", "portal.wsgi"), 1),
+    ],
+)
+def test_worker_and_web_server_refuse_too(door: tuple[str, ...], status: int) -> None:
+    done = start(*door, SECRET_KEY="short")
+    assert done.returncode == status
+    assert "SECRET_KEY is an example or too weak." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_without_private_keys_refuses() -> None:
+    done = start("-m", "celery", "-A", "portal", "worker")
+    assert done.returncode != 0
+    assert "a worker needs POOL_SEALING_PRIVATE_KEYS for the key 'k1'" in done.stderr
+
+
+def test_redis_url_is_spelled_for_both_libraries() -> None:
+    assert environment.redis_urls("redis://:pw@host:6379/2") == ("redis://:pw@host:6379/2",) * 2
+    url, celery = environment.redis_urls("unix:///run/valkey.sock?db=3")
+    assert (url, celery) == ("unix:///run/valkey.sock?db=3", "redis+socket:///run/valkey.sock?virtual_host=3")
+
+
+def test_a_database_url_may_name_a_socket_folder() -> None:
+    config = environment.database("DATABASE_URL", "postgresql://portal_runtime@/portal?host=/run/pg&sslmode=disable")
+    assert (config["NAME"], config["USER"], config["HOST"]) == ("portal", "portal_runtime", "/run/pg")
+    assert config["OPTIONS"] == {"sslmode": "disable"}
