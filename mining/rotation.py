@@ -16,7 +16,9 @@ def reseal(provider_id: int) -> int:
     """
     newest = next(iter(settings.POOL_SEALING_PUBLIC_KEYS))
     with tenancy.provider_context(provider_id):
-        due = [c.pk for c in Credential.objects.order_by("pk") if not _sealed_with(c, newest)]
+        # A retired key has been emptied: there is nothing to seal.
+        kept = Credential.objects.filter(provider=provider_id).exclude(state=Credential.State.RETIRED)
+        due = [c.pk for c in kept.order_by("pk") if not _sealed_with(c, newest)]
     return sum(_reseal_one(provider_id, pk, newest) for pk in due)
 
 
@@ -28,7 +30,7 @@ def _reseal_one(provider_id: int, pk: int, newest: str) -> bool:
     with tenancy.provider_context(provider_id):
         # Locked, or a key pasted at this moment could be overwritten by its former self.
         credential = Credential.objects.select_for_update().select_related("provider").filter(pk=pk).first()
-        if credential is None or _sealed_with(credential, newest):
+        if credential is None or not credential.sealed_secret or _sealed_with(credential, newest):
             return False
         for field in FIELDS:
             place = credential.place(field)

@@ -91,7 +91,7 @@ class Sandbox:
     ) -> list[dict[str, Any]]:
         """The true records, oldest first; both ends inclusive."""
         query = urllib.parse.urlencode(_without_none({"login": login, "from": _iso(since), "to": _iso(until)}))
-        answer: list[dict[str, Any]] = self.control("GET", f"truth/rewards?{query}")["rewards"]
+        answer: list[dict[str, Any]] = self.control("GET", f"truth/rewards?{query}")["data"]
         return answer
 
     def fault(self, name: str, **options: Any) -> dict[str, Any]:

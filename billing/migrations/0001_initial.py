@@ -8,6 +8,7 @@ import django.db.models.expressions
 from django.db import migrations, models
 
 import customers.codes
+from customers.sqlfiles import run_sql
 from customers.walls import Wall
 
 
@@ -266,12 +267,27 @@ class Migration(migrations.Migration):
                 ("net_sat", models.BigIntegerField()),
                 ("provider_share_sat", models.BigIntegerField()),
                 ("customer_share_sat", models.BigIntegerField()),
-                ("reason", models.CharField(blank=True, default="", max_length=32)),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("late", "Late"),
+                            ("status_changed", "Status Changed"),
+                            ("amount_changed", "Amount Changed"),
+                            ("destination_changed", "Destination Changed"),
+                            ("contract_changed", "Contract Changed"),
+                        ],
+                        default="",
+                        max_length=32,
+                    ),
+                ),
                 ("facts", models.JSONField()),
                 (
                     "corrects",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -282,6 +298,7 @@ class Migration(migrations.Migration):
                     "customer",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="customers.customer",
@@ -291,6 +308,7 @@ class Migration(migrations.Migration):
                     "document",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="lines",
                         to="billing.document",
@@ -306,6 +324,7 @@ class Migration(migrations.Migration):
                     "reward",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="lines",
                         to="mining.reward",
@@ -315,7 +334,7 @@ class Migration(migrations.Migration):
                     "version",
                     models.ForeignKey(
                         db_constraint=False,
-                        null=True,
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="billing.contractversion",
@@ -625,6 +644,14 @@ class Migration(migrations.Migration):
             model_name="documentline",
             index=models.Index(fields=["provider", "reward"], name="billing_line_reward"),
         ),
+        migrations.AddIndex(
+            model_name="documentline",
+            index=models.Index(
+                condition=models.Q(("corrects__isnull", False)),
+                fields=["provider", "corrects"],
+                name="billing_line_corrects",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="documentline",
             constraint=models.UniqueConstraint(
@@ -668,6 +695,25 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="billing_line_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="documentline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("corrects", None), ("kind", "regular"), ("reason", "")),
+                    models.Q(("corrects", None), ("kind", "correction"), ("reason", "late")),
+                    models.Q(
+                        ("corrects__isnull", False),
+                        ("kind", "correction"),
+                        (
+                            "reason__in",
+                            ["status_changed", "amount_changed", "destination_changed", "contract_changed"],
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="billing_line_reason",
             ),
         ),
         migrations.AddConstraint(
@@ -721,4 +767,11 @@ class Migration(migrations.Migration):
         Wall("LedgerAccount"),
         Wall("JournalTx"),
         Wall("JournalEntry"),
+        run_sql(__file__, "split"),
+        run_sql(__file__, "documents_frozen"),
+        run_sql(__file__, "lines_of_drafts"),
+        run_sql(__file__, "numbers_without_gaps"),
+        run_sql(__file__, "terms_kept"),
+        run_sql(__file__, "journal_balanced"),
+        run_sql(__file__, "append_only"),
     ]

@@ -1,8 +1,19 @@
-from billing.models.contracts import Contract, ContractComponent, ContractVersion
-from billing.models.documents import Document, DocumentFile, DocumentLine, DocumentSeries
+from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer
+from billing.models.documents import (
+    Document,
+    DocumentFile,
+    DocumentLine,
+    DocumentSeries,
+    DocumentStatus,
+    DocumentType,
+    LineComponent,
+    LineKind,
+    LineReason,
+)
 from billing.models.journal import JournalEntry, JournalTx, LedgerAccount
 
 __all__ = [
+    "Basis",
     "Contract",
     "ContractComponent",
     "ContractVersion",
@@ -10,7 +21,13 @@ __all__ = [
     "DocumentFile",
     "DocumentLine",
     "DocumentSeries",
+    "DocumentStatus",
+    "DocumentType",
+    "FeeBearer",
     "JournalEntry",
     "JournalTx",
     "LedgerAccount",
+    "LineComponent",
+    "LineKind",
+    "LineReason",
 ]

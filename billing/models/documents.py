@@ -1,6 +1,8 @@
 """What we tell a customer about money: settlements and invoices, their lines, numbers and files."""
 
+from datetime import date, timedelta
 from functools import partial
+from typing import cast
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
@@ -47,6 +49,28 @@ class Document(TenantModel):
     snapshot = models.JSONField(null=True)
 
     customer_field = "customer"
+
+    @property
+    def total_sat(self) -> int:
+        """What the document asks or promises: never negative, `direction` says who owes."""
+        return abs(self.balance_sat)
+
+    @property
+    def direction(self) -> str:
+        return "provider_owes" if self.balance_sat >= 0 else "customer_owes"
+
+    @property
+    def month(self) -> str:
+        """2026-10"""
+        return f"{self.first_day:%Y-%m}"
+
+    @property
+    def first_day(self) -> date:
+        return cast("date", self.period.lower)
+
+    @property
+    def last_day(self) -> date:
+        return cast("date", self.period.upper) - timedelta(days=1)
 
     class Meta:
         constraints = [
@@ -110,23 +134,37 @@ class LineComponent(models.TextChoices):
     BILL_CUSTOMER = "bill_customer"  # paid to the customer's address: the customer owes the provider part
 
 
-class DocumentLine(TenantModel):
-    """One reward's amount in a document: target minus billed. + the provider owes."""
+class LineReason(models.TextChoices):
+    """Why a line is a correction."""
 
-    document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, related_name="lines")
-    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    LATE = "late"  # the reward, or the terms for its day, came after its period was closed
+    STATUS_CHANGED = "status_changed"
+    AMOUNT_CHANGED = "amount_changed"
+    DESTINATION_CHANGED = "destination_changed"
+    CONTRACT_CHANGED = "contract_changed"
+
+
+class DocumentLine(TenantModel):
+    """One reward's amount in a document: target minus billed. + the provider owes. Replaced, never edited."""
+
+    # A close writes a month of lines at once: the keys have no index of their own where another serves, or none asks.
+    document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, db_index=False, related_name="lines")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=16, choices=LineKind)
     component = models.CharField(max_length=16, choices=LineComponent)
-    reward = models.ForeignKey(Reward, models.PROTECT, db_constraint=False, related_name="lines")
-    version = models.ForeignKey(ContractVersion, models.PROTECT, null=True, db_constraint=False, related_name="+")
+    reward = models.ForeignKey(Reward, models.PROTECT, db_constraint=False, db_index=False, related_name="lines")
+    version = models.ForeignKey(ContractVersion, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     day = models.DateField()
     amount_sat = models.BigIntegerField()
     net_sat = models.BigIntegerField()
     provider_share_sat = models.BigIntegerField()
     customer_share_sat = models.BigIntegerField()
-    reason = models.CharField(max_length=32, blank=True, default="")
-    corrects = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
+    reason = models.CharField(max_length=32, choices=LineReason, blank=True, default="")
+    # The latest line that billed this reward in an issued document; null: it was never billed before.
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     # The record's facts as they stood when the line was computed, so that the document can be read for ever.
     facts = models.JSONField()
 
@@ -145,8 +183,24 @@ class DocumentLine(TenantModel):
                 | Q(component="bill_customer", amount_sat=-F("provider_share_sat")),
                 name="billing_line_amount",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="regular", reason="", corrects=None)
+                | Q(kind="correction", reason="late", corrects=None)
+                | Q(
+                    kind="correction",
+                    reason__in=["status_changed", "amount_changed", "destination_changed", "contract_changed"],
+                    corrects__isnull=False,
+                ),
+                name="billing_line_reason",
+            ),
         ]
-        indexes = [models.Index(fields=["provider", "reward"], name="billing_line_reward")]
+        indexes = [
+            models.Index(fields=["provider", "reward"], name="billing_line_reward"),
+            # For the foreign key: each line that leaves a draft is looked up here.
+            models.Index(
+                fields=["provider", "corrects"], condition=Q(corrects__isnull=False), name="billing_line_corrects"
+            ),
+        ]
 
 
 class DocumentSeries(TenantModel):

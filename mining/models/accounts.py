@@ -3,10 +3,12 @@
 from functools import partial
 
 from django.db import models
+from django.db.models import Case, Q, Value, When
 
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
 from customers.sealing import Place
+from customers.tenancy import TenantQuerySet
 
 
 class Credential(TenantModel):
@@ -23,9 +25,16 @@ class Credential(TenantModel):
     state = models.CharField(max_length=16, choices=State, default=State.CHECKING)
     sealed_api_key = models.TextField()
     sealed_secret = models.TextField()
+    # SHA-256 of the API key, salted with the provider's code: sealed values cannot be compared (sealing the same key
+    # twice gives two texts), and the web, which cannot open them, must notice a key that is pasted again. The API key
+    # is random and long, so its digest cannot be turned back, and it tells nothing across providers.
+    key_digest = models.CharField(max_length=64)
     key_hint = models.CharField(max_length=8)  # the last four characters, for a person to tell keys apart
     created_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True)  # the last verification, however it ended
     verified_at = models.DateTimeField(null=True)
+    # To within an hour, so that reading again what has not changed writes nothing. The pool switches off a key that
+    # was unused for 14 days.
     last_success_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True, default="")
 
@@ -37,20 +46,39 @@ class Credential(TenantModel):
                 condition=models.Q(state="active"),
                 name="mining_credential_one_active",
             ),
+            # A key stands once for a provider; a retired one may come back.
+            models.UniqueConstraint(
+                fields=["provider", "key_digest"],
+                condition=~models.Q(state="retired"),
+                name="mining_credential_key_once",
+            ),
         ]
 
     def place(self, field: str) -> Place:
         return Place(provider=self.provider.code, credential=self.code, field=field)
 
 
+class MiningAccountQuerySet(TenantQuerySet["MiningAccount"]):
+    def follow_signs(self) -> int:
+        """Set the state from the three signs. An account that is being created is left to its intent."""
+        state = MiningAccount.State
+        from_signs = Case(
+            When(Q(unlisted_since__isnull=False), then=Value(state.UNKNOWN)),
+            When(Q(refused_since__isnull=False), then=Value(state.DISABLED)),
+            When(Q(silent_since__isnull=False), then=Value(state.UNKNOWN)),
+            default=Value(state.ACTIVE),
+        )
+        return self.exclude(state=state.CREATING).update(state=from_signs)
+
+
 class MiningAccount(TenantModel):
     """An account at the pool, unique by (provider, label, name). It stays with its customer for ever."""
 
     class State(models.TextChoices):
-        CREATING = "creating"
+        CREATING = "creating"  # ours in intention only: an open PoolIntent says how far it is
         ACTIVE = "active"
-        UNKNOWN = "unknown"  # named by a reward or by us, but not (or no longer) listed by the pool
-        DISABLED = "disabled"
+        UNKNOWN = "unknown"  # not (or no longer) listed by the pool, or silent where rewards were known
+        DISABLED = "disabled"  # listed, but the pool does not answer for it
 
     code = models.CharField(max_length=32, default=partial(new_code, "acc"), editable=False)
     label = models.CharField(max_length=64)
@@ -61,7 +89,12 @@ class MiningAccount(TenantModel):
     state = models.CharField(max_length=16, choices=State)
     first_seen_at = models.DateTimeField()
     created_at_pool = models.DateTimeField(null=True)
-    # What the pool says now; null: never read. Each group carries the moment of its reading.
+    # The signs that the state follows from: each says since when, and each is cleared by its own reading.
+    unlisted_since = models.DateTimeField(null=True)  # not in the pool's list of accounts
+    silent_since = models.DateTimeField(null=True)  # the pool lists none of its rewards that we know
+    refused_since = models.DateTimeField(null=True)  # asked for by name, the pool said it knows no such account
+    # What the pool says now; null: never read. Each group carries the moment of its reading, to within ten minutes
+    # (READ_AT_GRAIN): a reading that finds everything as it was writes nothing.
     payout_destination = models.CharField(max_length=32, null=True)
     payout_address = models.CharField(max_length=100, null=True)
     payout_read_at = models.DateTimeField(null=True)
@@ -71,6 +104,9 @@ class MiningAccount(TenantModel):
     pool_fee_percent = models.DecimalField(max_digits=7, decimal_places=4, null=True)
     workers_read_at = models.DateTimeField(null=True)
     hashrate_read_at = models.DateTimeField(null=True)
+    rewards_read_at = models.DateTimeField(null=True)
+
+    objects = MiningAccountQuerySet.as_manager()  # type: ignore[misc]  # a manager, whatever mypy takes it for
 
     customer_field = "customer"
 
@@ -83,15 +119,19 @@ class MiningAccount(TenantModel):
 
 
 class PoolIntent(TenantModel):
-    """What we are about to do at the pool, written before the call: on doubt we read back and settle, never repeat."""
+    """What we are about to do at the pool, written before the call: on doubt we read back and settle, never repeat.
+
+    It keeps the name by itself: when it fails without effect, the account that was to be is taken away again, and
+    the customer is free for another one.
+    """
 
     class Kind(models.TextChoices):
         CREATE_ACCOUNT = "create_account"
         ADOPT_ACCOUNT = "adopt_account"
 
     class State(models.TextChoices):
-        PLANNED = "planned"  # no call made yet
-        CALLED = "called"  # the call went out, its outcome is not settled
+        PLANNED = "planned"  # nothing has happened at the pool yet
+        CALLED = "called"  # the name was free, then the call went out; its outcome is not settled
         DONE = "done"
         FAILED = "failed"  # surely without effect; `problem` says why
         UNKNOWN = "unknown"  # needs a person
@@ -99,8 +139,14 @@ class PoolIntent(TenantModel):
     code = models.CharField(max_length=32, default=partial(new_code, "int"), editable=False)
     kind = models.CharField(max_length=32, choices=Kind)
     state = models.CharField(max_length=16, choices=State, default=State.PLANNED)
-    mining_account = models.ForeignKey(MiningAccount, models.PROTECT, db_constraint=False, related_name="intents")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="pool_intents")
+    label = models.CharField(max_length=64)
+    account_name = models.CharField(max_length=255)
+    mining_account = models.ForeignKey(
+        MiningAccount, models.PROTECT, null=True, db_constraint=False, related_name="intents"
+    )
     created_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)  # calls that went out
     called_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True, default="")

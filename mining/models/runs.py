@@ -17,6 +17,14 @@ class Subject(models.TextChoices):
     KEY = "key"  # verification of a credential
 
 
+class Depth(models.TextChoices):
+    """How far back a run reads rewards, from the newest one known."""
+
+    RECENT = "recent"
+    DEEP = "deep"
+    FULL = "full"
+
+
 class SyncRun(TenantModel):
     class State(models.TextChoices):
         QUEUED = "queued"  # asked for, no worker has taken it yet
@@ -28,6 +36,7 @@ class SyncRun(TenantModel):
     code = models.CharField(max_length=32, default=partial(new_code, "run"), editable=False)
     label = models.CharField(max_length=64)  # the WhiteBIT user whose key was used
     subject = models.CharField(max_length=16, choices=Subject)
+    depth = models.CharField(max_length=16, choices=Depth, blank=True, default="")  # of rewards; else empty
     state = models.CharField(max_length=16, choices=State)
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -38,6 +47,9 @@ class SyncRun(TenantModel):
     rows_changed = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True, default="")
+
+    OPEN = (State.QUEUED, State.RUNNING)
+    DONE = (State.OK, State.PARTIAL)
 
     class Meta:
         constraints = [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 import signal
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 from portal.demo import environment
@@ -54,6 +56,7 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     import django
 
     django.setup()
+    _log_to(started.log("demo"))
     from django.core.management import call_command
 
     from portal.demo import proof, story
@@ -74,6 +77,14 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     started.wait_for("web", "Listening at", seconds=30)
     _print_logins(tell, port, seconds=time.monotonic() - begun)
     return _stay(started)
+
+
+def _log_to(path: Path) -> None:
+    """The screen is for people: what this process logs goes beside the logs of the others."""
+    stream = path.open("w", encoding="utf-8")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
 
 
 def _print_logins(tell: object, port: int, *, seconds: float) -> None:

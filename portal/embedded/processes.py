@@ -107,6 +107,7 @@ def end_group(group: int, *, grace_seconds: float) -> None:
         if not group_alive(group):
             return
         send_group(group, number)
+        send_group(group, signal.SIGCONT)  # one stopped by Ctrl-Z would not hear it
         _wait_until_gone(group_alive, group, seconds)
 
 
@@ -115,6 +116,7 @@ def end_one(pid: int, *, grace_seconds: float) -> None:
         if not alive(pid):
             return
         send(pid, number)
+        send(pid, signal.SIGCONT)
         _wait_until_gone(alive, pid, seconds)
 
 

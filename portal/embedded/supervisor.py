@@ -61,6 +61,9 @@ def _own_or_share(base: Path, request: Request, line: Line, stack: ExitStack) ->
                 return None
         addresses = _announced(base)
         if addresses is not None:
+            sys.stderr.write(
+                f"embedded servers: those of another run on {base.parent} are used here, and end with it.\n"
+            )
             return _enough(addresses, request, base)
         line.check(0.05)  # it is still starting, or already ending
     raise EmbeddedError(

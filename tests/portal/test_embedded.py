@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -417,9 +418,19 @@ def test_a_script_that_leaves_it_in_the_background_may_end(tmp_path: Path) -> No
     given = {"DATABASE_URL": "x", "REDIS_URL": "x"}
     subprocess.run(["sh", "-c", script], env=CLEAN | given, cwd=ROOT, check=True, start_new_session=True)
     time.sleep(0.7)  # longer than the supervisor takes to look
-    go_on.write_text("went on")
+    pipe = os.open(go_on, os.O_WRONLY | os.O_NONBLOCK)  # an error when nobody reads any more
+    os.write(pipe, b"went on")
+    os.close(pipe)
     nothing_left(go_on)
     assert proof.read_text() == "went on"
+
+
+def test_under_nohup_the_end_of_the_terminal_is_not_the_end() -> None:
+    given = {"DATABASE_URL": "postgresql://x@/y", "REDIS_URL": "redis://x"}
+    words = command_line("--temporary", "--", sys.executable, "-c", SAY_ADDRESSES_AND_WAIT)
+    starter = Running(words=["nohup", *words], **given)
+    starter.process.send_signal(signal.SIGHUP)
+    assert starter.end() == 128 + signal.SIGTERM
 
 
 # --- A folder that lasts
@@ -435,7 +446,8 @@ def test_data_are_kept_over_restarts_and_crashes(tmp_path: Path) -> None:
     second = Running("--data-dir", tmp_path)
     keep(second.addresses, "before a crash")
     for pid in [supervisor_of(second.process.pid), *processes_of(tmp_path / "embedded"), second.process.pid]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the death of one is the end of another
+            os.kill(pid, signal.SIGKILL)
     second.end()
     nothing_left(tmp_path)
     postmaster = tmp_path / "embedded/postgres/postmaster.pid"
@@ -458,6 +470,7 @@ def test_a_second_starter_shares_the_servers_and_leaves_them_running(tmp_path: P
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
         for _ in range(2)
@@ -468,7 +481,8 @@ def test_a_second_starter_shares_the_servers_and_leaves_them_running(tmp_path: P
     assert addresses[0] == addresses[1]
     owner = next(int(pid) for pid in _parents_of_servers(tmp_path) if pid)
     first, second = (one, other) if supervisor_of(one.pid) == owner else (other, one)
-    second.communicate("\n", timeout=PATIENCE_SECONDS)
+    _, said = second.communicate("\n", timeout=PATIENCE_SECONDS)
+    assert said == f"embedded servers: those of another run on {tmp_path} are used here, and end with it.\n"
     with psycopg.connect(addresses[0]["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     first.communicate("\n", timeout=PATIENCE_SECONDS)

@@ -1,0 +1,120 @@
+"""The lines of a document as CSV: the same numbers as its PDF, for a spreadsheet or another program."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from billing.components import SAT_PER_BTC
+from billing.models import Document, DocumentLine
+
+# Stable: names are added at the end, never changed.
+COLUMNS = (
+    "document",
+    "line",
+    "kind",
+    "component",
+    "date",
+    "occurrence",
+    "reward",
+    "status",
+    "payout_destination",
+    "payout_address",
+    "transaction_hash",
+    "total_reward_btc",
+    "pool_fee_btc",
+    "net_reward_btc",
+    "total_sat",
+    "fee_sat",
+    "net_sat",
+    "share_ppm",
+    "basis",
+    "pool_fee_borne_by",
+    "provider_share_sat",
+    "customer_share_sat",
+    "amount_sat",
+    "amount_btc",
+    "reason",
+    "corrects_document",
+    "corrects_line",
+    "was_sat",
+    "is_sat",
+    "flags",
+)
+ROWS_AT_ONCE = 2000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_rows(document: Document) -> Iterator[bytes]:
+    """The file piece by piece, head first. Must run inside the reader's context (customers.tenancy.stream)."""
+    yield _encoded(COLUMNS)
+    lines = (
+        DocumentLine.objects.filter(provider=document.provider_id, document=document)
+        .select_related("reward", "corrects__document")
+        .prefetch_related("version__components")
+        .order_by("position")
+    )
+    for line in lines.iterator(chunk_size=ROWS_AT_ONCE):
+        yield _encoded(_row(document, line))
+
+
+def _row(document: Document, line: DocumentLine) -> tuple[str, ...]:
+    facts = line.facts
+    (terms,) = line.version.components.all()
+    corrected = line.corrects
+    return (
+        text(document.number or ""),
+        str(line.position),
+        line.kind,
+        line.component,
+        line.day.isoformat(),
+        str(facts["occurrence"]),
+        line.reward.code,
+        facts["status"],
+        facts["destination"],
+        text(facts.get("address", "")),
+        text(facts.get("transaction", "")),
+        text(facts["total"]),
+        text(facts["fee"]),
+        text(facts["net"]),
+        str(facts["total_sat"]),
+        str(facts["fee_sat"]),
+        str(facts["net_sat"]),
+        str(terms.share_ppm),
+        terms.basis,
+        terms.pool_fee_borne_by,
+        str(line.provider_share_sat),
+        str(line.customer_share_sat),
+        str(line.amount_sat),
+        btc(line.amount_sat),
+        line.reason,
+        text((corrected.document.number or "") if corrected else ""),
+        str(corrected.position) if corrected else "",
+        *_was_and_is(facts, line.amount_sat),
+        "share_capped" if facts.get("share_capped") else "",
+    )
+
+
+def _was_and_is(facts: dict[str, Any], amount_sat: int) -> tuple[str, str]:
+    if "was_sat" not in facts:
+        return "", ""
+    return str(facts["was_sat"]), str(facts["was_sat"] + amount_sat)
+
+
+def text(cell: str) -> str:
+    """A cell that somebody else wrote: a spreadsheet must not run it as a formula. Our own numbers keep their minus."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
+
+def btc(amount_sat: int) -> str:
+    """-0.00013012: eight decimals, a point, no grouping."""
+    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
+    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
+
+
+def _encoded(cells: tuple[str, ...]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().encode()

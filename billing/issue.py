@@ -1,0 +1,182 @@
+"""Draft to issued: checked against the facts of this moment, frozen, posted and numbered in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from billing import journal, numbering, settlement, tasks
+from billing.components import terms_in_words
+from billing.errors import IssueRefused
+from billing.models import (
+    Contract,
+    ContractComponent,
+    Document,
+    DocumentLine,
+    DocumentStatus,
+    DocumentType,
+)
+from customers import audit
+from customers.models import Customer, ProviderProfile
+from customers.tenancy import Access
+from mining.models import MiningAccount, Reward
+from mining.models.rewards import RewardStatus
+
+log = logging.getLogger(__name__)
+TITLES = {DocumentType.SETTLEMENT: "Settlement statement", DocumentType.INVOICE: "Invoice"}
+
+
+def issue(access: Access, document: Document, *, now: datetime) -> Document:
+    """Issue a draft, or refuse with a sentence.
+
+    A draft that the facts have left behind is refused, not silently computed anew: whoever issues has looked at these
+    numbers. The other way, recomputing inside, would put a number on amounts that nobody has seen.
+    """
+    with transaction.atomic():
+        settlement.lock_closing(access, shared=True)
+        draft = _claim(access, document)
+        _refuse_unfit(access, draft)
+        issued_on = now.astimezone(UTC).date()
+        draft.snapshot = snapshot(draft)
+        journal.post_document(draft, effective_on=issued_on, now=now)
+        audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
+        _number(draft, now)
+        transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
+    return draft
+
+
+def _claim(access: Access, document: Document) -> Document:
+    # The contract first: its documents are issued one after the other, so that none bills what another just billed.
+    Contract.objects.visible_to(access).select_for_update().get(pk=document.contract_id)
+    return (
+        Document.objects.visible_to(access)
+        .select_for_update(of=("self",))
+        .select_related("contract")
+        .get(pk=document.pk)
+    )
+
+
+def _refuse_unfit(access: Access, draft: Document) -> None:
+    if draft.status == DocumentStatus.ISSUED:
+        raise IssueRefused(f"{draft.number} is issued already. An issued document does not change.")
+    if draft.status != DocumentStatus.DRAFT:
+        raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
+    earlier = (
+        Document.objects.visible_to(access)
+        .filter(contract=draft.contract_id, status=DocumentStatus.DRAFT, period__fully_lt=draft.period)
+        .order_by("period")
+        .first()
+    )
+    if earlier is not None:
+        raise IssueRefused(
+            f"The draft of {earlier.first_day:%B %Y} comes first: issue or discard it, then close"
+            f" {draft.first_day:%B %Y} again."
+        )
+    if settlement.is_stale(draft):
+        raise IssueRefused(
+            "Rewards or terms changed after this draft was computed. Close"
+            f" {draft.first_day:%B %Y} again and look at it once more."
+        )
+
+
+def _number(draft: Document, now: datetime) -> None:
+    issued_on = now.astimezone(UTC).date()
+    number = numbering.take(draft, issued_on=issued_on)
+    draft.series, draft.sequence, draft.number = number.series, number.sequence, str(number)
+    draft.status, draft.issued_at, draft.issued_on = DocumentStatus.ISSUED, now, issued_on
+    draft.save(update_fields=["series", "sequence", "number", "status", "issued_at", "issued_on", "snapshot"])
+
+
+def queue_rendering(provider_id: int, document_id: int) -> None:
+    """Ask for the PDF. Without the broker the document is issued all the same: beat finds it without a file."""
+    try:
+        tasks.render.apply_async((provider_id, document_id), retry=False)
+    except OperationalError:
+        log.warning("no broker: the PDF of document %s waits for the next sweep", document_id, exc_info=True)
+
+
+def snapshot(draft: Document) -> dict[str, Any]:
+    """Parties, terms in words and dates as they stand at issue: the document can be read for ever from it."""
+    return {
+        "title": TITLES[DocumentType(draft.type)],
+        "provider": _provider(draft),
+        "customer": _customer(draft),
+        "mining_accounts": _accounts(draft),
+        "contract": draft.contract.code,
+        "terms": _terms(draft),
+        "period": {
+            "first_day": str(draft.first_day),
+            "last_day": str(draft.last_day),
+            "from": f"{draft.first_day}T00:00:00Z",
+            "to": f"{draft.period.upper}T00:00:00Z",
+        },
+        "rounding": "half-even, once per reward; the provider takes the residue",
+        "pending": _pending(draft),
+    }
+
+
+def _provider(draft: Document) -> dict[str, str]:
+    profile = ProviderProfile.objects.filter(provider=draft.provider_id).first()
+    name = draft.provider.name
+    if profile is None:
+        return {"name": name, "legal_name": name, "address": "", "tax_id": "", "support_email": ""}
+    return {
+        "name": name,
+        "legal_name": profile.legal_name or name,
+        "address": profile.address,
+        "tax_id": profile.tax_id,
+        "support_email": profile.support_email,
+    }
+
+
+def _customer(draft: Document) -> dict[str, str]:
+    customer = Customer.objects.get(provider=draft.provider_id, pk=draft.customer_id)
+    return {
+        "code": customer.code,
+        "name": customer.name,
+        "email": customer.email,
+        "external_ref": customer.external_ref or "",
+    }
+
+
+def _accounts(draft: Document) -> list[dict[str, str]]:
+    accounts = MiningAccount.objects.filter(provider=draft.provider_id, customer=draft.customer_id)
+    return [{"name": account.name, "label": account.label} for account in accounts.order_by("name")]
+
+
+def _terms(draft: Document) -> list[dict[str, Any]]:
+    """The versions that the lines were computed by, in the order of their days."""
+    used = DocumentLine.objects.filter(provider=draft.provider_id, document=draft).values("version")
+    components = (
+        ContractComponent.objects.filter(provider=draft.provider_id, version__in=used)
+        .select_related("version")
+        .order_by("version__valid")
+    )
+    return [
+        {
+            "version": component.version.code,
+            "valid_from": str(component.version.valid.lower),
+            "share_ppm": component.share_ppm,
+            "basis": component.basis,
+            "pool_fee_borne_by": component.pool_fee_borne_by,
+            "words": terms_in_words(component.share_ppm, component.basis, component.pool_fee_borne_by),
+        }
+        for component in components
+    ]
+
+
+def _pending(draft: Document) -> list[dict[str, str | int]]:
+    """Rewards that were not final at issue: told as information, billed by a later document."""
+    pending = Reward.objects.filter(
+        provider=draft.provider_id,
+        customer=draft.customer_id,
+        status=RewardStatus.PENDING,
+        day__lt=draft.period.upper,
+        lines=None,
+    )
+    return [{"day": str(reward.day), "net_sat": reward.net_sat} for reward in pending.order_by("day", "pk")]

@@ -1,0 +1,178 @@
+"""The books: what an issued document posts, reversals, and the balances per customer. Debit +, credit −."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+
+from billing.errors import Refused
+from billing.models import Document, DocumentLine, JournalEntry, JournalTx, LedgerAccount, LineComponent
+from customers import audit
+from customers.tenancy import Access
+
+Name = LedgerAccount.Name
+PER_CUSTOMER = (Name.PAYABLE, Name.RECEIVABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    name: LedgerAccount.Name
+    amount_sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSums:
+    """Sums of a document's lines, by where the pool paid the rewards."""
+
+    main_net_sat: int
+    main_customer_sat: int
+    external_provider_sat: int
+
+    @property
+    def balance_sat(self) -> int:
+        return self.main_customer_sat - self.external_provider_sat
+
+
+def sums_of(document: Document) -> DocumentSums:
+    main, external = Q(component=LineComponent.PAY_CUSTOMER), Q(component=LineComponent.BILL_CUSTOMER)
+    sums = DocumentLine.objects.filter(provider=document.provider_id, document=document).aggregate(
+        main_net=Sum("net_sat", filter=main, default=0),
+        main_customer=Sum("customer_share_sat", filter=main, default=0),
+        external_provider=Sum("provider_share_sat", filter=external, default=0),
+    )
+    return DocumentSums(int(sums["main_net"]), int(sums["main_customer"]), int(sums["external_provider"]))
+
+
+def document_legs(sums: DocumentSums) -> list[Leg]:
+    """Custody takes what the pool paid to the provider's balance; the provider's parts are income; what remains is owed
+    by one side to the other. Of rewards paid to an address of the customer's, only the provider's part passes through
+    the books. Corrections are negative and post the same way."""
+    balance = sums.balance_sat
+    income = sums.main_net_sat - sums.main_customer_sat + sums.external_provider_sat
+    owed = Leg(Name.PAYABLE, -balance) if balance >= 0 else Leg(Name.RECEIVABLE, -balance)
+    legs = [Leg(Name.CUSTODY, sums.main_net_sat), Leg(Name.INCOME_REVENUE_SHARE, -income), owed]
+    return [leg for leg in legs if leg.amount_sat]
+
+
+def post_document(document: Document, *, effective_on: date, now: datetime) -> JournalTx | None:
+    """Post an issue, at most once (its event key is unique). A document of nothing but zeros posts nothing."""
+    legs = document_legs(sums_of(document))
+    if not legs:
+        return None
+    tx = JournalTx.objects.create(
+        provider_id=document.provider_id,
+        posted_at=now,
+        effective_on=effective_on,
+        event_key=issued_key(document),
+    )
+    accounts = _accounts(document, [leg.name for leg in legs])
+    JournalEntry.objects.bulk_create(
+        JournalEntry(
+            provider_id=document.provider_id,
+            tx=tx,
+            account=accounts[leg.name],
+            asset=document.asset,
+            amount_sat=leg.amount_sat,
+        )
+        for leg in legs
+    )
+    return tx
+
+
+def issued_key(document: Document) -> str:
+    return f"document:{document.code}:issued"
+
+
+def _accounts(document: Document, names: Sequence[LedgerAccount.Name]) -> dict[str, LedgerAccount]:
+    """The accounts, opened on first use. Two who open the same one at once: the second waits and takes the first's."""
+    found = _find_accounts(document, names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        LedgerAccount.objects.bulk_create(
+            [
+                LedgerAccount(
+                    provider_id=document.provider_id,
+                    name=name,
+                    customer_id=document.customer_id if name in PER_CUSTOMER else None,
+                    asset=document.asset,
+                )
+                for name in missing
+            ],
+            ignore_conflicts=True,
+        )
+        found = _find_accounts(document, names)
+    return found
+
+
+def _find_accounts(document: Document, names: Iterable[str]) -> dict[str, LedgerAccount]:
+    rows = LedgerAccount.objects.filter(
+        Q(customer=None) | Q(customer=document.customer_id),
+        provider=document.provider_id,
+        asset=document.asset,
+        name__in=names,
+    )
+    return {row.name: row for row in rows}
+
+
+REVERSE_LEGS = """
+INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)
+SELECT provider_id, %s, account_id, asset, -amount_sat FROM billing_journalentry
+WHERE provider_id = %s AND tx_id = %s ORDER BY id
+"""
+
+
+def reverse(access: Access, tx: JournalTx, *, effective_on: date, now: datetime) -> JournalTx:
+    """A transaction that undoes another, leg by leg as they are stored. Once, and never of a reversal."""
+    if tx.reverses_id is not None:
+        raise Refused("A reversal is not reversed. Post the event anew instead.")
+    with transaction.atomic():
+        if JournalTx.objects.visible_to(access).filter(reverses=tx).exists():
+            raise Refused("This transaction is reversed already.")
+        mirror = JournalTx.objects.create(
+            provider=access.provider,
+            posted_at=now,
+            effective_on=effective_on,
+            event_key=f"reversal:{tx.code}",
+            reverses=tx,
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(REVERSE_LEGS, [mirror.pk, access.provider.pk, tx.pk])
+        audit.record(access, "journal.reversed", tx.code, now=now, reversal=mirror.code)
+    return mirror
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerBalance:
+    """What the books say between the provider and one customer; both are positive when something is owed."""
+
+    payable_sat: int = 0  # the provider owes
+    receivable_sat: int = 0  # the customer owes
+
+    @property
+    def net_sat(self) -> int:
+        """+ the provider owes the customer."""
+        return self.payable_sat - self.receivable_sat
+
+
+def customer_balances(access: Access) -> dict[int, CustomerBalance]:
+    """By customer id; customers without any posting are not in it. One query."""
+    sums = (
+        JournalEntry.objects.visible_to(access)
+        .filter(account__name__in=PER_CUSTOMER)
+        .values_list("account__customer_id")
+        .annotate(
+            payable=Sum("amount_sat", filter=Q(account__name=Name.PAYABLE), default=0),
+            receivable=Sum("amount_sat", filter=Q(account__name=Name.RECEIVABLE), default=0),
+        )
+    )
+    return {customer: CustomerBalance(-int(payable), int(receivable)) for customer, payable, receivable in sums}
+
+
+def account_balance(access: Access, name: LedgerAccount.Name) -> int:
+    """An account's balance over all customers, in debit sign (what the provider has is +)."""
+    entries = JournalEntry.objects.visible_to(access).filter(account__name=name)
+    return int(entries.aggregate(sat=Sum("amount_sat", default=0))["sat"])

@@ -1,0 +1,254 @@
+"""What a document's PDF says: plain data for the template, taken from the frozen document and its lines alone.
+
+Texts go to the template as data, never as markup. Amounts go as plain strings; the template only groups their digits.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from billing.components import SAT_PER_BTC, WHOLE_PPM, percent
+from billing.contracts import in_words
+from billing.models import (
+    Basis,
+    ContractComponent,
+    Document,
+    DocumentLine,
+    DocumentStatus,
+    FeeBearer,
+    LineComponent,
+    LineKind,
+    LineReason,
+)
+
+Content = dict[str, Any]
+LONGEST_WORD, PIECE = 36, 20  # a longer word may break after each piece, or it would run out of its column
+PAID_TO = {"main_balance": "balance", "external_address": "address", "unknown": "unknown"}
+STATUS = {"successful": "final", "canceled": "canceled", "pending": "not final", "unknown": "unknown"}
+
+
+def content_of(document: Document) -> Content:
+    """Everything the template prints of an issued document."""
+    if document.status != DocumentStatus.ISSUED:
+        raise ValueError(f"document {document.code} is {document.status}: only issued documents are typeset")
+    lines = list(
+        DocumentLine.objects.filter(provider=document.provider_id, document=document)
+        .select_related("corrects__document")
+        .order_by("position")
+    )
+    regular = [line for line in lines if line.kind == LineKind.REGULAR]
+    corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
+    snapshot = document.snapshot
+    return {
+        **_head(document, snapshot),
+        "summary": _summary(document, regular, corrections),
+        "rows": [_row(line) for line in regular],
+        "sums": _sums(regular),
+        "corrections": [_correction(line) for line in corrections],
+        "correction_sums": _correction_sums(corrections),
+        "worked": _worked(document, lines),
+        "pending": _pending(snapshot["pending"]),
+    }
+
+
+def _head(document: Document, snapshot: dict[str, Any]) -> Content:
+    provider, customer = snapshot["provider"], snapshot["customer"]
+    issued_on = document.issued_on
+    assert issued_on is not None  # noqa: S101 - the database's check: issued documents are dated
+    payer, payee = ("provider", "customer") if document.balance_sat >= 0 else ("customer", "provider")
+    names = {"provider": clean(provider["name"]), "customer": clean(customer["name"])}
+    return {
+        "title": snapshot["title"],
+        "number": document.number,
+        "issued_on": in_words(issued_on),
+        "date": [issued_on.year, issued_on.month, issued_on.day],
+        "month": f"{document.first_day:%B %Y}",
+        "period": f"{in_words(document.first_day)} to {in_words(document.last_day)}, UTC days",
+        "provider_name": names["provider"],
+        "customer_name": names["customer"],
+        "payer": names[payer],
+        "payee": names[payee],
+        "total": btc(document.total_sat),
+        "nothing_owed": document.balance_sat == 0,
+        "from": _party(
+            provider["legal_name"], provider["address"], _tax(provider["tax_id"]), provider["support_email"]
+        ),
+        "to": _party(customer["name"], "", _reference(customer["external_ref"]), customer["email"]),
+        "contract": snapshot["contract"],
+        "accounts": [clean(account["name"]) for account in snapshot["mining_accounts"]],
+        "terms": [_terms(terms, len(snapshot["terms"]) > 1) for terms in snapshot["terms"]],
+    }
+
+
+def _party(name: str, address: str, *more: str) -> list[str]:
+    return [line for line in (clean(text) for text in (name, *address.splitlines(), *more)) if line]
+
+
+def _tax(tax_id: str) -> str:
+    return f"Tax no. {tax_id}" if tax_id else ""
+
+
+def _reference(external_ref: str) -> str:
+    return f"Customer no. {external_ref}" if external_ref else ""
+
+
+def _terms(terms: dict[str, Any], several: bool) -> str:
+    since = f"From {in_words(date.fromisoformat(terms['valid_from']))}: " if several else ""
+    words: str = terms["words"]
+    return since + words
+
+
+def _summary(document: Document, regular: list[DocumentLine], corrections: list[DocumentLine]) -> list[Content]:
+    main = [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]
+    external = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
+    names = {key: clean(document.snapshot[key]["name"]) for key in ("provider", "customer")}
+    rows = [
+        (main, f"{_counted(main, 'reward')} paid to {names['provider']}: the part of {names['customer']}"),
+        (external, f"{_counted(external, 'reward')} paid to {names['customer']}: the part of {names['provider']}"),
+        (corrections, f"Corrections to earlier periods, {_counted(corrections, 'line')}"),
+    ]
+    return [{"text": text, "amount": btc(sum(line.amount_sat for line in lines))} for lines, text in rows if lines]
+
+
+def _counted(lines: list[DocumentLine], noun: str) -> str:
+    return f"{len(lines)} {noun}{'' if len(lines) == 1 else 's'}"
+
+
+def _row(line: DocumentLine) -> Content:
+    facts = line.facts
+    return {
+        "day": _short(line.day),
+        "status": STATUS[facts["status"]],
+        "total": btc(facts["total_sat"]),
+        "fee": btc(facts["fee_sat"]),
+        "net": btc(line.net_sat),
+        "paid_to": PAID_TO[facts["destination"]],
+        "provider": btc(line.provider_share_sat),
+        "customer": btc(line.customer_share_sat) + ("*" if facts.get("share_capped") else ""),
+        "owed": btc(line.amount_sat),
+    }
+
+
+def _sums(regular: list[DocumentLine]) -> list[Content]:
+    by_destination = [
+        ("to balance", [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]),
+        ("to address", [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]),
+    ]
+    parts = [_sum(name, lines) for name, lines in by_destination if lines]
+    return [*(parts if len(parts) > 1 else []), _sum("Sum", regular)] if regular else []
+
+
+def _sum(name: str, lines: list[DocumentLine]) -> Content:
+    return {
+        "name": name,
+        "total": btc(sum(line.facts["total_sat"] for line in lines)),
+        "fee": btc(sum(line.facts["fee_sat"] for line in lines)),
+        **_part_sums(lines),
+    }
+
+
+def _part_sums(lines: Iterable[DocumentLine]) -> Content:
+    lines = list(lines)
+    return {
+        "net": btc(sum(line.net_sat for line in lines)),
+        "provider": btc(sum(line.provider_share_sat for line in lines)),
+        "customer": btc(sum(line.customer_share_sat for line in lines)),
+        "owed": btc(sum(line.amount_sat for line in lines)),
+    }
+
+
+def _correction(line: DocumentLine) -> Content:
+    was_sat = line.facts.get("was_sat")
+    return {
+        "day": f"{_short(line.day)} {line.day.year}",
+        "why": why(line),
+        "corrects": line.corrects.document.number if line.corrects else "–",
+        "net": btc(line.net_sat),
+        "provider": btc(line.provider_share_sat),
+        "customer": btc(line.customer_share_sat),
+        "was": "–" if was_sat is None else btc(was_sat),
+        "is": btc((was_sat or 0) + line.amount_sat),
+        "owed": btc(line.amount_sat),
+    }
+
+
+def _correction_sums(corrections: list[DocumentLine]) -> Content | None:
+    return _part_sums(corrections) if corrections else None
+
+
+def why(line: DocumentLine) -> str:
+    """The reason of a correction in words."""
+    facts = line.facts
+    match line.reason:
+        case LineReason.LATE:
+            return "Came after the close of its month"
+        case LineReason.STATUS_CHANGED:
+            return "The pool canceled it" if facts["status"] == "canceled" else "Final again at the pool"
+        case LineReason.DESTINATION_CHANGED:
+            return f"Paid to the {PAID_TO[facts['destination']]}, not the {PAID_TO[facts['was_destination']]}"
+        case LineReason.CONTRACT_CHANGED:
+            return "Other terms hold on this day"
+    return "The pool changed the amount"
+
+
+def _worked(document: Document, lines: list[DocumentLine]) -> str | None:
+    """One line of this document worked out in words: the first whole one (not a difference)."""
+    whole = next((line for line in lines if line.corrects_id is None), None)
+    if whole is None:
+        return None
+    terms = ContractComponent.objects.get(provider=document.provider_id, version=whole.version_id)
+    customer_ppm = percent(WHOLE_PPM - terms.share_ppm)
+    facts = whole.facts
+    day = f"{whole.day.day} {whole.day:%B}"
+    customer, net = minus(btc(whole.customer_share_sat)), btc(whole.net_sat)
+    gross = terms.basis == Basis.GROSS and terms.pool_fee_borne_by != FeeBearer.SHARED
+    if facts.get("share_capped"):
+        product = f"{day}: the pool's fee is larger than the customer's part, which is set to 0."
+    elif not gross:
+        product = f"{day}: net {net} × {customer_ppm} = {customer} for the customer."
+    elif terms.pool_fee_borne_by == FeeBearer.CUSTOMER:
+        product = (
+            f"{day}: before fee {btc(facts['total_sat'])} × {customer_ppm} − fee {btc(facts['fee_sat'])} = {customer}"
+            " for the customer."
+        )
+    else:
+        product = f"{day}: before fee {btc(facts['total_sat'])} × {customer_ppm} = {customer} for the customer."
+    provider = minus(btc(whole.provider_share_sat))
+    return f"{product} The rest is the provider's: net {net} − {customer} = {provider}."
+
+
+def _pending(pending: list[dict[str, Any]]) -> str | None:
+    if not pending:
+        return None
+    days = [_short(date.fromisoformat(row["day"])) for row in pending]
+    listed = ", ".join(days[:12]) + (" and more" if len(days) > 12 else "")
+    rewards = "1 reward that is" if len(days) == 1 else f"{len(days)} rewards that are"
+    return f"Not part of this document: {rewards} not final at the pool yet ({listed})."
+
+
+def btc(amount_sat: int) -> str:
+    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
+    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
+
+
+def minus(amount: str) -> str:
+    return amount.replace("-", "−")
+
+
+def _short(day: date) -> str:
+    return f"{day.day} {day:%b}"
+
+
+def clean(text: str) -> str:
+    """A name as one line of visible text: no control or direction characters, and long words that may break."""
+    visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cn", "Cs"} else " " for c in text)
+    return " ".join(_breakable(word) for word in visible.split())
+
+
+def _breakable(word: str) -> str:
+    if len(word) <= LONGEST_WORD:
+        return word
+    return "\u200b".join(word[at : at + PIECE] for at in range(0, len(word), PIECE))

@@ -1,0 +1,203 @@
+"""Target minus billed: what each customer's document of a month should say, written as drafts.
+
+`expected_lines.sql` computes it for a whole provider at once, however many contracts there are. A close then makes the
+drafts agree with it: a draft that says the same already is not touched, so closing again writes no row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateRange
+
+from billing.contracts import in_words
+from billing.errors import PeriodRefused, Refused
+from billing.models import Document, DocumentStatus, DocumentType
+from customers import audit
+from customers.codes import new_code
+from customers.tenancy import Access
+
+EXPECTED_LINES = (Path(__file__).parent / "expected_lines.sql").read_text(encoding="utf-8")
+
+# Contracts whose draft of the period differs from what is expected: new, changed, or to be emptied.
+DIFFERENCES = """
+SELECT DISTINCT coalesce(e.contract_id, l.contract_id)
+FROM {expected} e
+FULL JOIN (
+    SELECT d.contract_id, l.* FROM billing_document d
+    JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
+    WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND d.period = %(period)s::daterange
+        AND (%(contract)s::bigint IS NULL OR d.contract_id = %(contract)s)
+) l ON l.contract_id = e.contract_id AND l.reward_id = e.reward_id AND l.component = e.component
+WHERE (e.position, e.kind, e.day, e.version_id, e.reason, e.amount_sat, e.net_sat, e.provider_sat, e.customer_sat, e.facts)
+    IS DISTINCT FROM
+      (l.position, l.kind, l.day, l.version_id, l.reason, l.amount_sat, l.net_sat, l.provider_share_sat,
+       l.customer_share_sat, l.facts)
+    OR e.corrects_id IS DISTINCT FROM l.corrects_id
+"""
+
+ADD_DOCUMENTS = """
+INSERT INTO billing_document (provider_id, code, customer_id, contract_id, period, asset, status, type, balance_sat,
+    created_at, computed_at)
+SELECT %(provider)s, codes.code, e.customer_id, e.contract_id, %(period)s::daterange, 'BTC', 'draft',
+    CASE WHEN e.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END, e.balance_sat, %(now)s, %(now)s
+FROM (
+    SELECT contract_id, customer_id, sum(amount_sat) AS balance_sat, row_number() OVER (ORDER BY contract_id) AS n
+    FROM billing_expected x
+    WHERE contract_id = ANY(%(changed)s) AND NOT EXISTS (
+        SELECT 1 FROM billing_document d WHERE d.provider_id = %(provider)s AND d.contract_id = x.contract_id
+            AND d.status = 'draft' AND d.period = %(period)s::daterange
+    )
+    GROUP BY contract_id, customer_id
+) e
+JOIN unnest(%(codes)s::text[]) WITH ORDINALITY AS codes (code, n) ON codes.n = e.n
+"""
+
+# A changed draft gets all its lines anew: their order is part of what it says.
+REMOVE_LINES = """
+DELETE FROM billing_documentline l USING billing_document d
+WHERE l.provider_id = %(provider)s AND d.provider_id = l.provider_id AND d.id = l.document_id
+    AND d.status = 'draft' AND d.period = %(period)s::daterange AND d.contract_id = ANY(%(changed)s)
+    AND EXISTS (SELECT 1 FROM billing_expected e WHERE e.contract_id = d.contract_id)
+"""
+
+UPDATE_DOCUMENTS = """
+UPDATE billing_document d
+SET balance_sat = e.balance_sat, type = CASE WHEN e.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END,
+    computed_at = %(now)s
+FROM (
+    SELECT contract_id, sum(amount_sat) AS balance_sat FROM billing_expected
+    WHERE contract_id = ANY(%(changed)s) GROUP BY contract_id
+) e
+WHERE d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.status = 'draft'
+    AND d.period = %(period)s::daterange AND d.computed_at <> %(now)s
+"""
+
+ADD_LINES = """
+INSERT INTO billing_documentline (provider_id, document_id, customer_id, position, kind, component, reward_id, version_id,
+    day, amount_sat, net_sat, provider_share_sat, customer_share_sat, reason, corrects_id, facts)
+SELECT %(provider)s, d.id, e.customer_id, e.position, e.kind, e.component, e.reward_id, e.version_id,
+    e.day, e.amount_sat, e.net_sat, e.provider_sat, e.customer_sat, e.reason, e.corrects_id, e.facts
+FROM billing_expected e
+JOIN billing_document d ON d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.status = 'draft'
+    AND d.period = %(period)s::daterange
+WHERE e.contract_id = ANY(%(changed)s)
+ORDER BY d.id, e.position
+"""
+
+# A draft that has become empty is put aside with the lines it had: no lines, no document.
+DISCARD_EMPTY = """
+UPDATE billing_document d SET status = 'discarded'
+WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND d.period = %(period)s::daterange
+    AND d.contract_id = ANY(%(changed)s)
+    AND NOT EXISTS (SELECT 1 FROM billing_expected e WHERE e.contract_id = d.contract_id)
+"""
+
+
+def close_period(access: Access, *, month: date, now: datetime) -> list[Document]:
+    """The month's drafts, computed anew where facts changed. An issued period is left alone: what changed since goes
+    on the next document. Repeatable; a month that has not ended in UTC is refused."""
+    period = ended_month(month, now)
+    with transaction.atomic():
+        lock_closing(access)
+        changed = _agree_drafts(access, period, now)
+        if changed:
+            audit.record(access, "period.closed", f"{period.lower:%Y-%m}", now=now, documents_changed=changed)
+        return list(drafts_of(access, period.lower))
+
+
+def _agree_drafts(access: Access, period: DateRange, now: datetime) -> int:
+    """Make the period's drafts say what is expected; the number of contracts whose draft changed."""
+    values: dict[str, Any] = {"provider": access.provider.pk, "contract": None, "period": period, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.billing_expected")
+        cursor.execute(f"CREATE TEMP TABLE billing_expected ON COMMIT DROP AS {EXPECTED_LINES}", values)
+        # Without statistics the joins below are planned for a handful of rows.
+        cursor.execute("ANALYZE billing_expected")
+        cursor.execute(DIFFERENCES.format(expected="billing_expected"), values)
+        changed = [contract for (contract,) in cursor.fetchall()]
+        if changed:
+            values |= {"changed": changed, "codes": [new_code("doc") for _ in changed]}
+            for statement in (ADD_DOCUMENTS, REMOVE_LINES, UPDATE_DOCUMENTS, ADD_LINES, DISCARD_EMPTY):
+                cursor.execute(statement, values)
+        cursor.execute("DROP TABLE pg_temp.billing_expected")
+    return len(changed)
+
+
+def drafts_of(access: Access, month: date) -> Any:
+    return (
+        Document.objects.visible_to(access)
+        .filter(status=DocumentStatus.DRAFT, period=month_of(month))
+        .select_related("customer", "contract")
+        .order_by("pk")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a close would make of one contract."""
+
+    customer_id: int
+    contract_id: int
+    type: DocumentType
+    balance_sat: int
+    line_count: int
+
+
+def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
+    """What close_period would do now, by doing it and rolling back."""
+    with transaction.atomic():
+        drafts = close_period(access, month=month, now=now)
+        previews = [
+            Preview(d.customer_id, d.contract_id, DocumentType(d.type), d.balance_sat, d.lines.count()) for d in drafts
+        ]
+        transaction.set_rollback(True)
+    return previews
+
+
+def discard(access: Access, document: Document, *, now: datetime) -> None:
+    """Put a draft aside, for ever. The next close of its month makes a new one if there is something to bill."""
+    with transaction.atomic():
+        claimed = (
+            Document.objects.visible_to(access)
+            .filter(pk=document.pk, status=DocumentStatus.DRAFT)
+            .update(status=DocumentStatus.DISCARDED)
+        )
+        if not claimed:
+            raise Refused("Only a draft can be discarded. An issued document stays; what changes goes on the next one.")
+        audit.record(access, "document.discarded", document.code, now=now)
+    document.status = DocumentStatus.DISCARDED
+
+
+def is_stale(document: Document) -> bool:
+    """Whether a close now would write this draft differently."""
+    values = {"provider": document.provider_id, "contract": document.contract_id, "period": document.period}
+    with connection.cursor() as cursor:
+        cursor.execute(DIFFERENCES.format(expected=f"({EXPECTED_LINES})"), values)
+        return cursor.fetchone() is not None
+
+
+def lock_closing(access: Access, *, shared: bool = False) -> None:
+    """Held until the transaction ends. Closes of a provider go one after the other, and none while a document of it
+    is issued; issues (shared) go beside each other."""
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(hashtextextended('billing.close', %s))", [access.provider.pk])
+
+
+def month_of(day: date) -> DateRange:
+    first = day.replace(day=1)
+    return DateRange(first, (first + timedelta(days=31)).replace(day=1))
+
+
+def ended_month(day: date, now: datetime) -> DateRange:
+    period = month_of(day)
+    if period.upper > now.astimezone(UTC).date():
+        raise PeriodRefused(
+            f"{period.lower:%B %Y} has not ended in UTC. It can be closed from {in_words(period.upper)} on."
+        )
+    return period

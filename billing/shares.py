@@ -1,0 +1,172 @@
+"""Whose part of a reward is how much: for lists of rewards, and for a month that still runs. Reads only."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db import connection
+
+from billing.components import split_sat
+from billing.models import ContractComponent
+from billing.settlement import month_of
+from customers.models import Customer
+from customers.tenancy import Access
+from mining.models import Reward
+from mining.models.rewards import Destination, RewardStatus
+
+NO_CONTRACT = "no_contract"  # no version covers the day: billed by the next close once one does
+SHARE_CAPPED = "share_capped"  # the customer's part came out below 0 and was set to 0
+CANCELED = "canceled"
+UNKNOWN_STATUS = "unknown_status"
+UNKNOWN_DESTINATION = "unknown_destination"
+UNKNOWN_CURRENCY = "unknown_currency"
+MISSING = "missing"  # the pool no longer lists it
+
+
+@dataclass(frozen=True, slots=True)
+class RewardShare:
+    """The two parts of a reward by the terms of its day; None: not known, `flags` says why."""
+
+    provider_share_sat: int | None
+    customer_share_sat: int | None
+    flags: tuple[str, ...] = ()
+
+
+def shares_of(rewards: Iterable[Reward]) -> dict[int, RewardShare]:
+    """By the reward's primary key. One query, however many rewards and customers."""
+    page = list(rewards)
+    terms = _Terms({(reward.provider_id, reward.customer_id) for reward in page if reward.customer_id})
+    return {reward.pk: _share_of(reward, terms.on(reward.customer_id, reward.day)) for reward in page}
+
+
+def _share_of(reward: Reward, terms: ContractComponent | None) -> RewardShare:
+    flags = [
+        flag
+        for flag, holds in (
+            (NO_CONTRACT, terms is None),
+            (CANCELED, reward.status == RewardStatus.CANCELED),
+            (UNKNOWN_STATUS, reward.status == RewardStatus.UNKNOWN),
+            (UNKNOWN_CURRENCY, reward.currency != "BTC"),
+            (UNKNOWN_DESTINATION, reward.payout_destination == Destination.UNKNOWN),
+            (MISSING, reward.missing_since is not None),
+        )
+        if holds
+    ]
+    if terms is None or not {CANCELED, UNKNOWN_STATUS, UNKNOWN_CURRENCY}.isdisjoint(flags):
+        return RewardShare(None, None, tuple(flags))
+    parts = split_sat(reward.total_sat, reward.net_sat, terms.share_ppm, terms.basis, terms.pool_fee_borne_by)
+    if parts.share_capped:
+        flags.append(SHARE_CAPPED)
+    return RewardShare(parts.provider_sat, parts.customer_sat, tuple(flags))
+
+
+class _Terms:
+    """The terms of some customers over all days, read at once."""
+
+    def __init__(self, customers: set[tuple[int, int]]) -> None:
+        self._first_days: dict[int, list[date]] = defaultdict(list)
+        self._components: dict[int, list[ContractComponent]] = defaultdict(list)
+        if not customers:
+            return
+        components = ContractComponent.objects.filter(
+            provider__in={provider for provider, _ in customers},
+            customer__in={customer for _, customer in customers},
+            kind=ContractComponent.Kind.REVENUE_SHARE,
+        )
+        for component in components.select_related("version").order_by("customer_id", "version__valid"):
+            self._first_days[component.customer_id].append(component.version.valid.lower)
+            self._components[component.customer_id].append(component)
+
+    def on(self, customer_id: int | None, day: date) -> ContractComponent | None:
+        if customer_id is None:
+            return None
+        index = bisect_right(self._first_days[customer_id], day) - 1
+        if index < 0:
+            return None
+        component = self._components[customer_id][index]
+        return component if day in component.version.valid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Sums over rewards. None: no reward of the month is known at all, which is not the same as none."""
+
+    count: int
+    net_sat: int | None
+    provider_sat: int | None
+    customer_sat: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthToDate:
+    """A month's rewards so far, by the terms of each day. Final and not final stand apart: they are never summed."""
+
+    month: date
+    successful: Parts
+    pending: Parts
+    no_contract: int  # rewards without terms: in no sum
+    unknown: int  # rewards that nobody can count yet (status, currency or destination unknown, or missing)
+    last_day: date | None  # the newest reward day known
+
+
+# Net is what went into the split: rewards without terms, canceled or unknown ones are counted apart.
+MONTH = """
+WITH rewards AS (
+    SELECT r.status, r.day, r.net_sat, v.id IS NULL AS no_contract,
+        r.currency <> 'BTC' OR r.payout_destination = 'unknown' OR r.status = 'unknown' OR r.missing_since IS NOT NULL
+            AS unknown,
+        greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by), 0)
+            AS customer_sat
+    FROM mining_reward r
+    LEFT JOIN (billing_contractversion v JOIN billing_contractcomponent t
+            ON t.provider_id = v.provider_id AND t.version_id = v.id AND t.kind = 'revenue_share' AND t.position = 1)
+        ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
+    WHERE r.provider_id = %(provider)s AND r.customer_id IS NOT NULL
+        AND (%(customer)s::bigint IS NULL OR r.customer_id = %(customer)s)
+        AND r.day >= %(first)s AND r.day < %(after)s
+)
+SELECT count(*), max(day),
+    count(*) FILTER (WHERE status <> 'canceled' AND no_contract),
+    count(*) FILTER (WHERE status <> 'canceled' AND NOT no_contract AND unknown),
+    count(*) FILTER (WHERE counts AND status = 'successful'),
+    coalesce(sum(net_sat) FILTER (WHERE counts AND status = 'successful'), 0),
+    coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'successful'), 0),
+    count(*) FILTER (WHERE counts AND status = 'pending'),
+    coalesce(sum(net_sat) FILTER (WHERE counts AND status = 'pending'), 0),
+    coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'pending'), 0)
+FROM (SELECT *, NOT no_contract AND NOT unknown AS counts FROM rewards) r
+"""
+
+
+def month_to_date(access: Access, customer: Customer | None, month: date, now: datetime) -> MonthToDate:
+    """For one customer, or for all of the provider's. One query."""
+    period = month_of(month)
+    only = access.customer if access.customer is not None else customer
+    values = {
+        "provider": access.provider.pk,
+        "customer": only.pk if only is not None else None,
+        "first": period.lower,
+        "after": min(period.upper, now.astimezone(UTC).date() + timedelta(days=1)),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MONTH, values)
+        known, last_day, no_contract, unknown, *sums = cursor.fetchone()
+    return MonthToDate(
+        month=period.lower,
+        successful=_parts(known, *sums[:3]),
+        pending=_parts(known, *sums[3:]),
+        no_contract=no_contract,
+        unknown=unknown,
+        last_day=last_day,
+    )
+
+
+def _parts(known: int, count: int, net_sat: int, customer_sat: int) -> Parts:
+    if not known:
+        return Parts(0, None, None, None)
+    net, customer = int(net_sat), int(customer_sat)
+    return Parts(count, net, net - customer, customer)

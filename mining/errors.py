@@ -1,0 +1,13 @@
+"""What a person's act is refused with, and how a run ends early. Each says in one sentence what to do."""
+
+
+class Refused(Exception):
+    """str() is one clear sentence for the person who asked."""
+
+
+class NoKey(Refused):
+    """There is no active key for this login."""
+
+
+class RunLost(Exception):
+    """The run is no longer ours: its lease ran out and it was given up. Nothing more may be written for it."""

@@ -1,0 +1,165 @@
+"""What is due, and asking for it. State is rows: whoever looks finds what is open, stale or lost, and takes it up."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import Max, Q
+
+from customers import tenancy
+from customers.tenancy import Access
+from mining import hints, runs
+from mining.errors import Refused
+from mining.models import Credential, MiningAccount, PoolIntent, SyncRun
+from mining.models.runs import Subject
+
+log = structlog.get_logger(__name__)
+
+# How old a reading may become. Calls per account and hour follow from it (RELIABILITY 1.2): rewards and accounts are
+# read for a whole login at once, so they cost next to nothing; the others are one call for each account.
+CADENCE = {
+    Subject.ACCOUNTS: timedelta(minutes=15),  # a new account is seen before its first reward is listed
+    Subject.REWARDS: timedelta(minutes=15),  # rewards come once a day, but people wait for "successful"
+    Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
+    Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
+    Subject.PAYOUTS: timedelta(minutes=60),  # a destination changed behind our back is seen within the hour
+}
+# Accounts first, so that rewards find them known; a run that reads every account comes after what names them.
+SUBJECTS = tuple(CADENCE)
+EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS)
+
+# A hint is sent again for what has waited this long: the first was lost, or the workers are behind.
+STALE_AFTER = timedelta(minutes=3)
+# A refused key is tried again once a day: keys are often mended at the pool without anybody telling the portal.
+PROBE_EVERY = timedelta(hours=24)
+
+
+def active_labels(provider_id: int) -> list[str]:
+    """The logins that can be read. Inside the provider's context."""
+    active = Credential.objects.filter(provider=provider_id, state=Credential.State.ACTIVE)
+    return sorted(active.values_list("label", flat=True))
+
+
+def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list[SyncRun]:
+    """Queue runs for all logins ("sync now"). A run that is open already is returned, not doubled."""
+    labels = active_labels(access.provider.pk)
+    if not labels:
+        raise Refused(_why_nothing_to_read(access))
+    opened = [
+        runs.open_run(access.provider.pk, label, subject, now=now)[0]
+        for label in labels
+        for subject in ([only] if only else SUBJECTS)
+    ]
+    for run in opened:
+        if run.state == SyncRun.State.QUEUED:
+            hints.after_commit("run_sync", access.provider.pk, run.pk)
+    return opened
+
+
+def _why_nothing_to_read(access: Access) -> str:
+    newest = Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("-pk").first()
+    if newest is None:
+        return "There is no pool key yet: paste one first."
+    if newest.state == Credential.State.CHECKING:
+        return "The pool key has not been verified yet: wait a minute."
+    return f"The pool refused the key of {newest.label!r}: {newest.problem or 'paste a new one.'}"
+
+
+# --- Each minute, for each provider
+
+
+def plan(provider_id: int, *, now: datetime) -> int:
+    """Queue what is due and hint again at what is stuck; how many tasks were hinted at. Opens its own context."""
+    with tenancy.provider_context(provider_id):
+        lost = runs.give_up_lost(provider_id, now=now)
+        hinted = (
+            _plan_runs(provider_id, now=now) + _plan_intents(provider_id, now=now) + _plan_keys(provider_id, now=now)
+        )
+    if lost or hinted:
+        log.info("plan.made", provider_id=provider_id, lost=lost, hinted=hinted)
+    return hinted
+
+
+def _plan_runs(provider_id: int, *, now: datetime) -> int:
+    stale = list(
+        SyncRun.objects.filter(
+            provider=provider_id, state=SyncRun.State.QUEUED, queued_at__lt=now - STALE_AFTER
+        ).exclude(subject=Subject.KEY)
+    )
+    # Queued at a minute of its own again and again, not each minute: a long queue must not grow by hints alone.
+    wanted = [run.pk for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
+    wanted += [runs.open_run(provider_id, *due, now=now)[0].pk for due in _due(provider_id, now=now)]
+    for run_id in wanted:
+        hints.after_commit("run_sync", provider_id, run_id)
+    return len(wanted)
+
+
+def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
+    labels = active_labels(provider_id)
+    newest: dict[tuple[str, str], SyncRun] = {
+        (run.label, run.subject): run
+        for run in SyncRun.objects.filter(
+            pk__in=SyncRun.objects.filter(provider=provider_id, label__in=labels)
+            .values("label", "subject")
+            .annotate(newest=Max("pk"))
+            .values("newest")
+        )
+    }
+    with_accounts = set(
+        MiningAccount.objects.filter(provider=provider_id, unlisted_since=None)
+        .exclude(state=MiningAccount.State.CREATING)
+        .values_list("label", flat=True)
+        .distinct()
+    )
+    return [
+        (label, subject)
+        for label in labels
+        for subject in SUBJECTS
+        if (subject not in EACH_ACCOUNT or label in with_accounts)
+        and _is_due(provider_id, label, subject, newest.get((label, subject)), now=now)
+    ]
+
+
+def _is_due(provider_id: int, label: str, subject: Subject, newest: SyncRun | None, *, now: datetime) -> bool:
+    if newest is None:
+        return True
+    if newest.state in SyncRun.OPEN:
+        return False
+    if newest.error == runs.LOST:
+        return True  # at once: nobody is reading it
+    read_at = newest.started_at or newest.queued_at
+    return slot(provider_id, label, subject, now) > slot(provider_id, label, subject, read_at)
+
+
+def slot(provider_id: int, label: str, subject: Subject, moment: datetime) -> int:
+    """The number of the subject's turn. Turns are shifted by a hash, so that logins do not all start at :00."""
+    cadence_s = int(CADENCE[subject].total_seconds())
+    digest = hashlib.sha256(f"{provider_id}|{label}|{subject}".encode()).digest()
+    return (int(moment.timestamp()) + int.from_bytes(digest[:4], "big") % cadence_s) // cadence_s
+
+
+def _plan_intents(provider_id: int, *, now: datetime) -> int:
+    stuck = PoolIntent.objects.filter(
+        provider=provider_id,
+        state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED],
+        created_at__lt=now - timedelta(minutes=1),
+    ).values_list("pk", flat=True)
+    for intent_id in stuck:
+        hints.after_commit("settle_intent", provider_id, intent_id)
+    return len(stuck)
+
+
+def _plan_keys(provider_id: int, *, now: datetime) -> int:
+    not_lately = Q(checked_at=None) | Q(checked_at__lt=now - STALE_AFTER)
+    waiting = Q(state=Credential.State.CHECKING, created_at__lt=now - timedelta(minutes=1)) & not_lately
+    mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY)
+    due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)
+    for credential_id in due:
+        hints.after_commit("verify_credential", provider_id, credential_id)
+    return len(due)
+
+
+def _minutes(duration: timedelta) -> int:
+    return int(duration.total_seconds()) // 60

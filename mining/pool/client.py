@@ -1,0 +1,180 @@
+"""The WhitePool client: one method per endpoint, our units in and out. One client per thread.
+
+    with PoolClient(base_url=…, api_key=…, secret=…, redis=…) as pool:
+        page = pool.rewards_page(limit=100)
+
+Every method raises the errors of errors.py and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from types import TracebackType
+from typing import Literal, Self
+
+import redis as redis_py
+
+from mining.pool import parsing
+from mining.pool.calls import Caller, Endpoint, Waits
+from mining.pool.errors import OurBug
+from mining.pool.signing import Json, Secret
+from mining.pool.types import HashratePoint, MinersInfo, PayoutDestination, PoolAccount, RewardsPage
+
+MOST_RECORDS_PER_PAGE = 100
+LARGEST_OFFSET = 10_000
+
+_ACCOUNTS = Endpoint("accounts")
+_CREATE_ACCOUNT = Endpoint("accounts/create", repeatable=False)
+_HASHRATE = Endpoint("hashrate")
+_MINERS_INFO = Endpoint("miners/info")
+_PAYOUT_DESTINATION = Endpoint("payout-destination")
+_REWARDS = Endpoint("rewards")
+
+
+class PoolClient:
+    """`redis` needs a socket time-out of its own: without Redis no call goes out, and none may hang either.
+
+    `patience_seconds` is all that one call may take with its waits and repeats; the other two shape the back-off.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        secret: Secret | str,
+        redis: redis_py.Redis,
+        egress: str = "default",
+        patience_seconds: float = 30.0,
+        first_wait_seconds: float = 1.0,
+        longest_wait_seconds: float = 30.0,
+    ) -> None:
+        self._caller = Caller(
+            base_url=base_url,
+            api_key=api_key,
+            secret=secret if isinstance(secret, Secret) else Secret(secret),
+            connection=redis,
+            egress=egress,
+            waits=Waits(patience_seconds, first_wait_seconds, longest_wait_seconds),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._caller.close()
+
+    @property
+    def calls(self) -> int:
+        """HTTP calls made so far, repeats and readings of the pool's clock included."""
+        return self._caller.calls
+
+    @property
+    def extra_fields(self) -> Counter[str]:
+        """Fields that the pool sent and nobody documented, by `endpoint.field`."""
+        return self._caller.extra_fields.counts
+
+    def create_account(self, name: str, referral_code: str | None = None) -> PoolAccount:
+        """Never repeated once it may have been acted upon: AmbiguousOutcome means look the name up first."""
+        return self._caller.call(
+            _CREATE_ACCOUNT,
+            _given(name=name, referralCode=referral_code),
+            lambda document: parsing.parse_created_account(document, self._caller.extra_fields, name=name),
+        )
+
+    def accounts_page(
+        self, *, name: str | None = None, limit: int = MOST_RECORDS_PER_PAGE, offset: int = 0
+    ) -> tuple[PoolAccount, ...]:
+        """Newest first. Documented without limit and offset: stop also on a page that brings nothing new."""
+        return self._caller.call(
+            _ACCOUNTS,
+            _given(name=name, limit=_limit(limit), offset=_offset(offset)),
+            lambda document: parsing.parse_accounts(document, self._caller.extra_fields),
+        )
+
+    def rewards_page(
+        self,
+        *,
+        account: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = MOST_RECORDS_PER_PAGE,
+        offset: int = 0,
+    ) -> RewardsPage:
+        """Newest first; without `account` those of all accounts of the key's user. Empty is not zero: an unknown,
+        foreign or disabled account looks the same."""
+        return self._caller.call(
+            _REWARDS,
+            _given(
+                account=account,
+                **{"from": _seconds(since), "to": _seconds(until)},
+                limit=_limit(limit),
+                offset=_offset(offset),
+            ),
+            lambda document: parsing.parse_rewards(document, self._caller.extra_fields, self._caller.redact),
+        )
+
+    def hashrate(
+        self,
+        account: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        interval: Literal["5m", "1h", "24h"] = "1h",
+    ) -> tuple[HashratePoint, ...]:
+        """As the pool lists them: in no promised order, with gaps and repeats. None for a disabled account."""
+        return self._caller.call(
+            _HASHRATE,
+            _given(account=account, **{"from": _seconds(since), "to": _seconds(until)}, interval=interval),
+            lambda document: parsing.parse_hashrate(document, self._caller.extra_fields, account=account),
+        )
+
+    def miners_info(self, account: str) -> MinersInfo:
+        return self._caller.call(
+            _MINERS_INFO,
+            _given(account=account),
+            lambda document: parsing.parse_miners_info(document, self._caller.extra_fields),
+        )
+
+    def payout_destination(self, account: str) -> PayoutDestination:
+        return self._caller.call(
+            _PAYOUT_DESTINATION,
+            _given(accountName=account),
+            lambda document: parsing.parse_payout_destination(document, self._caller.extra_fields),
+        )
+
+
+def _given(**parameters: str | int | None) -> dict[str, Json]:
+    """The parameters that say something. To the pool an empty text is a filter that matches nothing."""
+    if "" in parameters.values():
+        raise OurBug("An empty text is no account name or filter.")
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise OurBug("A moment without a time zone cannot be sent to the pool.")
+    return int(moment.timestamp())
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= MOST_RECORDS_PER_PAGE:
+        raise OurBug(f"A page holds 1 to {MOST_RECORDS_PER_PAGE} records, not {limit}.")
+    return limit
+
+
+def _offset(offset: int) -> int:
+    if not 0 <= offset <= LARGEST_OFFSET:
+        raise OurBug(f"The pool pages up to {LARGEST_OFFSET}, not {offset}: narrow the window by since and until.")
+    return offset

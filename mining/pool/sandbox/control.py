@@ -1,0 +1,200 @@
+"""The control API under /sandbox/: worlds, clock, truth, faults, edits, log. JSON, and only from this machine."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .answers import Answer, encode, ok
+from .clock import iso
+from .faults import FAULTS
+from .fields import BadInput, Fields, earliest_to_latest
+from .rules import RateLimit
+from .sandbox import ENDPOINT_OF_PATH, Opening, Request, Sandbox
+from .worlds import WORLDS
+
+PREFIX = "/sandbox/"
+MAX_ADVANCE_S = 20 * 366 * 86_400
+
+
+def control(sandbox: Sandbox, request: Request) -> Answer:
+    if not is_loopback(request.address):
+        return _error(403, "the control API answers only to this machine")
+    doors = DOORS.get(request.path.removeprefix(PREFIX))
+    if doors is None:
+        return _error(404, f"there is no {request.path}; there are {', '.join(PREFIX + name for name in DOORS)}")
+    door = doors.get(request.method)
+    if door is None:
+        return _error(405, f"{request.path} takes {' or '.join(doors)}")
+    try:
+        return ok(door(sandbox, Fields(_read(request))))
+    except BadInput as wrong:
+        return _error(400, str(wrong))
+
+
+def is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")
+
+
+def _error(status: int, sentence: str) -> Answer:
+    return Answer(status, encode({"error": sentence}))
+
+
+def _read(request: Request) -> Any:
+    if request.method in ("GET", "DELETE"):
+        return dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
+    try:
+        return json.loads(request.body or b"{}")
+    except (ValueError, RecursionError):
+        raise BadInput("the body must be JSON") from None
+
+
+def reset(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    opening = Opening(
+        world=fields.text("world", sandbox.world.name),
+        seed=fields.whole_number("seed", sandbox.world.seed),
+        now=earliest_to_latest(fields.moment("now")) if "now" in fields else None,
+        history_days=fields.whole_number("history_days", highest=3_000) if "history_days" in fields else None,
+    )
+    fields.refuse_leftovers()
+    if opening.world not in WORLDS:
+        raise BadInput(f"there is no world {opening.world!r}; there are {', '.join(WORLDS)}")
+    sandbox.reset(opening)
+    return {"world": opening.world, "seed": opening.seed, "now": iso(sandbox.clock.now())}
+
+
+def read_clock(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    fields.refuse_leftovers()
+    return {"now": iso(sandbox.clock.now())}
+
+
+def set_clock(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    if ("now" in fields) == ("advance_seconds" in fields):
+        raise BadInput('give either {"now": ISO} or {"advance_seconds": N}')
+    if "now" in fields:
+        moment = fields.moment("now")
+    else:
+        seconds = fields.number("advance_seconds", lowest=-MAX_ADVANCE_S, highest=MAX_ADVANCE_S)
+        moment = datetime.fromtimestamp(sandbox.clock.now(), UTC) + timedelta(seconds=seconds)
+    fields.refuse_leftovers()
+    sandbox.clock.set(earliest_to_latest(moment))
+    sandbox.save()
+    return {"now": iso(sandbox.clock.now())}
+
+
+def truth(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    """The whole world but its rewards, secrets included: this is how tests get keys."""
+    fields.refuse_leftovers()
+    now = sandbox.clock.now()
+    users = []
+    for user in sandbox.world.users.values():
+        accounts = []
+        for account in user.accounts.values():
+            payout = account.payout_at(now)
+            accounts.append(
+                {
+                    "name": account.name,
+                    "created_at": iso(account.created_at),
+                    "mines": account.hashrate_ths is not None,
+                    "hashrate_ths": account.hashrate_ths,
+                    "disabled": account.disabled,
+                    "payout_destination": payout.destination,
+                    "payout_address": payout.address,
+                }
+            )
+        keys = [
+            {
+                "api_key": key.api_key,
+                "secret": key.secret,
+                "permissions": sorted(key.permissions),
+                "endpoints": None if key.endpoints is None else sorted(key.endpoints),
+                "addresses": None if key.addresses is None else sorted(key.addresses),
+                "enabled": key.enabled,
+            }
+            for key in sandbox.world.keys.values()
+            if key.login == user.login
+        ]
+        users.append({"login": user.login, "account_cap": user.account_cap, "keys": keys, "accounts": accounts})
+    return {"world": sandbox.world.name, "seed": sandbox.world.seed, "now": iso(now), "users": users}
+
+
+def true_rewards(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    """What a whole, faultless listing would hold, oldest first; `ordinal` names a record for edits."""
+    user = fields.user(sandbox.world)
+    since = fields.date("from") if "from" in fields else 0
+    until = fields.date("to") if "to" in fields else 10**11
+    fields.refuse_leftovers()
+    now = sandbox.clock.now()
+    listing = sandbox.world.books[user.login].listing(now)
+    records = [
+        reward.as_dict(now) | {"ordinal": reward.ordinal}
+        for reward in reversed(listing)
+        if since <= reward.listed_date <= until
+    ]
+    return {"now": iso(now), "login": user.login, "data": records}
+
+
+def list_faults(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    fields.refuse_leftovers()
+    return {"active": [fault.as_dict() for fault in sandbox.faults.active], "known": known_faults()}
+
+
+def known_faults() -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "meaning": kind.meaning,
+            "stage": str(kind.stage),
+            "phases": list(kind.phases),
+            "endpoints": kind.endpoints,
+            "options": {option: limits.default for option, limits in kind.options.items()},
+        }
+        for name, kind in FAULTS.items()
+    }
+
+
+def add_fault(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    return sandbox.faults.add(fields.values, set(ENDPOINT_OF_PATH.values())).as_dict()
+
+
+def clear_faults(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    fields.refuse_leftovers()
+    sandbox.faults.clear()
+    return {}
+
+
+def edit(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    return sandbox.perform(fields.values)
+
+
+def set_limit(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    calls = fields.whole_number("calls", sandbox.first_limit.calls, lowest=1)
+    seconds = fields.number("seconds", sandbox.first_limit.seconds, lowest=0.001, highest=3_600)
+    fields.refuse_leftovers()
+    sandbox.limit = RateLimit(calls, seconds)
+    return {"calls": calls, "seconds": seconds}
+
+
+def read_log(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    fields.refuse_leftovers()
+    return sandbox.log.as_dict()
+
+
+def clear_log(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
+    fields.refuse_leftovers()
+    sandbox.log.clear()
+    return {}
+
+
+Door = Callable[[Sandbox, Fields], dict[str, Any]]
+
+DOORS: dict[str, dict[str, Door]] = {
+    "reset": {"POST": reset},
+    "clock": {"GET": read_clock, "POST": set_clock},
+    "truth": {"GET": truth},
+    "truth/rewards": {"GET": true_rewards},
+    "faults": {"GET": list_faults, "POST": add_fault, "DELETE": clear_faults},
+    "edit": {"POST": edit},
+    "limit": {"POST": set_limit},
+    "log": {"GET": read_log, "DELETE": clear_log},
+}

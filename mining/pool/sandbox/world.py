@@ -1,0 +1,80 @@
+"""A world made from its plan: users, keys, accounts, reward books, all decided by (plan, seed, opening moment)."""
+
+from datetime import UTC, datetime, timedelta
+
+from . import mined
+from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE, Account, Key, Payout, User
+from .addresses import make_address
+from .mined import DAY_S, HOUR_S
+from .rewards import RewardBook
+from .worlds import WORLDS, AccountPlan
+
+FLIPS_KNOWN_AHEAD_MONTHS = 36
+
+
+class World:
+    def __init__(self, name: str, seed: int, *, opened_at: int, history_days: int | None = None) -> None:
+        self.name, self.seed, self.opened_at = name, seed, opened_at
+        self.plan = WORLDS[name]
+        self.history_days = self.plan.history_days if history_days is None else history_days
+        self.users: dict[str, User] = {}
+        self.books: dict[str, RewardBook] = {}
+        self.keys: dict[str, Key] = {}
+        for login, accounts in self.plan.users.items():
+            self._add_user(login, accounts)
+
+    def make_key(self, login: str, number: int) -> Key:
+        raw = mined.seeded_bytes(self.seed, login, "key", number).hex()
+        return Key(api_key=raw[:32], secret=raw[32:96], login=login)
+
+    def add_account(
+        self, user: User, name: str, *, created_at: int, mines: bool = True, plan: AccountPlan | None = None
+    ) -> Account:
+        """A plan decides everything; without one the size is drawn from the seed and rewards go to the main balance."""
+        drawn_ths = mined.typical_hashrate_ths(self.seed, user.login, name) if mines else None
+        plan = plan or AccountPlan(name, drawn_ths)
+        account = Account(
+            name=name,
+            created_at=created_at,
+            position=user.accounts_made,
+            hashrate_ths=plan.hashrate_ths,
+            payouts=self._planned_payouts(user.login, plan, created_at),
+            oddities=plan.oddities,
+        )
+        user.accounts_made += 1
+        user.accounts[name] = account
+        self.books[user.login].forget_listing()
+        return account
+
+    def address_of(self, login: str, account: str, number: int = 0) -> str:
+        return make_address(mined.seeded_bytes(self.seed, login, account, "address", number))
+
+    def _add_user(self, login: str, accounts: tuple[AccountPlan, ...]) -> None:
+        user = User(login, self.plan.account_cap)
+        self.users[login] = user
+        self.books[login] = RewardBook(
+            user, self.seed, reward_second=self.plan.reward_second, irregular=self.plan.irregular
+        )
+        key = self.make_key(login, 1)
+        self.keys[key.api_key] = key
+        # Made some hours apart on the day before history begins, so that all planned accounts mine the same days.
+        first = (self.opened_at // DAY_S - self.history_days - 1) * DAY_S
+        for number, plan in enumerate(accounts):
+            created_at = first + 6 * HOUR_S + number * 12 * HOUR_S // max(1, len(accounts))
+            self.add_account(user, plan.name, created_at=created_at, plan=plan)
+
+    def _planned_payouts(self, login: str, plan: AccountPlan, since: int) -> list[Payout]:
+        payouts = [self._payout(login, plan.name, plan.destination, since)]
+        if not plan.flips_mid_month:
+            return payouts
+        moment = datetime.fromtimestamp(since, UTC).replace(day=15, hour=0, minute=0, second=0, microsecond=0)
+        for _ in range(FLIPS_KNOWN_AHEAD_MONTHS):
+            other = EXTERNAL_ADDRESS if payouts[-1].destination == MAIN_BALANCE else MAIN_BALANCE
+            if moment.timestamp() > since:
+                payouts.append(self._payout(login, plan.name, other, int(moment.timestamp())))
+            moment = (moment + timedelta(days=31)).replace(day=15)
+        return payouts
+
+    def _payout(self, login: str, account: str, destination: str, since: int) -> Payout:
+        address = self.address_of(login, account) if destination == EXTERNAL_ADDRESS else None
+        return Payout(since, destination, address)

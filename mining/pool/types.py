@@ -1,0 +1,112 @@
+"""What the pool says, in our units: exact Decimals in BTC, UTC moments, hashrates with the unit in the name."""
+
+from __future__ import annotations
+
+import decimal
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+# 100 digits: more than any amount that the parser lets through, so nothing is rounded here.
+_EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
+
+
+@dataclass(frozen=True)
+class PoolAccount:
+    name: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RewardRecord:
+    """One reward as the pool lists it now. `status` and `destination` are the pool's words, known to us or not."""
+
+    account: str
+    reward_at: datetime
+    currency: str
+    total: Decimal
+    net: Decimal
+    fee: Decimal
+    total_raw: str
+    net_raw: str
+    fee_raw: str
+    fpps_rate: Decimal | None
+    hashrate_hs: Decimal | None
+    status: str
+    destination: str
+    address: str | None
+    transaction_hash: str | None
+    paid_at: datetime | None
+    # The documented fields only: a field that the pool adds one day must not make every record look changed.
+    raw: Mapping[str, str | int | None] = field(compare=False, repr=False)
+
+    def canonical(self) -> str:
+        """The same text for the same record, whether numbers came as 0.10, "0.1" or 1e-1, in whatever order."""
+        plain: dict[str, str | int | None] = dict(self.raw)
+        for name, amount in (
+            ("totalReward", self.total),
+            ("reward", self.net),
+            ("fee", self.fee),
+            ("fppsRate", self.fpps_rate),
+            ("hashRate", self.hashrate_hs),
+        ):
+            plain[name] = None if amount is None else _plain(amount)
+        plain["date"] = int(self.reward_at.timestamp())
+        plain["payoutTime"] = None if self.paid_at is None else int(self.paid_at.timestamp())
+        plain["payoutAddress"] = self.address
+        plain["payoutTransactionHash"] = self.transaction_hash
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(amount: Decimal) -> str:
+    # Without its sign: no amount is negative, but a zero can be.
+    return format(amount.copy_abs().normalize(_EXACT), "f")
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A record that could not be read. `raw` is what came, redacted, at most 4 kB."""
+
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class RewardsPage:
+    """`limit` is what the pool says it served by, which may be less than what was asked for."""
+
+    records: tuple[RewardRecord, ...]
+    rejected: tuple[RejectedRecord, ...]
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class HashratePoint:
+    at: datetime
+    hashrate_ths: Decimal
+    # A share: 0.01 is one per cent.
+    reject_rate: Decimal | None
+
+
+@dataclass(frozen=True)
+class Stratum:
+    url: str
+    workers: int
+
+
+@dataclass(frozen=True)
+class MinersInfo:
+    fee_percent: Decimal
+    online: int
+    offline: int
+    low: int
+    stratum: tuple[Stratum, ...]
+
+
+@dataclass(frozen=True)
+class PayoutDestination:
+    destination: str
+    address: str | None

@@ -1,0 +1,202 @@
+"""Reads for pages and the API. What was not read is None, never 0; what is old says how old.
+
+The caller is in the access's context; every function takes the access and sees what it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Max, Sum
+from django.db.models.functions import TruncHour
+
+from customers.models import Customer
+from customers.tenancy import Access
+from mining.models import HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
+
+HOUR = timedelta(hours=1)
+WEEK_HOURS = 7 * 24
+# The pool makes a point an hour; older than two of them is no longer "now".
+CURRENT_FOR = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """`hashrate_ths` is None where no point is known. `accounts`: how many accounts have one."""
+
+    at: datetime
+    hashrate_ths: Decimal | None
+    reject_rate: Decimal | None = None
+    accounts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentHashrate:
+    """`hashrate_ths` is None when nothing current is known; then the last known value and its age tell what was."""
+
+    hashrate_ths: Decimal | None
+    last_known_ths: Decimal | None
+    last_known_at: datetime | None
+    age: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Counts as of `read_at`; all None when they were never read."""
+
+    online: int | None
+    low: int | None
+    offline: int | None
+    read_at: datetime | None
+    age: timedelta | None
+
+    @property
+    def total(self) -> int | None:
+        if self.online is None or self.low is None or self.offline is None:
+            return None
+        return self.online + self.low + self.offline
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """How the readings of one subject at one login go: the newest run, and the newest that brought something."""
+
+    label: str
+    subject: str
+    newest: SyncRun
+    newest_done: SyncRun | None
+
+
+UNKNOWN_HASHRATE = CurrentHashrate(None, None, None, None)
+
+
+def account_of(access: Access, customer: Customer) -> MiningAccount | None:
+    return MiningAccount.objects.visible_to(access).filter(customer=customer).first()
+
+
+def unknown_accounts(access: Access) -> list[MiningAccount]:
+    """Accounts at the pool that belong to no customer yet: staff have to say whose they are."""
+    return list(MiningAccount.objects.visible_to(access).filter(customer=None).order_by("label", "name"))
+
+
+def accounts_by_state(access: Access) -> dict[str, int]:
+    counted = MiningAccount.objects.visible_to(access).values_list("state").annotate(count=Count("pk")).order_by()
+    return dict(counted)
+
+
+# --- Hashrate
+
+
+def hashrate_series(access: Access, account: MiningAccount, *, now: datetime, hours: int = WEEK_HOURS) -> list[Hour]:
+    """One entry for each hour up to the running one, oldest first. Missing hours are there, with None."""
+    first, last = _span(now, hours)
+    points = HashratePoint.objects.visible_to(access).filter(mining_account=account, at__gte=first, at__lt=last + HOUR)
+    # Two points inside one hour do not happen with hourly points; if they do, the later one is the better known.
+    known = {_hour(point.at): point for point in points.order_by("at")}
+    return [
+        Hour(at, known[at].hashrate_ths, known[at].reject_rate, accounts=1) if at in known else Hour(at, None)
+        for at in _hours(first, last)
+    ]
+
+
+def total_series(access: Access, *, now: datetime, hours: int = WEEK_HOURS) -> list[Hour]:
+    """The sum over all accounts that the access sees. `accounts` tells how many are in it: fewer is not less mining."""
+    first, last = _span(now, hours)
+    sums = (
+        HashratePoint.objects.visible_to(access)
+        .filter(at__gte=first, at__lt=last + HOUR)
+        .annotate(hour=TruncHour("at"))
+        .values_list("hour")
+        .annotate(ths=Sum("hashrate_ths"), accounts=Count("mining_account", distinct=True))
+        .order_by()
+    )
+    known = {hour: (ths, accounts) for hour, ths, accounts in sums}
+    return [
+        Hour(at, known[at][0], accounts=known[at][1]) if at in known else Hour(at, None) for at in _hours(first, last)
+    ]
+
+
+def current_hashrate(access: Access, account: MiningAccount, *, now: datetime) -> CurrentHashrate:
+    return current_hashrates(access, [account], now=now)[account.pk]
+
+
+def current_hashrates(
+    access: Access, accounts: Iterable[MiningAccount], *, now: datetime
+) -> dict[int, CurrentHashrate]:
+    """By account's primary key, in one query for a whole list."""
+    wanted = [account.pk for account in accounts]
+    newest = (
+        HashratePoint.objects.visible_to(access)
+        .filter(mining_account__in=wanted)
+        .order_by("mining_account", "-at")
+        .distinct("mining_account")
+    )
+    return dict.fromkeys(wanted, UNKNOWN_HASHRATE) | {point.mining_account_id: _current(point, now) for point in newest}
+
+
+def _current(point: HashratePoint, now: datetime) -> CurrentHashrate:
+    age = now - point.at
+    # A point carries the start of its hour, so the running hour's is up to an hour old by its nature.
+    current = point.hashrate_ths if age <= CURRENT_FOR else None
+    return CurrentHashrate(current, point.hashrate_ths, point.at, age)
+
+
+def workers(account: MiningAccount, *, now: datetime) -> Workers:
+    read_at = account.workers_read_at
+    return Workers(
+        account.workers_online,
+        account.workers_low,
+        account.workers_offline,
+        read_at,
+        None if read_at is None else now - read_at,
+    )
+
+
+# --- How fresh everything is
+
+
+def account_age(account: MiningAccount, *, now: datetime) -> timedelta | None:
+    """How old the oldest part of what a customer sees is; None while a part was never read."""
+    read_at = (account.rewards_read_at, account.workers_read_at, account.hashrate_read_at)
+    moments = [moment for moment in read_at if moment is not None]
+    return now - min(moments) if len(moments) == len(read_at) else None
+
+
+def subjects(access: Access) -> list[Subjects]:
+    """For staff: how each login's readings go. Two queries, however many runs there are."""
+    runs = SyncRun.objects.visible_to(access)
+    newest = runs.values("label", "subject").annotate(pk_newest=Max("pk")).order_by().values_list("pk_newest")
+    done = newest.filter(state__in=SyncRun.DONE)
+    done_by_key = {(run.label, run.subject): run for run in runs.filter(pk__in=done)}
+    return [
+        Subjects(run.label, run.subject, run, done_by_key.get((run.label, run.subject)))
+        for run in runs.filter(pk__in=newest).order_by("label", "subject")
+    ]
+
+
+def provider_age(access: Access, *, now: datetime) -> timedelta | None:
+    """How old the oldest reading of any subject is; None when nothing, or not everything, was ever read."""
+    known = [entry for entry in subjects(access) if entry.subject != "key"]
+    started = [entry.newest_done.started_at for entry in known if entry.newest_done is not None]
+    moments = [moment for moment in started if moment is not None]
+    return now - min(moments) if moments and len(moments) == len(known) else None
+
+
+def quarantine(access: Access) -> list[QuarantinedRecord]:
+    return list(QuarantinedRecord.objects.visible_to(access).order_by("-pk")[:200])
+
+
+def _span(now: datetime, hours: int) -> tuple[datetime, datetime]:
+    last = _hour(now)
+    return last - (hours - 1) * HOUR, last
+
+
+def _hours(first: datetime, last: datetime) -> list[datetime]:
+    return [first + number * HOUR for number in range((last - first) // HOUR + 1)]
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

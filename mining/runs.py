@@ -1,0 +1,109 @@
+"""The life of a sync run: queued, claimed by one worker for a while, finished; or lost with its worker.
+
+Claims are conditional UPDATEs. A worker that was held up longer than its lease finds its run given up and may not
+write any more: every write of a run goes through `writing()`, which holds the run's row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+
+from customers import tenancy
+from mining.errors import RunLost
+from mining.models import SyncRun
+from mining.models.runs import Subject
+
+# Longer than one pool call with all its waits (60 s) plus one write (30 s), so a living worker renews in time.
+LEASE = timedelta(seconds=150)
+RENEW_AFTER = timedelta(seconds=30)
+LOST = "The worker that read this was lost. What it had stored is kept, and the next run reads the rest again."
+LONGEST_SENTENCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The door's `now`, running on: inside a run of minutes one moment for everything would be wrong."""
+
+    started_at: datetime
+    _started: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return self.started_at + timedelta(seconds=time.monotonic() - self._started)
+
+
+def open_run(provider_id: int, label: str, subject: Subject, *, now: datetime) -> tuple[SyncRun, bool]:
+    """The open run of this subject, and whether it is new. Inside the provider's context."""
+    mine = SyncRun.objects.filter(provider=provider_id, label=label, subject=subject, state__in=SyncRun.OPEN)
+    if (run := mine.first()) is not None:
+        return run, False
+    try:
+        with transaction.atomic():
+            return SyncRun.objects.create(
+                provider_id=provider_id, label=label, subject=subject, state=SyncRun.State.QUEUED, queued_at=now
+            ), True
+    except IntegrityError:  # somebody else opened it this very moment
+        return mine.get(), False
+
+
+def claim(provider_id: int, run_id: int, watch: Watch) -> SyncRun | None:
+    """The queued run, now ours; None when it is gone, taken or done."""
+    now = watch.now()
+    with tenancy.provider_context(provider_id):
+        runs = SyncRun.objects.filter(provider=provider_id, pk=run_id)
+        claimed = runs.filter(state=SyncRun.State.QUEUED).update(
+            state=SyncRun.State.RUNNING, started_at=now, lease_until=now + LEASE
+        )
+        return runs.get() if claimed else None
+
+
+def renew(run: SyncRun, watch: Watch) -> None:
+    """Call it often: it writes only when a while has passed. Raises RunLost when the run was given up."""
+    now = watch.now()
+    if run.lease_until is not None and run.lease_until - now > LEASE - RENEW_AFTER:
+        return
+    with tenancy.provider_context(run.provider_id):
+        if not _ours(run).update(lease_until=now + LEASE):
+            raise RunLost
+    run.lease_until = now + LEASE
+
+
+@contextmanager
+def writing(run: SyncRun) -> Iterator[None]:
+    """A transaction in the provider's context that holds the run's row: nobody can give the run up meanwhile."""
+    with tenancy.provider_context(run.provider_id):
+        if _ours(run).select_for_update().first() is None:
+            raise RunLost
+        yield
+
+
+def finish(run: SyncRun, state: SyncRun.State, *, error: str, watch: Watch) -> None:
+    """Write down how it went, once. A run that was given up meanwhile stays as it is."""
+    run.state, run.error, run.finished_at, run.lease_until = state, error[:LONGEST_SENTENCE], watch.now(), None
+    with tenancy.provider_context(run.provider_id):
+        _ours(run).update(
+            state=run.state,
+            error=run.error,
+            finished_at=run.finished_at,
+            lease_until=None,
+            depth=run.depth,
+            calls=run.calls,
+            rows_new=run.rows_new,
+            rows_changed=run.rows_changed,
+            quarantined=run.quarantined,
+        )
+
+
+def give_up_lost(provider_id: int, *, now: datetime) -> int:
+    """Mark the running runs whose lease is over as failed. Inside the provider's context."""
+    lost = SyncRun.objects.filter(provider=provider_id, state=SyncRun.State.RUNNING, lease_until__lt=now)
+    return lost.update(state=SyncRun.State.FAILED, finished_at=now, lease_until=None, error=LOST)
+
+
+def _ours(run: SyncRun) -> tenancy.TenantQuerySet[SyncRun]:
+    return SyncRun.objects.filter(provider=run.provider_id, pk=run.pk, state=SyncRun.State.RUNNING)

@@ -1,0 +1,105 @@
+"""One run from claim to end: read a subject with the login's key, store it, and write down how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from customers import tenancy
+from mining import accounts, hashrate, keys, payout, planner, rewards, runs, workers
+from mining.errors import NoKey, RunLost
+from mining.models import SyncRun
+from mining.models.runs import Subject
+from mining.pool.errors import KeyRefused, PoolError
+from mining.reading import Outcome, Reading
+
+log = structlog.get_logger(__name__)
+
+READERS: dict[Subject, Callable[[Reading], Outcome]] = {
+    Subject.ACCOUNTS: accounts.sync,
+    Subject.REWARDS: rewards.sync,
+    Subject.HASHRATE: hashrate.sync,
+    Subject.WORKERS: workers.sync,
+    Subject.PAYOUTS: payout.sync,
+}
+OUR_ERROR = "An error of ours stopped this run. What was stored is kept; the log tells more."
+
+
+def sync_provider(provider_id: int, *, only: Subject | None = None, now: datetime) -> list[SyncRun]:
+    """Read all logins now, in the foreground. Empty when there is no active key; runs of others are left to them."""
+    watch = runs.Watch(now)
+    with tenancy.provider_context(provider_id):
+        runs.give_up_lost(provider_id, now=now)
+        labels = planner.active_labels(provider_id)
+    finished = []
+    for label in labels:
+        for subject in [only] if only else planner.SUBJECTS:
+            with tenancy.provider_context(provider_id):
+                run, _ = runs.open_run(provider_id, label, subject, now=watch.now())
+            finished.append(perform(provider_id, run.pk, now=watch.now()) or run)
+    return finished
+
+
+def perform(provider_id: int, run_id: int, *, now: datetime) -> SyncRun | None:
+    """Claim a queued run and do it; None when it is gone or somebody else's. Outside any transaction."""
+    watch = runs.Watch(now)
+    run = runs.claim(provider_id, run_id, watch)
+    if run is None:
+        return None
+    try:
+        key = keys.open_key(provider_id, run.label)
+    except NoKey as error:
+        runs.finish(run, SyncRun.State.FAILED, error=str(error), watch=watch)
+        return run
+    try:
+        _read(Reading(run, key, watch))
+    except RunLost:
+        log.warning("sync.lost", run=run.code, subject=run.subject)
+    except Exception:
+        runs.finish(run, SyncRun.State.FAILED, error=OUR_ERROR, watch=watch)
+        raise
+    _log(run)
+    return run
+
+
+def _read(reading: Reading) -> None:
+    run = reading.run
+    outcome = Outcome()
+    try:
+        outcome = READERS[Subject(run.subject)](reading)
+    except PoolError as error:
+        outcome.failure = error
+    run.rows_new, run.rows_changed, run.quarantined = outcome.rows_new, outcome.rows_changed, outcome.quarantined
+    if isinstance(outcome.failure, KeyRefused):
+        keys.note_refusal(reading.key, outcome.failure, now=reading.now())
+    elif outcome.failure is None:
+        keys.note_success(reading.key, now=reading.now())
+    runs.finish(run, _state(outcome), error=_sentence(outcome), watch=reading.watch)
+
+
+def _state(outcome: Outcome) -> SyncRun.State:
+    if outcome.failure is not None:
+        return SyncRun.State.FAILED
+    return SyncRun.State.PARTIAL if outcome.problems else SyncRun.State.OK
+
+
+def _sentence(outcome: Outcome) -> str:
+    parts = [outcome.failure.sentence] if outcome.failure is not None else []
+    return " ".join([*parts, *dict.fromkeys(outcome.problems)])
+
+
+def _log(run: SyncRun) -> None:
+    log.info(
+        "sync.finished",
+        run=run.code,
+        subject=run.subject,
+        state=run.state,
+        depth=run.depth,
+        calls=run.calls,
+        rows_new=run.rows_new,
+        rows_changed=run.rows_changed,
+        quarantined=run.quarantined,
+        error=run.error,
+    )

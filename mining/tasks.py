@@ -1,0 +1,41 @@
+"""The workers' doors. Ids only; a row that is gone is done; every one may run twice, late or never (DESIGN 10)."""
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from customers.models import Provider
+from mining import accounts, keys, planner, sync
+from mining.errors import Refused
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(acks_late=True)
+def sync_due() -> None:
+    """Each minute (beat): what is due, lost or stuck, for every provider. A loop, because no context spans two."""
+    now = timezone.now()
+    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
+        try:
+            planner.plan(provider_id, now=now)
+        except Exception:  # one provider's trouble, of whatever kind, must not stop the others' turn
+            log.exception("plan.failed", provider_id=provider_id)
+
+
+@shared_task(acks_late=True)
+def run_sync(provider_id: int, run_id: int) -> None:
+    sync.perform(provider_id, run_id, now=timezone.now())
+
+
+@shared_task(acks_late=True)
+def settle_intent(provider_id: int, intent_id: int) -> None:
+    accounts.settle_intent(provider_id, intent_id, now=timezone.now())
+
+
+@shared_task(acks_late=True)
+def verify_credential(provider_id: int, credential_id: int) -> None:
+    try:
+        keys.verify(provider_id, credential_id, now=timezone.now())
+    except Refused as refusal:
+        # The credential and its run say it to people.
+        log.warning("key.not_verified", provider_id=provider_id, credential_id=credential_id, why=str(refusal))

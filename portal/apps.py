@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+
+    def ready(self) -> None:
+        # Every door queues tasks, so every door needs the application. Not in portal/__init__.py: the embedded
+        # servers' launcher lives below it and runs before there is a Django.
+        from portal import celery  # noqa: F401

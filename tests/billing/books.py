@@ -1,0 +1,147 @@
+"""What stories about money need: one customer, made to order, and its books after each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from billing import contracts, journal, settlement
+from billing.issue import issue
+from billing.models import Contract, ContractVersion, Document, DocumentLine, LedgerAccount
+from customers.models import Customer
+from customers.tenancy import Access
+from mining.models import MiningAccount, Reward
+from tests.world import FIRST_DAY, NOW, make_reward
+
+OCTOBER, NOVEMBER, DECEMBER = date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)
+AFTER_OCTOBER = NOW
+AFTER_NOVEMBER = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)
+AFTER_DECEMBER = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
+Line = tuple[str, str, int, str]  # day, component, amount, reason
+
+
+def revenue_share(share_ppm: int, basis: str = "net", borne_by: str | None = None) -> dict[str, Any]:
+    terms: dict[str, Any] = {"kind": "revenue_share", "share_ppm": share_ppm, "basis": basis}
+    return terms if borne_by is None else terms | {"pool_fee_borne_by": borne_by}
+
+
+@dataclass
+class Story:
+    """A customer of a provider, on its own: no rewards yet, and the terms the story wants."""
+
+    access: Access
+    customer: Customer
+    account: MiningAccount
+    contract: Contract
+
+    def reward(self, day: date | int, **facts: Any) -> Reward:
+        """A reward of October (by its day of the month) or of any date; 1,000 sat, fee 25, unless said otherwise."""
+        facts = {"total": "0.00001000", "fee": "0.00000025", **facts}
+        return make_reward(self.account, FIRST_DAY.replace(day=day) if isinstance(day, int) else day, **facts)
+
+    def new_terms(self, day: date, component: dict[str, Any]) -> ContractVersion:
+        return contracts.new_version(
+            self.access, self.contract, valid_from=day, settle_in="btc", components=[component], now=NOW
+        )
+
+    def close(self, month: date, now: datetime) -> Document | None:
+        drafts = settlement.close_period(self.access, month=month, now=now)
+        return next((draft for draft in drafts if draft.customer_id == self.customer.pk), None)
+
+    def issue(self, month: date, now: datetime) -> Document:
+        draft = self.close(month, now)
+        assert draft is not None
+        return issue(self.access, draft, now=now)
+
+    @property
+    def balance(self) -> journal.CustomerBalance:
+        return journal.customer_balances(self.access).get(self.customer.pk, journal.CustomerBalance())
+
+    @property
+    def books(self) -> dict[str, int]:
+        """Every account's balance in debit sign, of the whole provider; what is zero is left out."""
+        sums = {name.value: journal.account_balance(self.access, name) for name in LedgerAccount.Name}
+        return {name: sat for name, sat in sums.items() if sat}
+
+
+def open_story(
+    access: Access, component: dict[str, Any] | None = None, *, name: str = "Cedar", since: date = FIRST_DAY
+) -> Story:
+    customer = Customer.objects.create(
+        provider=access.provider, name=name, email="cedar@client.example", created_at=NOW - timedelta(days=90)
+    )
+    account = MiningAccount.objects.create(
+        provider=access.provider,
+        label="main",
+        name=name.lower(),
+        customer=customer,
+        state=MiningAccount.State.ACTIVE,
+        first_seen_at=NOW,
+    )
+    contract = contracts.agree(
+        access,
+        customer=customer,
+        valid_from=since,
+        settle_in="btc",
+        components=[component or revenue_share(150_000)],
+        now=NOW,
+    )
+    return Story(access, customer, account, contract)
+
+
+def change(reward: Reward, **facts: Any) -> None:
+    """The pool says something else now."""
+    for name, value in facts.items():
+        setattr(reward, name, value)
+    reward.save(update_fields=list(facts))
+
+
+def change_amount(reward: Reward, total: str, fee: str) -> None:
+    net = Decimal(total) - Decimal(fee)
+    change(
+        reward,
+        total_raw=total,
+        net_raw=str(net),
+        fee_raw=fee,
+        total_amount=Decimal(total),
+        net_amount=net,
+        fee_amount=Decimal(fee),
+        total_sat=int(Decimal(total) * 10**8),
+        net_sat=int(net * 10**8),
+        fee_sat=int(Decimal(fee) * 10**8),
+    )
+
+
+def lines_of(document: Document) -> list[Line]:
+    lines = DocumentLine.objects.filter(provider=document.provider_id, document=document).order_by("position")
+    return [(str(line.day), line.component, line.amount_sat, line.reason) for line in lines]
+
+
+def row_versions() -> dict[str, list[tuple[Any, ...]]]:
+    """Which transaction wrote each row of billing: the same before and after means that no row was written."""
+    tables = (
+        "document",
+        "documentline",
+        "documentseries",
+        "documentfile",
+        "journaltx",
+        "journalentry",
+        "ledgeraccount",
+    )
+    found = {}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"SELECT id, xmin::text, cmin::text, ctid::text FROM billing_{table} ORDER BY id")
+            found[table] = cursor.fetchall()
+    return found
+
+
+def force_deferred_checks() -> None:
+    """What commit would check. Tests in one transaction never commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -1,0 +1,34 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.mining.hosting import AFTERNOON, Hosting, set_up
+from tests.sandbox import Sandbox, start_sandbox
+
+
+@pytest.fixture(scope="session")
+def whitepool_process() -> Iterator[Sandbox]:
+    with start_sandbox("tests", 7) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def whitepool(whitepool_process: Sandbox, settings: Any, worker_keys: None, transactional_db: None) -> Sandbox:
+    """The two users of the world `tests`, quiet and new, as the pool that this process speaks to."""
+    whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
+    settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
+    settings.POOL_RETRY_BUDGET_SECONDS = 3.0
+    return whitepool_process
+
+
+@pytest.fixture
+def north(whitepool: Sandbox) -> Hosting:
+    """A provider with a verified key of the user alpha."""
+    return set_up(whitepool, slug="north", login="alpha")
+
+
+@pytest.fixture
+def south(whitepool: Sandbox) -> Hosting:
+    """The neighbour: alike accounts, of the user beta."""
+    return set_up(whitepool, slug="south", login="beta")

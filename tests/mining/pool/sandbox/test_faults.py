@@ -1,0 +1,381 @@
+"""Every fault of the table, seen from the caller's side."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mining.pool.sandbox.faults import FAULTS
+from mining.pool.sandbox.spoil import HOSTILE_NAMES
+from tests.mining.pool.sandbox.signed import Caller, Reply, request
+from tests.sandbox import Sandbox
+
+LIST = "/api/v4/mining/rewards"
+
+
+def names(caller: Caller) -> list[str]:
+    return [account["name"] for account in caller.data("accounts")]
+
+
+def whole_listing(caller: Caller) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    while page := caller.data("rewards", limit=10, offset=len(records)):
+        records += page
+    return records
+
+
+# The wire
+
+
+def test_a_reset_before_leaves_nothing_done(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("reset", endpoint="accounts/create", phase="before")
+    with pytest.raises(ConnectionResetError) as caught:
+        alpha("accounts/create", name="lost")
+    assert caught.type is ConnectionResetError  # a true reset; an orderly end would be its subclass RemoteDisconnected
+    assert "lost" not in names(alpha)
+
+
+def test_a_reset_after_leaves_the_effect_behind(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("reset", endpoint="accounts/create", phase="after")
+    with pytest.raises(ConnectionResetError):
+        alpha("accounts/create", name="made")
+    assert "made" in names(alpha)
+    assert sandbox.log()["last"][0]["status"] is None
+
+
+def test_a_reset_in_mid_body_shows_half_of_it(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("reset_mid_body")
+    with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
+        alpha("rewards")
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_delay_holds_the_answer_back(sandbox: Sandbox, alpha: Caller, phase: str) -> None:
+    sandbox.fault("delay", seconds=0.3, phase=phase)
+    began = time.monotonic()
+    assert alpha("accounts").status == 200
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize(("phase", "made"), [("before", False), ("after", True)])
+def test_silence_ends_without_a_word(sandbox: Sandbox, alpha: Caller, phase: str, made: bool) -> None:
+    sandbox.fault("silence", seconds=0.2, phase=phase)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        alpha("accounts/create", name="quiet")
+    sandbox.clear_faults()
+    assert ("quiet" in names(alpha)) is made
+
+
+def test_a_slow_drip_never_ends_in_time(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("slow_drip", bytes_per_second=20, seconds=0.3)
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        alpha("rewards")
+
+
+def test_a_slow_drip_that_is_fast_enough_brings_the_whole_body(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("slow_drip", bytes_per_second=10_000)
+    assert len(alpha.data("accounts")) == 3
+
+
+def test_a_caller_that_hangs_up_in_a_silence_frees_the_sandbox(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("silence", seconds=600, times=1)
+    with pytest.raises(TimeoutError):
+        request(sandbox.base_url, "POST", LIST, b"{}", timeout_s=0.2)
+    assert alpha("rewards").status == 200
+
+
+# Another answer
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "content_type"),
+    [
+        ("http_500", 500, "application/json"),
+        ("http_502", 502, "text/html; charset=UTF-8"),
+        ("http_503", 503, "text/html; charset=UTF-8"),
+        ("http_504", 504, "text/html; charset=UTF-8"),
+        ("rate_limited", 429, "text/html; charset=UTF-8"),
+        ("nonce_refused", 429, "application/json"),
+        ("captive_page", 200, "text/html; charset=UTF-8"),
+        ("empty_body", 200, "application/json"),
+        ("oversized_body", 200, "application/json"),
+        ("redirect_301", 301, "text/html; charset=UTF-8"),
+        ("redirect_308", 308, "text/html; charset=UTF-8"),
+    ],
+)
+@pytest.mark.parametrize(("phase", "made"), [("before", False), ("after", True)])
+def test_another_answer_before_or_after_the_act(
+    sandbox: Sandbox, alpha: Caller, name: str, status: int, content_type: str, phase: str, made: bool
+) -> None:
+    sandbox.fault(name, endpoint="accounts/create", phase=phase)
+    reply = alpha("accounts/create", name="other")
+    assert (reply.status, reply.headers["content-type"]) == (status, content_type)
+    assert ("other" in names(alpha)) is made
+
+
+def answered_with(sandbox: Sandbox, alpha: Caller, name: str, **options: Any) -> Reply:
+    sandbox.fault(name, **options)
+    return alpha("rewards")
+
+
+def test_the_bodies_of_other_answers(sandbox: Sandbox, alpha: Caller) -> None:
+    internal = answered_with(sandbox, alpha, "http_500", times=1)
+    assert internal.json == {"error": ["Internal server error."]}
+    assert answered_with(sandbox, alpha, "http_503", times=1, retry_after=7).headers["retry-after"] == "7"
+    assert answered_with(sandbox, alpha, "empty_body", times=1).body == b""
+    assert len(answered_with(sandbox, alpha, "oversized_body", times=1).body) > 3 * 2**20
+    assert answered_with(sandbox, alpha, "redirect_301", times=1).headers["location"].startswith("http://127.0.0.1:9/")
+
+
+# A good answer with something wrong in it
+
+
+def spoiled(sandbox: Sandbox, alpha: Caller, name: str, endpoint: str = "rewards", **fields: Any) -> Any:
+    sandbox.fault(name)
+    return alpha(endpoint, fields).json
+
+
+def test_truncated_json(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("truncated_json")
+    reply = alpha("rewards")
+    assert reply.status == 200
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(reply.body)
+
+
+def test_a_byte_that_is_not_utf8(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("not_utf8")
+    with pytest.raises(UnicodeDecodeError):
+        alpha("rewards").body.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("data_missing", {"offset": 0, "limit": 30}),
+        ("data_null", {"offset": 0, "limit": 30, "data": None}),
+        ("data_object", {"offset": 0, "limit": 30, "data": {}}),
+    ],
+)
+def test_data_that_is_not_as_documented(sandbox: Sandbox, alpha: Caller, name: str, expected: Any) -> None:
+    assert spoiled(sandbox, alpha, name) == expected
+
+
+def test_the_payout_destination_without_data_around_it_is_spoiled_too(sandbox: Sandbox, alpha: Caller) -> None:
+    answer = spoiled(sandbox, alpha, "data_missing", "payout-destination", accountName="north")
+    assert answer == {"externalAddress": None}
+
+
+def test_extra_fields_are_everywhere(sandbox: Sandbox, alpha: Caller) -> None:
+    answer = spoiled(sandbox, alpha, "extra_fields")
+    assert "unheardOf" in answer
+    assert all("unheardOf" in record for record in answer["data"])
+
+
+def test_numbers_for_strings_keep_every_digit(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards")
+    sandbox.fault("numbers_for_strings")
+    got = json.loads(alpha("rewards").body, parse_float=Decimal)["data"]
+    assert [str(r["totalReward"]) for r in got] == [str(Decimal(r["totalReward"])) for r in true]
+    assert isinstance(got[0]["hashRate"], int)
+
+
+def test_strings_for_numbers(sandbox: Sandbox, alpha: Caller) -> None:
+    assert isinstance(spoiled(sandbox, alpha, "strings_for_numbers")["data"][0]["date"], str)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "is_wrong"),
+    [
+        ("amount_nan", "totalReward", lambda value: value == "NaN"),
+        ("amount_huge", "totalReward", lambda value: value == "1e400"),
+        ("amount_negative", "totalReward", lambda value: value.startswith("-")),
+        ("amount_long", "totalReward", lambda value: len(value) == 42),
+        ("amounts_disagree", "totalReward", lambda value: value == "0.12345678"),
+        ("status_unknown", "status", lambda value: value == "on_hold"),
+        ("other_currency", "rewardCurrency", lambda value: value == "LTC"),
+    ],
+)
+def test_one_record_is_wrong_and_the_others_are_not(
+    sandbox: Sandbox, alpha: Caller, name: str, field: str, is_wrong: Callable[[str], bool]
+) -> None:
+    true = alpha.data("rewards")
+    got = spoiled(sandbox, alpha, name)["data"]
+    changed = [(before, after) for before, after in zip(true, got, strict=True) if before != after]
+    assert len(changed) == 1
+    before, after = changed[0]
+    assert is_wrong(after[field])
+    assert {**after, field: before[field]} == before
+
+
+def test_hostile_names_come_beside_the_true_ones(sandbox: Sandbox, alpha: Caller) -> None:
+    accounts = spoiled(sandbox, alpha, "hostile_names", "accounts")["data"]
+    assert [account["name"] for account in accounts[3:]] == list(HOSTILE_NAMES)
+    rewards = alpha.data("rewards", limit=5)
+    assert [reward["miningAccountName"] for reward in rewards[5:]] == list(HOSTILE_NAMES)
+
+
+def test_scrambled_points(sandbox: Sandbox, alpha: Caller) -> None:
+    times = [point["timestamp"] for point in alpha.data("hashrate", account="north")["hashrate"]]
+    got = spoiled(sandbox, alpha, "points_scrambled", "hashrate", account="north")["data"]["hashrate"]
+    scrambled = [point["timestamp"] for point in got]
+    assert scrambled != sorted(scrambled)
+    assert len(set(times) - set(scrambled)) == 1
+    assert max(scrambled) > time.time() + 86_400
+    assert len(scrambled) - len(set(scrambled)) == 1
+
+
+def test_hashrate_in_hashes(sandbox: Sandbox, alpha: Caller) -> None:
+    got = spoiled(sandbox, alpha, "hashrate_in_hashes", "hashrate", account="north")
+    assert float(got["data"]["hashrate"][0]["hashrate"]) > 1e14
+
+
+# Another listing than the pool has
+
+
+def test_page_shift_pushes_the_next_page_by_one(sandbox: Sandbox, alpha: Caller) -> None:
+    before = whole_listing(alpha)
+    sandbox.fault("page_shift", times=1)
+    first = alpha.data("rewards", limit=10)
+    second = alpha.data("rewards", limit=10, offset=10)
+    assert first == before[:10]
+    assert second[0] == first[-1]
+    after = whole_listing(alpha)
+    assert after[1:] == before
+    assert len(sandbox.rewards("alpha")) == len(before) + 1
+
+
+def test_a_shifted_record_is_the_one_that_would_have_come(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("page_shift", times=1)
+    alpha.data("rewards")
+    early = alpha.data("rewards")[0]
+    sandbox.clock(advance_seconds=86_400)
+    assert early | {"status": "successful"} in [r | {"payoutTime": None} for r in alpha.data("rewards")]
+
+
+def test_tie_order_changes_from_call_to_call_but_dates_do_not(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("random_tie_order", seed=3)
+    listings = [alpha.data("rewards", limit=100) for _ in range(4)]
+    assert any(listing != listings[0] for listing in listings)
+    for listing in listings:
+        assert [record["date"] for record in listing] == [record["date"] for record in listings[0]]
+
+
+def test_a_short_page_though_more_exists(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards", limit=20)
+    sandbox.fault("short_page", times=1)
+    assert alpha.data("rewards", limit=20) == true[:10]
+    assert alpha.data("rewards", limit=20) == true
+
+
+def test_a_record_twice_and_a_record_missing(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards")
+    sandbox.fault("duplicate_record", times=1)
+    doubled = alpha.data("rewards")
+    assert len(doubled) == len(true) + 1
+    assert [record for n, record in enumerate(doubled) if n == 0 or record != doubled[n - 1]] == true
+    sandbox.fault("vanishing_record", times=1)
+    missing = alpha.data("rewards")
+    assert len(missing) == len(true) - 1
+    assert [record for record in true if record in missing] == missing
+
+
+def test_an_empty_listing_for_a_live_account(sandbox: Sandbox, alpha: Caller) -> None:
+    assert spoiled(sandbox, alpha, "empty_listing") == {"offset": 0, "limit": 30, "data": []}
+
+
+def test_to_can_be_read_as_exclusive(sandbox: Sandbox, alpha: Caller) -> None:
+    newest = alpha.data("rewards")[0]["date"]
+    sandbox.fault("to_exclusive")
+    assert alpha.data("rewards", to=newest)[0]["date"] == newest - 86_400
+
+
+def test_paging_can_be_ignored_by_the_account_list(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("paging_ignored")
+    assert alpha.data("accounts", limit=1, offset=2) == alpha.data("accounts")
+
+
+# Key, nonce, clock
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("wrong_signature", 401, "Unauthorized request."),
+        ("key_disabled", 401, "This action is unauthorized. Enable your key in API settings"),
+        ("permission_missing", 403, "You don't have permission to use this endpoint."),
+        ("nonce_skewed", 400, "Your nonce is more than 5 seconds lesser than the current nonce"),
+    ],
+)
+def test_a_rule_that_strikes_out_of_turn(sandbox: Sandbox, alpha: Caller, name: str, status: int, message: str) -> None:
+    sandbox.fault(name, times=1, endpoint="accounts/create")
+    reply = alpha("accounts/create", name="later")
+    assert (reply.status, reply.json) == (status, {"code": 0, "message": message, "errors": {}})
+    assert alpha("accounts/create", name="later").status == 200
+
+
+@pytest.mark.parametrize("seconds", [30, -30])
+def test_a_pool_whose_clock_is_off(sandbox: Sandbox, alpha: Caller, seconds: int) -> None:
+    sandbox.fault("clock_skew", seconds=seconds)
+    assert alpha("accounts").status == 400
+    told = request(sandbox.base_url, "GET", "/api/v4/public/time").json["time"]
+    assert abs(told - time.time() - seconds) < 2
+    assert alpha("accounts", nonce=int((time.time() + seconds) * 1000)).status == 200
+
+
+# When a fault strikes
+
+
+def statuses(alpha: Caller, count: int, endpoint: str = "accounts") -> list[int]:
+    return [alpha(endpoint).status for _ in range(count)]
+
+
+def test_a_fault_strikes_at_most_its_times_and_after_its_skip(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("http_500", times=2, skip=1)
+    assert statuses(alpha, 5) == [200, 500, 500, 200, 200]
+
+
+def test_a_fault_strikes_only_its_endpoint(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("http_500", endpoint="rewards")
+    assert [alpha("accounts").status, alpha("rewards").status] == [200, 500]
+
+
+def test_the_same_seed_strikes_the_same_calls(sandbox: Sandbox, alpha: Caller) -> None:
+    runs = []
+    for seed in (5, 5, 6):
+        sandbox.clear_faults()
+        sandbox.fault("http_500", probability=0.5, seed=seed)
+        runs.append(statuses(alpha, 20))
+    assert runs[0] == runs[1] != runs[2]
+    assert set(runs[0]) == {200, 500}
+
+
+def test_public_endpoints_are_spared_unless_named(sandbox: Sandbox) -> None:
+    sandbox.fault("http_503")
+    assert request(sandbox.base_url, "GET", "/api/v4/public/time").status == 200
+    sandbox.fault("http_503", endpoint="public/time")
+    assert request(sandbox.base_url, "GET", "/api/v4/public/time").status == 503
+
+
+def test_cleared_faults_strike_no_more(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("http_500")
+    sandbox.clear_faults()
+    assert statuses(alpha, 1) == [200]
+    assert sandbox.faults()["active"] == []
+
+
+def test_struck_calls_are_counted_and_logged(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("http_500", times=1)
+    statuses(alpha, 2)
+    assert [fault["struck"] for fault in sandbox.faults()["active"]] == [1]
+    assert [entry.get("faults") for entry in sandbox.log()["last"]] == [["http_500"], None]
+
+
+def test_each_fault_of_the_table_has_a_test_here() -> None:
+    text = Path(__file__).read_text()
+    assert [name for name in FAULTS if f'"{name}"' not in text] == []

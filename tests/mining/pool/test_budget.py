@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from bisect import bisect_left
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+import redis
+
+from mining.pool import budget
+from mining.pool.budget import RateBudget
+from mining.pool.errors import CallsStopped
+from mining.pool.patience import Patience
+
+
+def let_go(redis_url: str, seconds: float, threads: int) -> list[float]:
+    """When calls went out, as fast as 160/s with a burst of 10 allows, from several threads."""
+    shared = RateBudget(redis.Redis.from_url(redis_url), egress="window", calls_per_second=160, burst_calls=10)
+    ends_at = time.monotonic() + seconds
+    moments: list[float] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        while time.monotonic() < ends_at:
+            shared.take("rewards", Patience(5))
+            with lock:
+                moments.append(time.monotonic())
+
+    with ThreadPoolExecutor(threads) as workers:
+        for future in [workers.submit(work) for _ in range(threads)]:
+            future.result()
+    return moments
+
+
+def test_no_sliding_window_holds_more_calls_than_allowed_and_most_of_it_is_used(
+    store: redis.Redis, redis_url: str
+) -> None:
+    # The pool's rule, smaller: 200 calls per second. 160/s and a burst of 10 leave 30 for calls that arrive bunched.
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as processes:
+        parts = [processes.submit(let_go, redis_url, 1.7, 4) for _ in range(3)]
+        moments = sorted(moment for part in parts for moment in part.result())
+
+    in_window = [bisect_left(moments, start + 1.0) - index for index, start in enumerate(moments)]
+    assert max(in_window) <= 200
+    assert max(in_window) >= 150
+
+
+def test_the_rate_in_use_leaves_room_below_1000_in_10_seconds() -> None:
+    assert budget.CALLS_PER_SECOND * 10 + budget.BURST_CALLS <= 950
+    assert budget.CALLS_PER_SECOND * 10 >= 850
+
+
+def test_a_burst_goes_at_once_and_the_next_call_waits_its_turn(store: redis.Redis) -> None:
+    shared = RateBudget(store, egress="burst", calls_per_second=10, burst_calls=5)
+    started = time.monotonic()
+
+    for _ in range(5):
+        shared.take("rewards", Patience(1))
+    burst_seconds = time.monotonic() - started
+    shared.take("rewards", Patience(1))
+
+    assert burst_seconds < 0.09
+    assert time.monotonic() - started >= 0.09
+
+
+def test_a_call_that_cannot_be_in_time_gives_up_at_once_and_takes_no_slot(store: redis.Redis) -> None:
+    shared = RateBudget(store, egress="late", calls_per_second=1, burst_calls=1)
+    shared.take("rewards", Patience(1))
+    started = time.monotonic()
+
+    for _ in range(20):
+        with pytest.raises(CallsStopped, match="rate limit"):
+            shared.take("rewards", Patience(0.2))
+
+    assert time.monotonic() - started < 0.2
+    shared.take("rewards", Patience(1.5))
+
+
+def test_each_endpoint_and_each_egress_address_has_its_own_budget(store: redis.Redis) -> None:
+    first = RateBudget(store, egress="a", calls_per_second=0.1, burst_calls=1)
+    second = RateBudget(store, egress="b", calls_per_second=0.1, burst_calls=1)
+
+    first.take("rewards", Patience(0.5))
+    first.take("hashrate", Patience(0.5))
+    second.take("rewards", Patience(0.5))
+
+    with pytest.raises(CallsStopped):
+        first.take("rewards", Patience(0.5))
+
+
+def test_a_redis_clock_set_back_by_an_hour_does_not_stop_calls_for_an_hour(store: redis.Redis) -> None:
+    shared = RateBudget(store, egress="stepped", calls_per_second=20, burst_calls=2)
+    store.set("pool:budget:stepped:rewards", int((time.time() + 3600) * 1e6))
+
+    shared.take("rewards", Patience(0.5))
+
+
+def test_without_redis_no_call_goes_out(dead_store: redis.Redis) -> None:
+    with pytest.raises(CallsStopped, match="Redis"):
+        RateBudget(dead_store, egress="gone").take("rewards", Patience(1))
+
+
+def test_what_the_limiter_keeps_goes_away_by_itself(store: redis.Redis) -> None:
+    RateBudget(store, egress="tidy").take("rewards", Patience(1))
+
+    assert 0 < store.pttl("pool:budget:tidy:rewards") <= 2_000

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+
+import pytest
+import redis
+
+from mining.pool.errors import CallsStopped, ClockSkewed
+from mining.pool.nonce import NonceSource, PoolTime
+from mining.pool.patience import Patience
+
+BASE_URL = "http://127.0.0.1:1"
+
+
+def clock_ahead_by(seconds: float) -> PoolTime:
+    return lambda _patience: int(time.time() + seconds)
+
+
+def source(store: redis.Redis, *, pool_time: PoolTime | None = None, api_key: str = "key-1") -> NonceSource:
+    return NonceSource(store, api_key=api_key, base_url=BASE_URL, read_pool_time=pool_time or clock_ahead_by(0))
+
+
+def last_key(api_key: str = "key-1") -> str:
+    return f"pool:nonce:{hashlib.sha256(api_key.encode()).hexdigest()[:32]}"
+
+
+def take_nonces(redis_url: str, count: int) -> list[tuple[int, float]]:
+    """Nonces with the moment at which each was ready to be sent."""
+    nonces = source(redis.Redis.from_url(redis_url))
+    return [(nonces.next(Patience(30)), time.time() * 1000) for _ in range(count)]
+
+
+def test_four_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_1000_a_second(
+    store: redis.Redis, redis_url: str
+) -> None:
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as processes:
+        taken = [processes.submit(take_nonces, redis_url, 600) for _ in range(4)]
+        sent = [pair for process in taken for pair in process.result()]
+
+    assert len({nonce for nonce, _ in sent}) == 2_400
+    assert max(nonce - at_ms for nonce, at_ms in sent) <= 1
+    assert max(Counter(nonce // 1000 for nonce, _ in sent).values()) <= 1_000
+
+
+def test_two_keys_do_not_wait_for_each_other(store: redis.Redis) -> None:
+    one, two = source(store, api_key="key-1"), source(store, api_key="key-2")
+    store.set(last_key("key-1"), int(time.time() * 1000) + 1_500)
+
+    nonce = two.next(Patience(0.5))
+
+    assert abs(nonce - time.time() * 1000) < 500
+    with pytest.raises(CallsStopped, match="nonce"):
+        one.next(Patience(0.5))
+
+
+def test_nonces_are_milliseconds_and_grow(store: redis.Redis) -> None:
+    nonces = [source(store).next(Patience(5)) for _ in range(20)]
+
+    assert all(later > earlier for earlier, later in pairwise(nonces))
+    assert abs(nonces[-1] - time.time() * 1000) < 500
+
+
+def test_the_skew_is_measured_once_for_everybody(store: redis.Redis) -> None:
+    readings: list[float] = []
+
+    def pool_time(patience: Patience) -> int:
+        readings.append(patience.left_seconds)
+        return int(time.time())
+
+    for _ in range(3):
+        source(store, pool_time=pool_time).next(Patience(5))
+
+    assert len(readings) == 1
+
+
+def test_a_pool_clock_4_s_off_is_followed(store: redis.Redis) -> None:
+    ahead = source(store, pool_time=clock_ahead_by(4)).next(Patience(5))
+
+    assert abs(ahead - time.time() * 1000 - 4_000) < 1_100
+
+
+def test_a_pool_clock_within_the_resolution_of_seconds_is_left_alone(store: redis.Redis) -> None:
+    source(store).next(Patience(5))
+
+    assert [int(store.get(key) or -1) for key in store.scan_iter("pool:skew:*")] == [0]
+
+
+@pytest.mark.parametrize("seconds", [30, -30, 3600])
+def test_a_clock_30_s_off_stops_calls_with_a_sentence(store: redis.Redis, seconds: int) -> None:
+    with pytest.raises(ClockSkewed, match=r"(29|30|3599|3600) s apart\. Set the clock"):
+        source(store, pool_time=clock_ahead_by(seconds)).next(Patience(5))
+
+    assert list(store.scan_iter("pool:nonce:*")) == []
+
+
+def test_a_clock_found_wrong_later_stops_calls_until_it_is_right(store: redis.Redis) -> None:
+    nonces = source(store)
+    nonces.next(Patience(5))
+    nonces.forget_skew()
+
+    for _ in range(2):
+        with pytest.raises(ClockSkewed):
+            source(store, pool_time=clock_ahead_by(30)).next(Patience(5))
+    assert nonces.next(Patience(5)) > 0
+
+
+def test_a_clock_set_back_a_little_is_waited_for_and_nothing_repeats(store: redis.Redis) -> None:
+    just_used = int(time.time() * 1000) + 300
+    store.set(last_key(), just_used)
+
+    nonce = source(store).next(Patience(5))
+
+    assert nonce == just_used + 1
+    assert time.time() * 1000 >= just_used
+
+
+def test_a_clock_set_back_by_an_hour_does_not_stop_calls_for_an_hour(store: redis.Redis) -> None:
+    store.set(last_key(), int(time.time() * 1000) + 3_600_000)
+
+    nonce = source(store).next(Patience(1))
+
+    assert abs(nonce - time.time() * 1000) < 500
+
+
+def test_without_redis_there_is_no_nonce(dead_store: redis.Redis) -> None:
+    with pytest.raises(CallsStopped, match="Redis"):
+        source(dead_store).next(Patience(1))
+
+
+def test_redis_holds_no_key_in_clear(store: redis.Redis) -> None:
+    source(store, api_key="canary-key").next(Patience(5))
+
+    assert not any(b"canary" in key for key in store.scan_iter("*"))

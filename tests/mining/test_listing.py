@@ -1,0 +1,104 @@
+"""Lists that move while they are read: nothing is lost, nothing invented. The large world: 1,000 accounts on one date."""
+
+from __future__ import annotations
+
+import pytest
+
+from mining.models import SyncRun
+from tests.mining.hosting import AFTERNOON, DAY, Hosting, set_up, writes, written_between
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture
+def colossus(whitepool: Sandbox) -> Hosting:
+    """1,000 accounts with two days of rewards, all of a day on one moment."""
+    whitepool.reset(world="large", now=AFTERNOON, history_days=2)
+    hosting = set_up(whitepool, slug="colossus", login="colossus")
+    hosting.sync("accounts")
+    return hosting
+
+
+def test_a_login_is_read_for_one_call_per_ninety_records(colossus: Hosting) -> None:
+    colossus.pool.clear_log()
+
+    run = colossus.sync()
+
+    records = colossus.truth().total()
+    assert colossus.told() == colossus.truth()
+    assert run.calls == colossus.pool.calls()["rewards"] <= records / 90 + 3
+
+
+def test_records_of_one_date_in_random_order_are_all_found(colossus: Hosting) -> None:
+    colossus.pool.fault("random_tie_order")
+
+    run = colossus.sync()
+
+    assert run.state == SyncRun.State.OK
+    assert colossus.told() == colossus.truth()
+
+
+def test_random_order_changes_nothing_that_is_known(colossus: Hosting) -> None:
+    colossus.sync()
+    colossus.pool.fault("random_tie_order")
+    before = writes()
+
+    colossus.sync()
+
+    assert set(written_between(before, writes())) == {"mining_syncrun"}
+
+
+@pytest.mark.parametrize("times", [1, 7])
+def test_new_records_between_two_pages_hide_nothing(colossus: Hosting, times: int) -> None:
+    colossus.pool.fault("page_shift", skip=3, times=times)
+
+    colossus.sync()
+
+    assert colossus.told() == colossus.truth()
+
+
+def test_a_list_that_never_holds_still_is_read_all_the_same(colossus: Hosting) -> None:
+    colossus.sync()
+    colossus.pool.clock(advance_seconds=DAY)
+    colossus.pool.fault("page_shift", skip=2)
+    colossus.pool.fault("random_tie_order")
+
+    colossus.sync()
+    colossus.pool.clear_faults()
+
+    # What appeared behind the reading's back is the next one's.
+    assert not colossus.told() - colossus.truth()
+    assert colossus.sync().state == SyncRun.State.OK
+    assert colossus.told() == colossus.truth()
+
+
+@pytest.mark.parametrize("fault", ["vanishing_record", "duplicate_record", "short_page"])
+def test_a_page_that_lies_now_and_then_loses_and_doubles_nothing(colossus: Hosting, fault: str) -> None:
+    colossus.pool.fault(fault, probability=0.3)
+
+    colossus.sync()
+
+    assert colossus.told() == colossus.truth()
+    assert colossus.rewards(missing_since__isnull=False) == []
+
+
+def test_a_page_that_hides_a_record_for_ever_marks_none_as_missing_wrongly(colossus: Hosting) -> None:
+    colossus.sync()
+    colossus.pool.fault("vanishing_record")
+
+    colossus.sync()
+
+    assert colossus.told() == colossus.truth()
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_more_records_than_offsets_reach_are_read_by_windows(whitepool: Sandbox, exclusive: bool) -> None:
+    whitepool.reset(world="large", now=AFTERNOON, history_days=12)
+    hosting = set_up(whitepool, slug="colossus", login="colossus")
+    if exclusive:
+        whitepool.fault("to_exclusive")
+
+    run = hosting.sync()
+
+    assert run.state == SyncRun.State.OK
+    assert len(hosting.rewards()) > 10_100
+    assert hosting.told() == hosting.truth()

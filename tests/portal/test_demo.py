@@ -1,0 +1,114 @@
+"""The main job on real input, twice on the same data; and the pool's secret is in no sink it could have reached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from portal import embedded
+from tests.sandbox import start_sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("PORTAL_", "DATABASE_", "REDIS_", "SECRET_KEY", "POOL_", "WHITEPOOL_", "DJANGO_")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return kept | {"PORTAL_DATA_DIR": str(folder)}
+
+
+def demo_once(folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "portal.embedded", "--data-dir", str(folder), "--"]
+    return subprocess.run(
+        [*words, sys.executable, "-m", "portal.demo", "--once"],
+        cwd=ROOT,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, demo_once(folder)
+
+
+def test_the_main_job_agrees_with_the_pools_truth(played: tuple[Path, Any]) -> None:
+    _, done = played
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "documents of the closed months agree with the sandbox's truth, to the satoshi." in done.stdout
+    rows = [line for line in done.stdout.splitlines() if " SET-" in line or " INV-" in line]
+    assert len(rows) == 12
+    assert len({row.split()[-1] for row in rows}) == 12
+    assert "DISAGREES" not in done.stdout
+
+
+def test_a_second_play_on_the_same_data_changes_no_document(played: tuple[Path, Any]) -> None:
+    folder, first = played
+    again = demo_once(folder)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert _table(again.stdout) == _table(first.stdout)
+
+
+def _table(text: str) -> list[str]:
+    return [line for line in text.splitlines() if " SET-" in line or " INV-" in line]
+
+
+def test_nothing_of_the_demo_is_left_running(played: tuple[Path, Any]) -> None:
+    folder, _ = played
+    left = [
+        pid
+        for pid in filter(str.isdigit, os.listdir("/proc"))
+        if str(folder) in _text(Path("/proc", pid, "environ")) and int(pid) != os.getpid()
+    ]
+    assert left == []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_the_pools_secret_is_in_no_log_no_table_and_no_key_of_redis(played: tuple[Path, Any]) -> None:
+    folder, done = played
+    with start_sandbox("demo", 7) as sandbox:
+        keys = [key for user in sandbox.truth()["users"] for key in user["keys"]]
+    secrets = [key["secret"].encode() for key in keys]
+    api_keys = [key["api_key"].encode() for key in keys]
+    assert secrets
+    sinks = {"output": (done.stdout + done.stderr).encode()}
+    sinks |= {path.name: path.read_bytes() for path in (folder / "logs").iterdir()}
+    with embedded.servers(folder) as addresses:
+        sinks |= _tables(addresses["DATABASE_OWNER_URL"]) | _redis(addresses["REDIS_URL"])
+    assert {"worker.log", "public.mining_credential", "public.customers_auditentry"} <= sinks.keys()
+    for name, content in sinks.items():
+        for secret in (*secrets, *api_keys):
+            assert secret not in content, f"a pool secret stands in {name}"
+
+
+def _tables(url: str) -> dict[str, bytes]:
+    with psycopg.connect(url) as session:
+        names = session.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        return {
+            f"public.{name}": "\n".join(
+                row[0] for row in session.execute(f'SELECT t::text FROM "{name}" t').fetchall()
+            ).encode()
+            for (name,) in names
+        }
+
+
+def _redis(url: str) -> dict[str, bytes]:
+    client = redis.Redis.from_url(url)
+    return {f"redis:{key!r}": client.dump(key) or b"" for key in client.scan_iter()}
