@@ -92,7 +92,7 @@ def accept_invitation(secret: str, user: User, *, now: datetime) -> Membership:
         membership, _ = Membership.objects.update_or_create(
             provider=invitation.provider,
             user=user,
-            customer_id=invitation.customer_id,
+            customer=invitation.customer,
             defaults={"kind": invitation.kind, "role": invitation.role, "is_active": True},
             create_defaults={
                 "kind": invitation.kind,

@@ -65,9 +65,9 @@ def prepare_roles() -> None:
 
 def _make_roles(config: dict[str, Any]) -> None:
     with _connect(config) as session:
-        me, superuser, creates_roles = session.execute(
+        ((me, superuser, creates_roles),) = session.execute(
             "SELECT rolname, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = session_user"
-        ).fetchone()
+        ).fetchall()
         wanted = [RUNTIME_ROLE, OWNER_ROLE] if superuser else [RUNTIME_ROLE]
         known = {row[0] for row in session.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [wanted])}
         missing = [role for role in wanted if role not in known]

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-bind = os.environ.get("BIND", "0.0.0.0:8000")  # noqa: S104 - inside a container; a proxy stands in front
+bind = os.environ.get("BIND", "0.0.0.0:8000")
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "4"))
 # The application loads once, before the workers fork: a wrong setting is one sentence, not one for each worker.

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
 from customers import tenancy
-from customers.models import User
 from customers.tenancy import Access, Kind
 from portal import health
 from portal.access import access_by_token, access_of, memberships_of
@@ -83,7 +82,7 @@ def _access(request: HttpRequest) -> Access | None:
         return access_by_token(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
     if not request.user.is_authenticated:
         return None
-    user = cast("User", request.user)
+    user = request.user
     memberships = memberships_of(user)
     chosen = request.session.get(MEMBERSHIP)
     found = [m for m in memberships if m.code == chosen] or (memberships if len(memberships) == 1 else [])

@@ -84,7 +84,7 @@ def test_a_customers_act_writes_the_audit_that_the_customer_cannot_read(world: W
 
 def test_a_relation_to_another_providers_row_is_refused(world: World) -> None:
     stranger = world.south.clients[0].account.pk
-    with pytest.raises(Error, match="same_tenant|mining account"), tenancy.access_context(world.north.system):
+    with pytest.raises(Error, match=r"same_tenant|mining account"), tenancy.access_context(world.north.system):
         Reward.objects.filter(pk=world.north.clients[0].rewards[0].pk).update(mining_account=stranger)
         _check_now()
     with pytest.raises(Error, match="same_tenant"), tenancy.access_context(world.north.system):

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db
 def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def tenant_tables() -> set[str]:
@@ -39,7 +40,8 @@ def test_every_tenant_table_has_forced_row_level_security() -> None:
     guarded = {
         r[0]
         for r in rows(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity AND relforcerowsecurity"
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relrowsecurity AND relforcerowsecurity"
         )
     }
     assert guarded == tenant_tables()
@@ -82,7 +84,7 @@ def test_every_relation_between_tenant_rows_is_a_composite_key() -> None:
         for model in apps.get_models()
         if is_tenant_model(model)
         for field in model._meta.fields
-        if field.is_relation and field.related_model and is_tenant_model(field.related_model)  # type: ignore[arg-type]
+        if field.is_relation and field.related_model and is_tenant_model(field.related_model)
     }
     assert wanted and wanted <= keys
 
@@ -110,11 +112,12 @@ def test_an_unsafe_runtime_role_is_named() -> None:
         assert "owns tables" in (why_runtime_is_unsafe() or "")
 
 
-def test_definer_functions_fix_their_search_path() -> None:
+def test_triggers_are_the_owners_and_fix_their_search_path() -> None:
     functions = rows(
         "SELECT proname, prosecdef, coalesce(array_to_string(proconfig, ','), '') FROM pg_proc"
-        " WHERE pronamespace = 'public'::regnamespace"
+        " WHERE pronamespace = 'public'::regnamespace AND (prosecdef OR prorettype = 'trigger'::regtype)"
     )
-    assert functions
+    assert len(functions) > 5
     for name, definer, config in functions:
-        assert definer and "search_path=pg_catalog, public, pg_temp" in config, name
+        assert definer, name
+        assert "search_path=pg_catalog, public, pg_temp" in config, name

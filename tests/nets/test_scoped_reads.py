@@ -1,4 +1,4 @@
-"""Net 2: in portal every read of a tenant's rows says for whom. `.objects` is followed by `.visible_to(` or fails here."""
+"""Net 2: in portal every read of a tenant's rows says for whom: `.objects` is followed by `.visible_to(`."""
 
 from __future__ import annotations
 
