@@ -31,10 +31,10 @@ run: setup
 	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run '$(CMD)'
 
 test: setup
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest $(ARGS)
 
 test-browser: setup
-	@exec $(PY) -m pytest -m browser $(ARGS)
+	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest -m browser $(ARGS)
 
 lint: setup
 	@$(PY) -m ruff format --check --quiet .

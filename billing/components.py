@@ -78,3 +78,9 @@ def percent(ppm: int) -> str:
     whole, part = divmod(ppm, 10_000)
     decimals = f"{part:04d}".rstrip("0")
     return f"{whole}{'.' if decimals else ''}{decimals} %"
+
+
+def btc_text(amount_sat: int) -> str:
+    """-0.00013012: eight decimals, a point, no grouping, for files and sentences."""
+    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
+    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from billing.components import SAT_PER_BTC
+from billing.components import btc_text
 from billing.models import Document, DocumentLine
 
 # Stable: names are added at the end, never changed.
@@ -88,7 +88,7 @@ def _row(document: Document, line: DocumentLine) -> tuple[str, ...]:
         str(line.provider_share_sat),
         str(line.customer_share_sat),
         str(line.amount_sat),
-        btc(line.amount_sat),
+        btc_text(line.amount_sat),
         line.reason,
         text((corrected.document.number or "") if corrected else ""),
         str(corrected.position) if corrected else "",
@@ -106,12 +106,6 @@ def _was_and_is(facts: dict[str, Any], amount_sat: int) -> tuple[str, str]:
 def text(cell: str) -> str:
     """A cell that somebody else wrote: a spreadsheet must not run it as a formula. Our own numbers keep their minus."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
-
-
-def btc(amount_sat: int) -> str:
-    """-0.00013012: eight decimals, a point, no grouping."""
-    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
-    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
 
 
 def _encoded(cells: tuple[str, ...]) -> bytes:

@@ -34,12 +34,12 @@ def take(document: Document, *, issued_on: date) -> Number:
     """The next number. The series stays locked until the transaction ends, so this is its last act but one: only the
     document's own row is written after it. A rollback gives the number back."""
     series = f"{PREFIXES[DocumentType(document.type)]}-{issued_on.year}"
-    values = {"provider": document.provider_id, "series": series, "issued_on": issued_on}
+    values: dict[str, int | str | date] = {"provider": document.provider_id, "series": series, "issued_on": issued_on}
     with connection.cursor() as cursor:
         cursor.execute(TAKE, values)
         row = cursor.fetchone()
         if row is None:
-            _begin_series(document, series, issued_on)
+            _begin_series(document, series)
             cursor.execute(TAKE, values)
             row = cursor.fetchone()
     if row is None:
@@ -47,7 +47,7 @@ def take(document: Document, *, issued_on: date) -> Number:
     return Number(series, row[0])
 
 
-def _begin_series(document: Document, series: str, issued_on: date) -> None:
+def _begin_series(document: Document, series: str) -> None:
     DocumentSeries.objects.bulk_create(
         [DocumentSeries(provider_id=document.provider_id, series=series)], ignore_conflicts=True
     )

@@ -33,10 +33,11 @@ FULL JOIN (
     WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND d.period = %(period)s::daterange
         AND (%(contract)s::bigint IS NULL OR d.contract_id = %(contract)s)
 ) l ON l.contract_id = e.contract_id AND l.reward_id = e.reward_id AND l.component = e.component
-WHERE (e.position, e.kind, e.day, e.version_id, e.reason, e.amount_sat, e.net_sat, e.provider_sat, e.customer_sat, e.facts)
+WHERE (e.position, e.kind, e.day, e.version_id, e.reason, e.amount_sat,
+        e.net_sat, e.provider_sat, e.customer_sat, e.facts)
     IS DISTINCT FROM
-      (l.position, l.kind, l.day, l.version_id, l.reason, l.amount_sat, l.net_sat, l.provider_share_sat,
-       l.customer_share_sat, l.facts)
+      (l.position, l.kind, l.day, l.version_id, l.reason, l.amount_sat,
+        l.net_sat, l.provider_share_sat, l.customer_share_sat, l.facts)
     OR e.corrects_id IS DISTINCT FROM l.corrects_id
 """
 
@@ -78,8 +79,8 @@ WHERE d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.statu
 """
 
 ADD_LINES = """
-INSERT INTO billing_documentline (provider_id, document_id, customer_id, position, kind, component, reward_id, version_id,
-    day, amount_sat, net_sat, provider_share_sat, customer_share_sat, reason, corrects_id, facts)
+INSERT INTO billing_documentline (provider_id, document_id, customer_id, position, kind, component, reward_id,
+    version_id, day, amount_sat, net_sat, provider_share_sat, customer_share_sat, reason, corrects_id, facts)
 SELECT %(provider)s, d.id, e.customer_id, e.position, e.kind, e.component, e.reward_id, e.version_id,
     e.day, e.amount_sat, e.net_sat, e.provider_sat, e.customer_sat, e.reason, e.corrects_id, e.facts
 FROM billing_expected e

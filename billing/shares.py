@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -114,9 +115,9 @@ class MonthToDate:
 
 
 # Net is what went into the split: rewards without terms, canceled or unknown ones are counted apart.
-MONTH = """
+MONTH_REWARDS = """
 WITH rewards AS (
-    SELECT r.status, r.day, r.net_sat, v.id IS NULL AS no_contract,
+    SELECT r.customer_id, r.status, r.day, r.net_sat, v.id IS NULL AS no_contract,
         r.currency <> 'BTC' OR r.payout_destination = 'unknown' OR r.status = 'unknown' OR r.missing_since IS NOT NULL
             AS unknown,
         greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by), 0)
@@ -126,10 +127,12 @@ WITH rewards AS (
             ON t.provider_id = v.provider_id AND t.version_id = v.id AND t.kind = 'revenue_share' AND t.position = 1)
         ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
     WHERE r.provider_id = %(provider)s AND r.customer_id IS NOT NULL
-        AND (%(customer)s::bigint IS NULL OR r.customer_id = %(customer)s)
+        AND (%(customers)s::bigint[] IS NULL OR r.customer_id = ANY(%(customers)s))
         AND r.day >= %(first)s AND r.day < %(after)s
 )
-SELECT count(*), max(day),
+"""
+SUMS = """
+    count(*), max(day),
     count(*) FILTER (WHERE status <> 'canceled' AND no_contract),
     count(*) FILTER (WHERE status <> 'canceled' AND NOT no_contract AND unknown),
     count(*) FILTER (WHERE counts AND status = 'successful'),
@@ -140,23 +143,40 @@ SELECT count(*), max(day),
     coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'pending'), 0)
 FROM (SELECT *, NOT no_contract AND NOT unknown AS counts FROM rewards) r
 """
+MONTH = f"{MONTH_REWARDS} SELECT {SUMS}"
+MONTH_BY_CUSTOMER = f"{MONTH_REWARDS} SELECT customer_id, {SUMS} GROUP BY customer_id"
 
 
 def month_to_date(access: Access, customer: Customer | None, month: date, now: datetime) -> MonthToDate:
     """For one customer, or for all of the provider's. One query."""
-    period = month_of(month)
     only = access.customer if access.customer is not None else customer
-    values = {
+    with connection.cursor() as cursor:
+        cursor.execute(MONTH, _month_values(access, [only.pk] if only is not None else None, month, now))
+        return _month(month, *cursor.fetchone())
+
+
+def months_to_date(access: Access, customers: Iterable[Customer], month: date, now: datetime) -> dict[int, MonthToDate]:
+    """The same for each of some customers, by primary key. One query, however many they are."""
+    wanted = [customer.pk for customer in customers]
+    with connection.cursor() as cursor:
+        cursor.execute(MONTH_BY_CUSTOMER, _month_values(access, wanted, month, now))
+        known = {customer: _month(month, *sums) for customer, *sums in cursor.fetchall()}
+    return {pk: known.get(pk) or _month(month, 0, None, *[0] * 8) for pk in wanted}
+
+
+def _month_values(access: Access, customers: list[int] | None, month: date, now: datetime) -> dict[str, Any]:
+    period = month_of(month)
+    return {
         "provider": access.provider.pk,
-        "customer": only.pk if only is not None else None,
+        "customers": customers,
         "first": period.lower,
         "after": min(period.upper, now.astimezone(UTC).date() + timedelta(days=1)),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(MONTH, values)
-        known, last_day, no_contract, unknown, *sums = cursor.fetchone()
+
+
+def _month(month: date, known: int, last_day: date | None, no_contract: int, unknown: int, *sums: int) -> MonthToDate:
     return MonthToDate(
-        month=period.lower,
+        month=month_of(month).lower,
         successful=_parts(known, *sums[:3]),
         pending=_parts(known, *sums[3:]),
         no_contract=no_contract,

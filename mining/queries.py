@@ -119,6 +119,36 @@ def total_series(access: Access, *, now: datetime, hours: int = WEEK_HOURS) -> l
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The newest current point of each of `known` accounts, summed; `accounts` says how many there should be."""
+
+    hashrate_ths: Decimal | None
+    known: int
+    accounts: int
+    oldest_at: datetime | None
+
+
+def total_now(access: Access, *, now: datetime) -> Total:
+    """All customers' accounts together. Not the last entry of total_series: that hour is read account by account."""
+    newest = (
+        HashratePoint.objects.visible_to(access)
+        .filter(at__gte=now - CURRENT_FOR, at__lte=now + HOUR)
+        .exclude(mining_account__customer=None)
+        .order_by("mining_account", "-at")
+        .distinct("mining_account")
+        .values_list("hashrate_ths", "at")
+    )
+    points = list(newest)
+    accounts = MiningAccount.objects.visible_to(access).exclude(customer=None)
+    return Total(
+        sum((ths for ths, _ in points), Decimal(0)) if points else None,
+        len(points),
+        accounts.exclude(state=MiningAccount.State.CREATING).count(),
+        min((at for _, at in points), default=None),
+    )
+
+
 def current_hashrate(access: Access, account: MiningAccount, *, now: datetime) -> CurrentHashrate:
     return current_hashrates(access, [account], now=now)[account.pk]
 

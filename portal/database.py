@@ -79,13 +79,25 @@ def _make_roles(config: dict[str, Any]) -> None:
         for role in missing:
             session.execute(f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS")
             sys.stderr.write(f"Made the role {role}: DATABASE_OWNER_URL is not set, so {me} is taken as the owner.\n")
-        for role in wanted:
-            if not superuser:
-                session.execute(f"GRANT {role} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE")
+        if not superuser:
+            _let_assume(session, me)
         if superuser:
             session.execute(f"GRANT CREATE ON DATABASE {_quoted(config['NAME'])} TO {OWNER_ROLE}")
             session.execute(f"GRANT ALL ON SCHEMA public TO {OWNER_ROLE}")
         session.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {_quoted(config['NAME'])} TO {RUNTIME_ROLE}")
+
+
+def _let_assume(session: psycopg.Connection[Any], me: str) -> None:
+    ((may,),) = session.execute("SELECT pg_has_role(current_user, %s, 'SET')", [RUNTIME_ROLE]).fetchall()
+    if may:
+        return
+    try:
+        session.execute(f"GRANT {RUNTIME_ROLE} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE")
+    except psycopg.errors.InsufficientPrivilege:
+        refuse(
+            f"the role {me!r} of DATABASE_URL may not act as {RUNTIME_ROLE}, which somebody else made. Set"
+            f" DATABASE_OWNER_URL to {me!r}'s address, and DATABASE_URL to that of {RUNTIME_ROLE}."
+        )
 
 
 def _quoted(name: str) -> str:

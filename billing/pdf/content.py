@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from billing.components import SAT_PER_BTC, WHOLE_PPM, percent
+from billing.components import SAT_PER_BTC, WHOLE_PPM, btc_text, percent
 from billing.contracts import in_words
 from billing.models import (
     Basis,
@@ -32,7 +32,8 @@ STATUS = {"successful": "final", "canceled": "canceled", "pending": "not final",
 
 def content_of(document: Document) -> Content:
     """Everything the template prints of an issued document."""
-    if document.status != DocumentStatus.ISSUED:
+    snapshot, issued_on = document.snapshot, document.issued_on
+    if document.status != DocumentStatus.ISSUED or snapshot is None or issued_on is None:
         raise ValueError(f"document {document.code} is {document.status}: only issued documents are typeset")
     lines = list(
         DocumentLine.objects.filter(provider=document.provider_id, document=document)
@@ -41,10 +42,12 @@ def content_of(document: Document) -> Content:
     )
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
-    snapshot = document.snapshot
+    largest = max((abs(fact) for line in lines for fact in (line.facts["total_sat"], line.amount_sat)), default=0)
     return {
-        **_head(document, snapshot),
-        "summary": _summary(document, regular, corrections),
+        **_head(document, snapshot, issued_on),
+        # Amounts of hundreds of bitcoin need a smaller type for nine columns.
+        "wide": largest * len(lines) >= 100 * SAT_PER_BTC,
+        "summary": _summary(snapshot, regular, corrections),
         "rows": [_row(line) for line in regular],
         "sums": _sums(regular),
         "corrections": [_correction(line) for line in corrections],
@@ -54,10 +57,8 @@ def content_of(document: Document) -> Content:
     }
 
 
-def _head(document: Document, snapshot: dict[str, Any]) -> Content:
+def _head(document: Document, snapshot: dict[str, Any], issued_on: date) -> Content:
     provider, customer = snapshot["provider"], snapshot["customer"]
-    issued_on = document.issued_on
-    assert issued_on is not None  # noqa: S101 - the database's check: issued documents are dated
     payer, payee = ("provider", "customer") if document.balance_sat >= 0 else ("customer", "provider")
     names = {"provider": clean(provider["name"]), "customer": clean(customer["name"])}
     return {
@@ -66,12 +67,12 @@ def _head(document: Document, snapshot: dict[str, Any]) -> Content:
         "issued_on": in_words(issued_on),
         "date": [issued_on.year, issued_on.month, issued_on.day],
         "month": f"{document.first_day:%B %Y}",
-        "period": f"{in_words(document.first_day)} to {in_words(document.last_day)}, UTC days",
+        "period": f"{document.first_day.day} to {in_words(document.last_day)} (UTC)",
         "provider_name": names["provider"],
         "customer_name": names["customer"],
         "payer": names[payer],
         "payee": names[payee],
-        "total": btc(document.total_sat),
+        "total": btc_text(document.total_sat),
         "nothing_owed": document.balance_sat == 0,
         "from": _party(
             provider["legal_name"], provider["address"], _tax(provider["tax_id"]), provider["support_email"]
@@ -101,16 +102,16 @@ def _terms(terms: dict[str, Any], several: bool) -> str:
     return since + words
 
 
-def _summary(document: Document, regular: list[DocumentLine], corrections: list[DocumentLine]) -> list[Content]:
+def _summary(snapshot: dict[str, Any], regular: list[DocumentLine], corrections: list[DocumentLine]) -> list[Content]:
     main = [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]
     external = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
-    names = {key: clean(document.snapshot[key]["name"]) for key in ("provider", "customer")}
+    names = {key: clean(snapshot[key]["name"]) for key in ("provider", "customer")}
     rows = [
         (main, f"{_counted(main, 'reward')} paid to {names['provider']}: the part of {names['customer']}"),
         (external, f"{_counted(external, 'reward')} paid to {names['customer']}: the part of {names['provider']}"),
         (corrections, f"Corrections to earlier periods, {_counted(corrections, 'line')}"),
     ]
-    return [{"text": text, "amount": btc(sum(line.amount_sat for line in lines))} for lines, text in rows if lines]
+    return [{"text": text, "amount": btc_text(sum(line.amount_sat for line in lines))} for lines, text in rows if lines]
 
 
 def _counted(lines: list[DocumentLine], noun: str) -> str:
@@ -122,13 +123,13 @@ def _row(line: DocumentLine) -> Content:
     return {
         "day": _short(line.day),
         "status": STATUS[facts["status"]],
-        "total": btc(facts["total_sat"]),
-        "fee": btc(facts["fee_sat"]),
-        "net": btc(line.net_sat),
+        "total": btc_text(facts["total_sat"]),
+        "fee": btc_text(facts["fee_sat"]),
+        "net": btc_text(line.net_sat),
         "paid_to": PAID_TO[facts["destination"]],
-        "provider": btc(line.provider_share_sat),
-        "customer": btc(line.customer_share_sat) + ("*" if facts.get("share_capped") else ""),
-        "owed": btc(line.amount_sat),
+        "provider": btc_text(line.provider_share_sat),
+        "customer": btc_text(line.customer_share_sat) + ("*" if facts.get("share_capped") else ""),
+        "owed": btc_text(line.amount_sat),
     }
 
 
@@ -144,8 +145,8 @@ def _sums(regular: list[DocumentLine]) -> list[Content]:
 def _sum(name: str, lines: list[DocumentLine]) -> Content:
     return {
         "name": name,
-        "total": btc(sum(line.facts["total_sat"] for line in lines)),
-        "fee": btc(sum(line.facts["fee_sat"] for line in lines)),
+        "total": btc_text(sum(line.facts["total_sat"] for line in lines)),
+        "fee": btc_text(sum(line.facts["fee_sat"] for line in lines)),
         **_part_sums(lines),
     }
 
@@ -153,10 +154,10 @@ def _sum(name: str, lines: list[DocumentLine]) -> Content:
 def _part_sums(lines: Iterable[DocumentLine]) -> Content:
     lines = list(lines)
     return {
-        "net": btc(sum(line.net_sat for line in lines)),
-        "provider": btc(sum(line.provider_share_sat for line in lines)),
-        "customer": btc(sum(line.customer_share_sat for line in lines)),
-        "owed": btc(sum(line.amount_sat for line in lines)),
+        "net": btc_text(sum(line.net_sat for line in lines)),
+        "provider": btc_text(sum(line.provider_share_sat for line in lines)),
+        "customer": btc_text(sum(line.customer_share_sat for line in lines)),
+        "owed": btc_text(sum(line.amount_sat for line in lines)),
     }
 
 
@@ -166,12 +167,12 @@ def _correction(line: DocumentLine) -> Content:
         "day": f"{_short(line.day)} {line.day.year}",
         "why": why(line),
         "corrects": line.corrects.document.number if line.corrects else "–",
-        "net": btc(line.net_sat),
-        "provider": btc(line.provider_share_sat),
-        "customer": btc(line.customer_share_sat),
-        "was": "–" if was_sat is None else btc(was_sat),
-        "is": btc((was_sat or 0) + line.amount_sat),
-        "owed": btc(line.amount_sat),
+        "net": btc_text(line.net_sat),
+        "provider": btc_text(line.provider_share_sat),
+        "customer": btc_text(line.customer_share_sat),
+        "was": "–" if was_sat is None else btc_text(was_sat),
+        "is": btc_text((was_sat or 0) + line.amount_sat),
+        "owed": btc_text(line.amount_sat),
     }
 
 
@@ -203,20 +204,18 @@ def _worked(document: Document, lines: list[DocumentLine]) -> str | None:
     customer_ppm = percent(WHOLE_PPM - terms.share_ppm)
     facts = whole.facts
     day = f"{whole.day.day} {whole.day:%B}"
-    customer, net = minus(btc(whole.customer_share_sat)), btc(whole.net_sat)
+    customer, net = minus(btc_text(whole.customer_share_sat)), btc_text(whole.net_sat)
+    total, fee = btc_text(facts["total_sat"]), btc_text(facts["fee_sat"])
     gross = terms.basis == Basis.GROSS and terms.pool_fee_borne_by != FeeBearer.SHARED
     if facts.get("share_capped"):
         product = f"{day}: the pool's fee is larger than the customer's part, which is set to 0."
     elif not gross:
         product = f"{day}: net {net} × {customer_ppm} = {customer} for the customer."
     elif terms.pool_fee_borne_by == FeeBearer.CUSTOMER:
-        product = (
-            f"{day}: before fee {btc(facts['total_sat'])} × {customer_ppm} − fee {btc(facts['fee_sat'])} = {customer}"
-            " for the customer."
-        )
+        product = f"{day}: before fee {total} × {customer_ppm} − fee {fee} = {customer} for the customer."
     else:
-        product = f"{day}: before fee {btc(facts['total_sat'])} × {customer_ppm} = {customer} for the customer."
-    provider = minus(btc(whole.provider_share_sat))
+        product = f"{day}: before fee {total} × {customer_ppm} = {customer} for the customer."
+    provider = minus(btc_text(whole.provider_share_sat))
     return f"{product} The rest is the provider's: net {net} − {customer} = {provider}."
 
 
@@ -227,11 +226,6 @@ def _pending(pending: list[dict[str, Any]]) -> str | None:
     listed = ", ".join(days[:12]) + (" and more" if len(days) > 12 else "")
     rewards = "1 reward that is" if len(days) == 1 else f"{len(days)} rewards that are"
     return f"Not part of this document: {rewards} not final at the pool yet ({listed})."
-
-
-def btc(amount_sat: int) -> str:
-    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
-    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
 
 
 def minus(amount: str) -> str:

@@ -52,10 +52,9 @@ class Command:
     def _pass_on(self, number: int) -> None:
         if self.process is None or self.process.returncode is not None:
             return
-        if self.is_group:
-            processes.send_group(self.process.pid, number)
-        else:
-            processes.send(self.process.pid, number)
+        send = processes.send_group if self.is_group else processes.send
+        send(self.process.pid, number)
+        send(self.process.pid, signal.SIGCONT)  # one that is stopped would not hear it
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ import pytest
 from billing import settlement
 from billing.errors import TermsRefused
 from billing.journal import CustomerBalance
-from billing.models import DocumentStatus
+from billing.models import ContractComponent, ContractVersion, DocumentStatus
 from customers.tenancy import Access
 from tests.billing.books import (
     AFTER_DECEMBER,
@@ -188,6 +188,7 @@ def test_a_pending_reward_is_billed_late_once_it_is_final(story: Story) -> None:
     reward = story.reward(31, status="pending")
     story.reward(1)
     october = story.issue(OCTOBER, AFTER_OCTOBER)
+    assert october.snapshot is not None
     assert october.snapshot["pending"] == [{"day": "2026-10-31", "net_sat": 975}]
     change(reward, status="successful")
 
@@ -207,6 +208,7 @@ def test_a_new_share_in_mid_month_holds_from_its_day_on(story: Story) -> None:
         ("2026-10-15", "pay_customer", 829, ""),
         ("2026-10-16", "pay_customer", 780, ""),
     ]
+    assert document.snapshot is not None
     assert [terms["share_ppm"] for terms in document.snapshot["terms"]] == [150_000, 200_000]
     assert story.books == {"custody:main_balance": 1950, "income:revenue_share": -341, "payable": -1609}
 
@@ -307,8 +309,6 @@ def test_rewards_before_the_first_terms_wait_until_a_version_covers_them(north: 
     assert story.close(NOVEMBER, AFTER_NOVEMBER) is None
 
     # A version for the days before is agreed later (versions only follow each other by contracts.py).
-    from billing.models import ContractComponent, ContractVersion
-
     version = ContractVersion.objects.create(
         provider=north.provider,
         contract=story.contract,

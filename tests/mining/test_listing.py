@@ -59,7 +59,7 @@ def test_new_records_between_two_pages_hide_nothing(colossus: Hosting, times: in
 def test_a_list_that_never_holds_still_is_read_all_the_same(colossus: Hosting) -> None:
     colossus.sync()
     colossus.pool.clock(advance_seconds=DAY)
-    colossus.pool.fault("page_shift", skip=2)
+    colossus.pool.fault("page_shift", skip=2, times=30)
     colossus.pool.fault("random_tie_order")
 
     colossus.sync()
@@ -92,7 +92,7 @@ def test_a_page_that_hides_a_record_for_ever_marks_none_as_missing_wrongly(colos
 
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_more_records_than_offsets_reach_are_read_by_windows(whitepool: Sandbox, exclusive: bool) -> None:
-    whitepool.reset(world="large", now=AFTERNOON, history_days=12)
+    whitepool.reset(world="large", now=AFTERNOON, history_days=11)
     hosting = set_up(whitepool, slug="colossus", login="colossus")
     if exclusive:
         whitepool.fault("to_exclusive")

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db.migrations.exceptions import MigrationSchemaMissing
 
 from portal.database import as_owner, grant, prepare_roles
 
@@ -13,6 +15,11 @@ class Command(MigrateCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         prepare_roles()
         with as_owner():
-            super().handle(*args, **options)
+            try:
+                super().handle(*args, **options)
+            except MigrationSchemaMissing as error:
+                raise CommandError(
+                    "The owner may not create tables in this database. Set DATABASE_OWNER_URL to a role that owns it."
+                ) from error
             if not options["plan"] and not options["check_unapplied"]:
                 grant()

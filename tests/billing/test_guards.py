@@ -1,0 +1,438 @@
+"""What the database refuses, tried with the runtime role and committed, as a slip in the code would do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+from django.db import DatabaseError, connection
+
+from billing import journal, tasks
+from billing.issue import issue
+from billing.models import JournalTx
+from customers import tenancy
+from customers.tenancy import Access
+from portal.database import as_owner
+from tests.billing.books import (
+    AFTER_NOVEMBER,
+    AFTER_OCTOBER,
+    NOVEMBER,
+    OCTOBER,
+    open_story,
+)
+from tests.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Books:
+    """One issued document with its file (October) and one draft (November), committed."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        with self.context():
+            story = open_story(access)
+            story.reward(1)
+            longer = open_story(access, name="Longer")
+            longer.reward(20)
+            longer.issue(OCTOBER, AFTER_OCTOBER)
+            self.longer = longer.contract
+            self.issued = story.issue(OCTOBER, AFTER_OCTOBER)
+            self.late = story.reward(31)
+            draft = story.close(NOVEMBER, AFTER_NOVEMBER)
+            assert draft is not None
+            self.story, self.draft = story, draft
+        tasks.render(access.provider.pk, self.issued.pk)
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        with tenancy.access_context(self.access):
+            yield
+
+    def run(self, *statements: str) -> None:
+        """In one transaction of its own, with the names that the statements use."""
+        names = {
+            "issued": self.issued.pk,
+            "draft": self.draft.pk,
+            "provider": self.access.provider.pk,
+            "customer": self.story.customer.pk,
+            "contract": self.story.contract.pk,
+            "reward": self.late.pk,
+            "longer": self.longer.pk,
+        }
+        with self.context(), connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement, names)
+
+
+@pytest.fixture
+def books(transactional_db: None, world: World) -> Books:
+    return Books(world.north.system)
+
+
+NEW_DOCUMENT = """
+INSERT INTO billing_document (provider_id, code, customer_id, contract_id, period, asset, status, type, balance_sat,
+    created_at, computed_at, series, sequence, number, issued_at, issued_on, snapshot)
+SELECT provider_id, 'doc_new', customer_id, contract_id, '[2026-12-01,2027-01-01)', asset, {status}, type, balance_sat,
+    created_at, computed_at, series, 2, 'SET-2026-000002', issued_at, issued_on, snapshot
+FROM billing_document WHERE id = %(issued)s
+"""
+NEW_LINE = """
+INSERT INTO billing_documentline (provider_id, document_id, customer_id, position, kind, component, reward_id,
+    version_id, day, amount_sat, net_sat, provider_share_sat, customer_share_sat, reason, facts)
+SELECT provider_id, {document}, customer_id, 99, 'regular', 'bill_customer', {reward}, version_id, {day}, 0, 0, 0, 0,
+    '', '{{}}' FROM billing_documentline WHERE document_id = %(issued)s
+"""
+NEW_TX = """
+INSERT INTO billing_journaltx (provider_id, code, posted_at, effective_on, event_key, made_in, reverses_id)
+VALUES (%(provider)s, 'jtx_new', now(), '2026-11-04', 'test', 0, {reverses})
+"""
+NEW_LEG = """
+INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)
+SELECT %(provider)s, (SELECT id FROM billing_journaltx WHERE code = 'jtx_new'), id, {asset}, {amount}
+FROM billing_ledgeraccount WHERE name = '{account}'
+"""
+
+
+def leg(account: str, amount: int, asset: str = "'BTC'") -> str:
+    return NEW_LEG.format(account=account, amount=amount, asset=asset)
+
+
+ISSUED_TX = "(SELECT id FROM billing_journaltx WHERE event_key LIKE 'document:%%')"
+POSTED = NEW_TX.format(reverses="NULL")
+REVERSAL = NEW_TX.format(reverses=ISSUED_TX)
+
+ILLEGAL = {
+    "an issued document is frozen": (
+        ["UPDATE billing_document SET balance_sat = 1 WHERE id = %(issued)s"],
+        "is issued and does not change",
+    ),
+    "an issued document does not become a draft": (
+        [
+            "UPDATE billing_document SET status = 'draft', series = NULL, sequence = NULL, number = NULL,"
+            " issued_at = NULL, issued_on = NULL, snapshot = NULL WHERE id = %(issued)s"
+        ],
+        "is issued and does not change",
+    ),
+    "a number is never changed": (
+        ["UPDATE billing_document SET number = 'SET-2026-000009' WHERE id = %(issued)s"],
+        "is issued and does not change",
+    ),
+    "an issued document is not deleted": (["DELETE FROM billing_document WHERE id = %(issued)s"], "is not deleted"),
+    "a draft is not deleted": (["DELETE FROM billing_document WHERE id = %(draft)s"], "is not deleted"),
+    "a discarded document is final": (
+        [
+            "UPDATE billing_document SET status = 'discarded' WHERE id = %(draft)s",
+            "UPDATE billing_document SET status = 'draft' WHERE id = %(draft)s",
+        ],
+        "is discarded and does not change",
+    ),
+    "a status outside the list": (
+        ["UPDATE billing_document SET status = 'voided' WHERE id = %(draft)s"],
+        "issued or discarded, not voided",
+    ),
+    "a draft keeps its customer": (
+        ["UPDATE billing_document SET customer_id = customer_id + 1 WHERE id = %(draft)s"],
+        "keeps its customer",
+    ),
+    "a document does not begin issued": ([NEW_DOCUMENT.format(status="'issued'")], "must begin as a draft"),
+    "a number that the series did not give": (
+        [
+            "UPDATE billing_document SET status = 'issued', series = 'SET-2026', sequence = 7,"
+            " number = 'SET-2026-000007', issued_at = now(), issued_on = '2026-11-04', snapshot = '{}'"
+            " WHERE id = %(draft)s"
+        ],
+        "is not the one that series",
+    ),
+    "a document whose lines say something else": (
+        [
+            "UPDATE billing_documentseries SET last_sequence = 2",
+            "UPDATE billing_document SET balance_sat = 1, status = 'issued', series = 'SET-2026', sequence = 2,"
+            " number = 'SET-2026-000002', issued_at = now(), issued_on = '2026-11-04', snapshot = '{}'"
+            " WHERE id = %(draft)s",
+        ],
+        "its 1 lines sum to 829",
+    ),
+    "a line into an issued document": (
+        [NEW_LINE.format(document="%(issued)s", reward="%(reward)s", day="'2026-10-31'")],
+        "lines belong to drafts only",
+    ),
+    "a line out of an issued document": (
+        ["DELETE FROM billing_documentline WHERE document_id = %(issued)s"],
+        "lines belong to drafts only",
+    ),
+    "a line is not edited": (
+        ["UPDATE billing_documentline SET position = 50 WHERE document_id = %(draft)s"],
+        "replaced, never edited",
+    ),
+    "another customer's reward in a document": (
+        [
+            NEW_LINE.format(
+                document="%(draft)s",
+                reward="(SELECT min(id) FROM mining_reward WHERE customer_id <> %(customer)s)",
+                day="'2026-10-01'",
+            )
+        ],
+        "does not belong into document",
+    ),
+    "a line of another day than its reward's": (
+        [NEW_LINE.format(document="%(draft)s", reward="%(reward)s", day="'2026-10-30'")],
+        "does not belong into document",
+    ),
+    "a series goes back": (["UPDATE billing_documentseries SET last_sequence = 0"], "goes from 1 to 2, not to 0"),
+    "a series leaves a gap": (["UPDATE billing_documentseries SET last_sequence = 3"], "goes from 1 to 2, not to 3"),
+    "a number on no document": (["UPDATE billing_documentseries SET last_sequence = 2"], "is on no document"),
+    "a number dated before the last one": (
+        ["UPDATE billing_documentseries SET last_sequence = 2, last_issued_on = '2026-11-03'"],
+        "can not be dated",
+    ),
+    "a series is not deleted": (["DELETE FROM billing_documentseries"], "series SET-2026 stays"),
+    "a series begins at 0": (
+        ["INSERT INTO billing_documentseries (provider_id, series, last_sequence) VALUES (%(provider)s, 'X', 5)"],
+        "must begin at 0",
+    ),
+    "a transaction without legs (L1)": ([POSTED], "fewer than two legs"),
+    "a transaction of one leg (L1)": ([POSTED, leg("payable", 5)], "fewer than two legs"),
+    "a transaction that does not sum to zero (L1)": (
+        [POSTED, leg("payable", 5), leg("custody:main_balance", -4)],
+        "does not sum to zero",
+    ),
+    "a leg added to an older transaction (L2)": (
+        [
+            "INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)"
+            f" SELECT provider_id, {ISSUED_TX}, id, 'BTC', 5 FROM billing_ledgeraccount WHERE name = 'payable'"
+        ],
+        "only in the transaction that made their header",
+    ),
+    "a leg in another asset than its account's (L4)": (
+        [POSTED, leg("payable", 5, asset="'USD'")],
+        "is not an account in USD",
+    ),
+    "a leg of nothing (L5)": ([POSTED, leg("payable", 0)], "billing_entry_not_zero"),
+    "an event posted twice (L6)": (
+        [
+            "INSERT INTO billing_journaltx (provider_id, code, posted_at, effective_on, event_key, made_in)"
+            " SELECT provider_id, 'jtx_new', now(), effective_on, event_key, 0 FROM billing_journaltx"
+        ],
+        "billing_tx_event_once",
+    ),
+    "a reversal that does not mirror its original (L7)": (
+        [REVERSAL, leg("payable", 5), leg("custody:main_balance", -5)],
+        "does not mirror",
+    ),
+    "a reversal with one leg too many (L7)": (
+        [
+            REVERSAL,
+            "INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)"
+            " SELECT provider_id, (SELECT id FROM billing_journaltx WHERE code = 'jtx_new'), account_id, asset,"
+            f" -amount_sat FROM billing_journalentry WHERE tx_id = {ISSUED_TX}",
+            leg("payable", 5),
+            leg("payable", -5),
+        ],
+        "does not mirror",
+    ),
+    "a journal header edited (L3)": (["UPDATE billing_journaltx SET effective_on = '2026-01-01'"], "permission denied"),
+    "a journal header deleted (L3)": (["DELETE FROM billing_journaltx"], "permission denied"),
+    "a leg edited (L3)": (["UPDATE billing_journalentry SET amount_sat = 1"], "permission denied"),
+    "a leg deleted (L3)": (["DELETE FROM billing_journalentry"], "permission denied"),
+    "the journal truncated (L3)": (["TRUNCATE billing_journalentry"], "permission denied"),
+    "an account renamed": (["UPDATE billing_ledgeraccount SET asset = 'USD'"], "permission denied"),
+    "a file replaced": (["UPDATE billing_documentfile SET content = 'x'"], "permission denied"),
+    "a file deleted": (["DELETE FROM billing_documentfile"], "permission denied"),
+    "a second file": (
+        [
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
+            " template_version, created_at) SELECT provider_id, document_id, customer_id, content, sha256,"
+            " template_version, created_at FROM billing_documentfile"
+        ],
+        "billing_file_once",
+    ),
+    "a file of a draft": (
+        [
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
+            " template_version, created_at) SELECT provider_id, %(draft)s, customer_id, content, sha256,"
+            " template_version, created_at FROM billing_documentfile"
+        ],
+        "is not issued: it has no file",
+    ),
+    "two documents of one period": (
+        [
+            "INSERT INTO billing_document (provider_id, code, customer_id, contract_id, period, asset, status, type,"
+            " balance_sat, created_at, computed_at) SELECT provider_id, 'doc_new', customer_id, contract_id, period,"
+            " asset, 'draft', type, balance_sat, created_at, computed_at FROM billing_document WHERE id = %(issued)s"
+        ],
+        "billing_document_period_once",
+    ),
+    "used terms begin on another day": (
+        ["UPDATE billing_contractversion SET valid = '[2026-09-01,)' WHERE contract_id = %(contract)s"],
+        "only its end may change",
+    ),
+    "used terms end before what they billed": (
+        ["UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-15)' WHERE contract_id = %(longer)s"],
+        "may only end nearer",
+    ),
+    "used terms that ended are not made longer": (
+        [
+            "UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-02)' WHERE contract_id = %(contract)s",
+            "UPDATE billing_contractversion SET valid = '[2026-10-01,2026-11-01)' WHERE contract_id = %(contract)s",
+        ],
+        "may only end nearer",
+    ),
+    "used terms are not deleted": (
+        ["DELETE FROM billing_contractversion WHERE contract_id = %(contract)s"],
+        "it stays",
+    ),
+    "a used share is not changed": (
+        ["UPDATE billing_contractcomponent SET share_ppm = 1 WHERE customer_id = %(customer)s"],
+        "its components stay",
+    ),
+    "a used component is not deleted": (
+        ["DELETE FROM billing_contractcomponent WHERE customer_id = %(customer)s"],
+        "its components stay",
+    ),
+    "nothing is added to used terms": (
+        [
+            "INSERT INTO billing_contractcomponent (provider_id, version_id, customer_id, position, kind, share_ppm,"
+            " basis, pool_fee_borne_by) SELECT provider_id, version_id, customer_id, 2, kind, share_ppm, basis,"
+            " pool_fee_borne_by FROM billing_contractcomponent WHERE customer_id = %(customer)s"
+        ],
+        "its components stay",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "refusal"), ILLEGAL.values(), ids=ILLEGAL.keys())
+def test_the_database_refuses(books: Books, statements: list[str], refusal: str) -> None:
+    with pytest.raises(DatabaseError, match=refusal):
+        books.run(*statements)
+
+
+ALSO_FOR_THE_OWNER = [
+    "UPDATE billing_journaltx SET effective_on = '2026-01-01'",
+    "DELETE FROM billing_journalentry",
+    "TRUNCATE billing_journalentry",
+    "TRUNCATE billing_journaltx CASCADE",
+    "UPDATE billing_ledgeraccount SET asset = 'USD'",
+    "TRUNCATE billing_ledgeraccount CASCADE",
+    "UPDATE billing_documentfile SET content = 'x'",
+    "DELETE FROM billing_documentfile",
+    "TRUNCATE billing_documentfile",
+    "TRUNCATE billing_documentline CASCADE",
+    "TRUNCATE billing_document CASCADE",
+    "TRUNCATE billing_documentseries",
+]
+
+
+@pytest.mark.parametrize("statement", ALSO_FOR_THE_OWNER)
+def test_append_only_stops_the_owner_too(books: Books, statement: str) -> None:
+    with as_owner(), pytest.raises(DatabaseError, match="is append-only"), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_a_file_says_its_own_digest(books: Books) -> None:
+    with books.context():
+        issue(books.access, books.draft, now=AFTER_NOVEMBER)
+
+    with pytest.raises(DatabaseError, match="has another SHA-256"):
+        books.run(
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
+            " template_version, created_at) SELECT provider_id, %(draft)s, customer_id, 'other', sha256,"
+            " template_version, created_at FROM billing_documentfile"
+        )
+
+
+def test_a_reversal_is_not_reversed_and_nothing_is_reversed_twice(books: Books) -> None:
+    with books.context():
+        original = JournalTx.objects.get(provider=books.access.provider, reverses=None)
+        mirror = journal.reverse(books.access, original, effective_on=AFTER_OCTOBER.date(), now=AFTER_OCTOBER)
+
+    assert_balances(books, {})
+    for reverses, refusal in ((original.pk, "billing_tx_reversed_once"), (mirror.pk, "is a reversal")):
+        with pytest.raises(DatabaseError, match=refusal):
+            books.run(NEW_TX.format(reverses=reverses))
+
+
+def assert_balances(books: Books, expected: dict[str, int]) -> None:
+    with books.context():
+        assert books.story.books == expected
+
+
+def test_the_issue_and_the_late_line_race_is_closed(books: Books) -> None:
+    """A line added while another session issues waits for it, and then finds the document issued."""
+    issued = Event()
+    outcome: list[str] = []
+
+    def add_a_line() -> None:
+        issued.wait(10)
+        try:
+            books.run(NEW_LINE.format(document="%(draft)s", reward="%(reward)s", day="'2026-10-31'"))
+        except DatabaseError as error:
+            outcome.append(str(error))
+        finally:
+            connection.close()
+
+    other = Thread(target=add_a_line)
+    other.start()
+    with books.context():
+        issue(books.access, books.draft, now=AFTER_NOVEMBER)
+        issued.set()
+        other.join(0.3)
+        assert other.is_alive()  # it waits for this transaction
+    other.join(10)
+
+    (refusal,) = outcome
+    assert "lines belong to drafts only" in refusal
+
+
+TRIGGERS = {
+    ("billing_contractcomponent", "billing_component_guard"),
+    ("billing_contractversion", "billing_version_guard"),
+    ("billing_document", "billing_document_guard"),
+    ("billing_document", "billing_document_not_truncated"),
+    ("billing_documentfile", "billing_file_guard"),
+    ("billing_documentfile", "billing_file_kept"),
+    ("billing_documentfile", "billing_file_not_truncated"),
+    ("billing_documentline", "billing_line_added"),
+    ("billing_documentline", "billing_line_not_edited"),
+    ("billing_documentline", "billing_line_not_truncated"),
+    ("billing_documentline", "billing_line_removed"),
+    ("billing_documentseries", "billing_number_is_used"),
+    ("billing_documentseries", "billing_series_guard"),
+    ("billing_documentseries", "billing_series_not_truncated"),
+    ("billing_journalentry", "billing_entry_guard"),
+    ("billing_journalentry", "billing_entry_kept"),
+    ("billing_journalentry", "billing_entry_not_truncated"),
+    ("billing_journaltx", "billing_tx_balanced"),
+    ("billing_journaltx", "billing_tx_kept"),
+    ("billing_journaltx", "billing_tx_made"),
+    ("billing_journaltx", "billing_tx_not_truncated"),
+    ("billing_ledgeraccount", "billing_account_kept"),
+    ("billing_ledgeraccount", "billing_account_not_truncated"),
+}
+
+
+def test_every_trigger_is_there_and_switched_on(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE NOT t.tgisinternal AND c.relname LIKE 'billing%%' AND t.tgenabled = 'O'"
+        )
+        assert set(cursor.fetchall()) == TRIGGERS
+
+
+def test_trigger_functions_run_as_the_owner_with_a_fixed_search_path(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT p.proname FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid"
+            " JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname LIKE 'billing%%'"
+            " AND (NOT p.prosecdef OR p.proconfig IS NULL OR p.proconfig[1] NOT LIKE 'search_path=%%'"
+            "      OR p.proowner <> c.relowner)"
+        )
+        assert cursor.fetchall() == []
+        cursor.execute(
+            "SELECT has_table_privilege('billing_journalentry', right_name) FROM unnest(%s) AS right_name",
+            [["UPDATE", "DELETE", "TRUNCATE"]],
+        )
+        assert cursor.fetchall() == [(False,)] * 3

@@ -1,0 +1,329 @@
+"""The list of accounts, and giving one to a new customer: exactly one account at the pool, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from customers.models import AuditEntry, Customer
+from mining import accounts
+from mining.errors import Refused
+from mining.models import MiningAccount, PoolIntent, SyncRun
+from tests.mining.hosting import DAY, Hosting, writes, written_between
+
+State, IntentState = MiningAccount.State, PoolIntent.State
+
+
+def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, label: str | None = None) -> Customer:
+    with hosting.context():
+        return accounts.onboard_customer(
+            hosting.access,
+            name="Alder & Finch",
+            email="Office@Alder.example",
+            account_name=account_name,
+            adopt=adopt,
+            label=label,
+            now=timezone.now(),
+        )
+
+
+def settle(hosting: Hosting, customer: Customer, *, later: timedelta = timedelta()) -> PoolIntent:
+    """What the worker does with the customer's newest intent."""
+    with hosting.context():
+        intent = PoolIntent.objects.filter(customer=customer).latest("pk")
+    accounts.settle_intent(hosting.provider.pk, intent.pk, now=timezone.now() + later)
+    with hosting.context():
+        return PoolIntent.objects.get(pk=intent.pk)
+
+
+def names_at_pool(hosting: Hosting) -> list[str]:
+    user = next(user for user in hosting.pool.truth()["users"] if user["login"] == hosting.login)
+    return sorted(account["name"] for account in user["accounts"])
+
+
+def account_of(hosting: Hosting, customer: Customer) -> MiningAccount | None:
+    with hosting.context():
+        return MiningAccount.objects.filter(customer=customer).first()
+
+
+# --- The list
+
+
+def test_accounts_of_the_pool_are_stored_without_a_customer(north: Hosting) -> None:
+    run = north.sync("accounts")
+
+    assert (run.state, run.rows_new, run.calls) == (SyncRun.State.OK, 3, 1)
+    account = north.account("alpha_east")
+    assert (account.state, account.customer, account.created_at_pool is not None) == (State.ACTIVE, None, True)
+
+
+def test_reading_the_list_again_writes_nothing(north: Hosting) -> None:
+    north.sync("accounts")
+    before = writes()
+
+    north.sync("accounts")
+
+    assert set(written_between(before, writes())) == {"mining_syncrun"}
+
+
+def test_many_accounts_are_listed_to_the_end(north: Hosting) -> None:
+    north.pool.reset(world="large", history_days=1)
+    key = north.pool.key("colossus")
+    north.pool.edit("add_account", login="colossus", account="newest")
+    big = Hosting(north.pool, north.access, "colossus", "big")
+    big.verify(big.paste())
+    assert key.login == "colossus"
+
+    with north.context():
+        MiningAccount.objects.filter(label="big").count()
+    runs = [run for run in big.sync_all() if (run.label, run.subject) == ("big", "accounts")]
+
+    assert [(run.state, run.rows_new) for run in runs] == [(SyncRun.State.OK, 1_001)]
+
+
+def test_a_vanished_account_turns_unknown_and_comes_back(north: Hosting) -> None:
+    north.sync("accounts")
+    north.pool.edit("remove_account", login="alpha", account="south")
+
+    gone = north.sync("accounts")
+    assert (gone.state, gone.rows_changed, north.account("south").state) == (SyncRun.State.OK, 1, State.UNKNOWN)
+
+    north.pool.edit("add_account", login="alpha", account="south")
+    north.sync("accounts")
+    assert north.account("south").state == State.ACTIVE
+
+
+def test_a_pool_that_ignores_paging_proves_no_account_gone(north: Hosting) -> None:
+    for number in range(40):
+        north.pool.edit("add_account", login="alpha", account=f"hall_{number}")
+    north.sync("accounts")
+    north.pool.fault("paging_ignored")
+
+    run = north.sync("accounts")
+
+    assert (run.state, "repeats its list" in run.error) == (SyncRun.State.PARTIAL, True)
+    with north.context():
+        assert MiningAccount.objects.filter(state=State.ACTIVE).count() == 43
+
+
+# --- Creating
+
+
+def test_a_new_account_is_created_at_the_pool(north: Hosting) -> None:
+    customer = onboard(north, "alder_1")
+    before = account_of(north, customer)
+    assert before is not None
+    assert (before.state, names_at_pool(north).count("alder_1")) == (State.CREATING, 0)
+
+    intent = settle(north, customer)
+
+    after = account_of(north, customer)
+    assert after is not None
+    assert (intent.state, intent.attempts, after.state) == (IntentState.DONE, 1, State.ACTIVE)
+    assert names_at_pool(north).count("alder_1") == 1
+    assert customer.email == "office@alder.example"
+
+
+def test_its_rewards_belong_to_the_customer(north: Hosting) -> None:
+    customer = onboard(north, "alder_1")
+    settle(north, customer)
+    north.pool.clock(advance_seconds=2 * DAY)
+
+    north.sync()
+
+    assert {row.customer_id for row in north.rewards(mining_account__name="alder_1")} == {customer.pk}
+
+
+@pytest.mark.parametrize("fault", ["reset", "http_500", "http_504", "reset_mid_body", "truncated_json", "empty_body"])
+def test_a_lost_answer_after_the_act_settles_to_exactly_one_account(north: Hosting, fault: str) -> None:
+    after = {} if fault in ("reset_mid_body", "truncated_json") else {"phase": "after"}
+    north.pool.fault(fault, endpoint="accounts/create", **after)
+    customer = onboard(north, "alder_1")
+
+    intent = settle(north, customer)
+
+    assert (intent.state, intent.attempts) == (IntentState.DONE, 1)
+    assert names_at_pool(north).count("alder_1") == 1
+    assert north.pool.calls()["accounts/create"] == 1
+
+
+def test_a_call_lost_on_its_way_is_made_again_only_after_looking(north: Hosting) -> None:
+    north.pool.fault("reset", endpoint="accounts/create", phase="before", times=1)
+    customer = onboard(north, "alder_1")
+
+    lost = settle(north, customer)
+    too_soon = settle(north, customer, later=timedelta(seconds=30))
+    assert (lost.state, too_soon.state, too_soon.attempts) == (IntentState.CALLED, IntentState.CALLED, 1)
+    assert "answer was lost" in too_soon.problem
+
+    done = settle(north, customer, later=timedelta(seconds=90))
+    assert (done.state, done.attempts) == (IntentState.DONE, 2)
+    assert names_at_pool(north).count("alder_1") == 1
+
+
+def test_what_is_never_answered_needs_a_person(north: Hosting) -> None:
+    north.pool.fault("reset", endpoint="accounts/create", phase="before")
+    customer = onboard(north, "alder_1")
+    for minute in range(0, 10, 2):
+        intent = settle(north, customer, later=timedelta(minutes=minute))
+
+    assert (intent.state, intent.attempts) == (IntentState.UNKNOWN, 3)
+    assert north.pool.calls()["accounts/create"] == 3
+
+    with north.context():
+        accounts.decide_intent(north.access, intent, ours=False, now=timezone.now())
+    assert account_of(north, customer) is None
+
+
+def test_a_worker_killed_after_the_call_is_followed_by_one_that_looks(north: Hosting) -> None:
+    customer = onboard(north, "alder_1")
+    with north.context():
+        PoolIntent.objects.update(state=IntentState.CALLED, attempts=1, called_at=timezone.now())
+    north.pool.edit("add_account", login="alpha", account="alder_1")  # the call had arrived
+
+    assert settle(north, customer).state == IntentState.DONE
+    assert "accounts/create" not in north.pool.calls()
+
+
+def test_a_dead_pool_leaves_the_intent_planned(north: Hosting) -> None:
+    north.pool.fault("http_503")
+    customer = onboard(north, "alder_1")
+
+    intent = settle(north, customer)
+    assert (intent.state, intent.attempts, bool(intent.problem)) == (IntentState.PLANNED, 0, True)
+
+    north.pool.clear_faults()
+    assert settle(north, customer).state == IntentState.DONE
+
+
+def test_a_name_taken_behind_our_back_is_never_adopted(north: Hosting) -> None:
+    north.pool.edit("add_account", login="alpha", account="alder_1")  # not read yet
+    customer = onboard(north, "alder_1")
+
+    intent = settle(north, customer)
+
+    assert (intent.state, account_of(north, customer)) == (IntentState.FAILED, None)
+    assert intent.problem == "There is an account 'alder_1' at 'main' already. Take it over, or choose another name."
+    # The list does not give it to the customer either, and the customer is free for another name.
+    north.sync("accounts")
+    assert north.account("alder_1").customer is None
+    with north.context():
+        accounts.assign_account(north.access, customer, account_name="alder_2", adopt=False, now=timezone.now())
+    assert settle(north, customer).state == IntentState.DONE
+
+
+def test_the_list_leaves_an_account_that_is_being_created_to_its_intent(north: Hosting) -> None:
+    customer = onboard(north, "alder_1")
+    north.pool.edit("add_account", login="alpha", account="alder_1")
+    north.sync_all()
+
+    account = account_of(north, customer)
+
+    assert account is not None
+    assert account.state == State.CREATING
+    assert north.rewards(mining_account=account) == []
+
+
+def test_the_pools_cap_is_told_in_one_sentence(north: Hosting) -> None:
+    north.pool.edit("set_account_cap", login="alpha", cap=3)
+    customer = onboard(north, "alder_1")
+
+    intent = settle(north, customer)
+
+    assert (intent.state, intent.problem) == (
+        IntentState.FAILED,
+        "The login 'main' has as many accounts as the pool allows.",
+    )
+
+
+# --- Adopting
+
+
+def test_a_listed_account_is_taken_over_at_once_with_its_rewards(north: Hosting) -> None:
+    north.sync_all()
+
+    customer = onboard(north, "south", adopt=True)
+
+    assert north.account("south").customer_id == customer.pk
+    assert {row.customer_id for row in north.rewards(mining_account__name="south")} == {customer.pk}
+    with north.context():
+        assert not PoolIntent.objects.exists()
+        assert AuditEntry.objects.filter(action="account.adopt_account").count() == 1
+
+
+def test_an_account_that_was_not_read_yet_is_looked_up(north: Hosting) -> None:
+    customer = onboard(north, "south", adopt=True)
+
+    intent = settle(north, customer)
+
+    account = north.account("south")
+    assert (intent.state, account.state, account.customer_id) == (IntentState.DONE, State.ACTIVE, customer.pk)
+    north.sync_all()
+    assert north.told() == north.truth()
+
+
+def test_what_does_not_exist_is_not_taken_over(north: Hosting) -> None:
+    customer = onboard(north, "South", adopt=True)  # names know capitals
+
+    intent = settle(north, customer)
+
+    assert intent.problem == "There is no account 'South' at 'main'. Check the name: capitals count."
+    assert account_of(north, customer) is None
+
+
+def test_rewards_wait_for_an_account_that_is_being_taken_over(north: Hosting) -> None:
+    customer = onboard(north, "south", adopt=True)
+    north.sync("accounts")
+
+    early = north.sync()
+    settle(north, customer)
+    run = north.sync()
+
+    assert (early.state, early.depth, run.depth) == (SyncRun.State.PARTIAL, "", "full")
+    assert north.told() == north.truth()
+
+
+# --- What is refused at once
+
+
+@pytest.mark.parametrize(
+    ("name", "adopt", "sentence"),
+    [
+        ("", False, "letters, digits and _ only"),
+        ("with space", False, "letters, digits and _ only"),
+        ("naïve", True, "letters, digits and _ only"),
+        ("n" * 256, False, "at most 255"),
+        ("south", False, "Take it over, or choose another name"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anything(
+    north: Hosting, name: str, adopt: bool, sentence: str
+) -> None:
+    north.sync("accounts")
+
+    with pytest.raises(Refused, match=sentence):
+        onboard(north, name, adopt=adopt)
+    with north.context():
+        assert not Customer.objects.exists()
+
+
+def test_an_account_of_another_customer_is_refused(north: Hosting) -> None:
+    north.sync("accounts")
+    onboard(north, "south", adopt=True)
+
+    with pytest.raises(Refused, match="is that of the customer Alder"):
+        onboard(north, "south", adopt=True)
+
+
+def test_the_login_must_be_named_only_when_there_are_several(north: Hosting) -> None:
+    other = Hosting(north.pool, north.access, "beta", "second")
+    other.verify(other.paste())
+
+    with pytest.raises(Refused, match="main, second"):
+        onboard(north, "alder_1")
+    with pytest.raises(Refused, match="no active pool key under the label 'third'"):
+        onboard(north, "alder_1", label="third")
+    assert settle(north, onboard(north, "alder_1", label="second")).state == IntentState.DONE
+    assert "alder_1" in names_at_pool(other)
