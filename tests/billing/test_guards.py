@@ -34,11 +34,7 @@ class Books:
         self.access = access
         with self.context():
             story = open_story(access)
-            story.reward(1)
-            longer = open_story(access, name="Longer")
-            longer.reward(20)
-            longer.issue(OCTOBER, AFTER_OCTOBER)
-            self.longer = longer.contract
+            story.reward(20)
             self.issued = story.issue(OCTOBER, AFTER_OCTOBER)
             self.late = story.reward(31)
             draft = story.close(NOVEMBER, AFTER_NOVEMBER)
@@ -60,7 +56,6 @@ class Books:
             "customer": self.story.customer.pk,
             "contract": self.story.contract.pk,
             "reward": self.late.pk,
-            "longer": self.longer.pk,
         }
         with self.context(), connection.cursor() as cursor:
             for statement in statements:
@@ -270,12 +265,12 @@ ILLEGAL = {
         "only its end may change",
     ),
     "used terms end before what they billed": (
-        ["UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-15)' WHERE contract_id = %(longer)s"],
+        ["UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-15)' WHERE contract_id = %(contract)s"],
         "may only end nearer",
     ),
     "used terms that ended are not made longer": (
         [
-            "UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-02)' WHERE contract_id = %(contract)s",
+            "UPDATE billing_contractversion SET valid = '[2026-10-01,2026-10-21)' WHERE contract_id = %(contract)s",
             "UPDATE billing_contractversion SET valid = '[2026-10-01,2026-11-01)' WHERE contract_id = %(contract)s",
         ],
         "may only end nearer",
@@ -303,10 +298,22 @@ ILLEGAL = {
 }
 
 
-@pytest.mark.parametrize(("statements", "refusal"), ILLEGAL.values(), ids=ILLEGAL.keys())
-def test_the_database_refuses(books: Books, statements: list[str], refusal: str) -> None:
-    with pytest.raises(DatabaseError, match=refusal):
+def test_the_database_refuses_every_illegal_act(books: Books) -> None:
+    # One world for all: each act is refused and leaves nothing behind.
+    surprises = {
+        name: outcome for name, (acts, refusal) in ILLEGAL.items() if (outcome := attempt(books, acts, refusal))
+    }
+
+    assert surprises == {}
+
+
+def attempt(books: Books, statements: list[str], refusal: str) -> str | None:
+    """None when the database refused as it should; else what it did instead."""
+    try:
         books.run(*statements)
+    except DatabaseError as error:
+        return None if refusal in str(error) else str(error)
+    return "it was done"
 
 
 ALSO_FOR_THE_OWNER = [
@@ -325,10 +332,11 @@ ALSO_FOR_THE_OWNER = [
 ]
 
 
-@pytest.mark.parametrize("statement", ALSO_FOR_THE_OWNER)
-def test_append_only_stops_the_owner_too(books: Books, statement: str) -> None:
-    with as_owner(), pytest.raises(DatabaseError, match="is append-only"), connection.cursor() as cursor:
-        cursor.execute(statement)
+def test_append_only_stops_the_owner_too(books: Books) -> None:
+    with as_owner():
+        for statement in ALSO_FOR_THE_OWNER:
+            with pytest.raises(DatabaseError, match="is append-only"), connection.cursor() as cursor:
+                cursor.execute(statement)
 
 
 def test_a_file_says_its_own_digest(books: Books) -> None:
@@ -432,7 +440,7 @@ def test_trigger_functions_run_as_the_owner_with_a_fixed_search_path(db: None) -
         )
         assert cursor.fetchall() == []
         cursor.execute(
-            "SELECT has_table_privilege('billing_journalentry', right_name) FROM unnest(%s) AS right_name",
+            "SELECT has_table_privilege('billing_journalentry', right_name) FROM unnest(%s::text[]) AS right_name",
             [["UPDATE", "DELETE", "TRUNCATE"]],
         )
         assert cursor.fetchall() == [(False,)] * 3

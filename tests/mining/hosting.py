@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import connection
 from django.utils import timezone
@@ -18,6 +20,7 @@ from customers.tenancy import Access
 from mining import keys, sync
 from mining.models import Credential, MiningAccount, Reward, RewardObservation, SyncRun
 from mining.models.runs import Subject
+from tests.plugin import PRIVATE_KEYS
 from tests.sandbox import Sandbox
 
 # A quiet moment: late enough that yesterday's rewards are listed and settled.
@@ -118,6 +121,18 @@ def set_up(pool: Sandbox, *, slug: str, login: str, label: str = "main") -> Host
     hosting = Hosting(pool, access, login, label)
     hosting.verify(hosting.paste())
     return hosting
+
+
+def environment(pool: Sandbox) -> dict[str, str]:
+    """For a worker process of its own: the test's database and sandbox, and the private keys."""
+    name = connection.settings_dict["NAME"]
+    urls = {key: os.environ[key] for key in ("DATABASE_URL", "DATABASE_OWNER_URL") if os.environ.get(key)}
+    return {
+        **os.environ,
+        **{key: urlsplit(url)._replace(path=f"/{name}").geturl() for key, url in urls.items()},
+        "WHITEPOOL_BASE_URL": pool.base_url,
+        "POOL_SEALING_PRIVATE_KEYS": PRIVATE_KEYS,
+    }
 
 
 def writes() -> dict[str, int]:

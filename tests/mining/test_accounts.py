@@ -11,7 +11,8 @@ from customers.models import AuditEntry, Customer
 from mining import accounts
 from mining.errors import Refused
 from mining.models import MiningAccount, PoolIntent, SyncRun
-from tests.mining.hosting import DAY, Hosting, writes, written_between
+from tests.mining.hosting import DAY, Hosting, set_up, writes, written_between
+from tests.sandbox import Sandbox
 
 State, IntentState = MiningAccount.State, PoolIntent.State
 
@@ -68,19 +69,12 @@ def test_reading_the_list_again_writes_nothing(north: Hosting) -> None:
     assert set(written_between(before, writes())) == {"mining_syncrun"}
 
 
-def test_many_accounts_are_listed_to_the_end(north: Hosting) -> None:
-    north.pool.reset(world="large", history_days=1)
-    key = north.pool.key("colossus")
-    north.pool.edit("add_account", login="colossus", account="newest")
-    big = Hosting(north.pool, north.access, "colossus", "big")
-    big.verify(big.paste())
-    assert key.login == "colossus"
+def test_many_accounts_are_listed_to_the_end(whitepool: Sandbox) -> None:
+    whitepool.reset(world="large", history_days=1)
 
-    with north.context():
-        MiningAccount.objects.filter(label="big").count()
-    runs = [run for run in big.sync_all() if (run.label, run.subject) == ("big", "accounts")]
+    run = set_up(whitepool, slug="colossus", login="colossus").sync("accounts")
 
-    assert [(run.state, run.rows_new) for run in runs] == [(SyncRun.State.OK, 1_001)]
+    assert (run.state, run.rows_new, run.calls) == (SyncRun.State.OK, 1_000, 11)
 
 
 def test_a_vanished_account_turns_unknown_and_comes_back(north: Hosting) -> None:

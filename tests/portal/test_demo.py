@@ -81,8 +81,12 @@ def _text(path: Path) -> str:
         return ""
 
 
-def test_the_pools_secret_is_in_no_log_no_table_and_no_key_of_redis(played: tuple[Path, Any]) -> None:
+def test_the_pools_secret_is_in_no_log_no_table_and_no_key_of_redis(
+    played: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, done = played
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
+        monkeypatch.delenv(name)  # the demo's servers, not the suite's
     with start_sandbox("demo", 7) as sandbox:
         keys = [key for user in sandbox.truth()["users"] for key in user["keys"]]
     secrets = [key["secret"].encode() for key in keys]

@@ -114,9 +114,12 @@ class Running:
         return status
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def supervisor_of(starter: int) -> int:
-    children = Path(f"/proc/{starter}/task/{starter}/children").read_text().split()
-    return next(int(pid) for pid in children if b"supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return next(pid for pid in children_of(starter) if b"supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def kept(addresses: dict[str, str]) -> list[str]:
@@ -382,7 +385,7 @@ def test_what_the_command_left_behind_ends_with_it(tmp_path: Path) -> None:
 def test_when_the_starter_is_killed_command_servers_and_folder_go() -> None:
     starter = Running("--temporary")
     folder = sockets_folder(starter.addresses).parent
-    command = int(Path(f"/proc/{starter.process.pid}/task/{starter.process.pid}/children").read_text().split()[-1])
+    command = children_of(starter.process.pid)[-1]
     starter.process.kill()
     starter.end()
     until(lambda: not folder.exists())
@@ -445,7 +448,8 @@ def test_data_are_kept_over_restarts_and_crashes(tmp_path: Path) -> None:
 
     second = Running("--data-dir", tmp_path)
     keep(second.addresses, "before a crash")
-    for pid in [supervisor_of(second.process.pid), *processes_of(tmp_path / "embedded"), second.process.pid]:
+    command = [pid for pid in children_of(second.process.pid) if pid != supervisor_of(second.process.pid)]
+    for pid in [supervisor_of(second.process.pid), *processes_of(tmp_path / "embedded"), second.process.pid, *command]:
         with suppress(ProcessLookupError):  # the death of one is the end of another
             os.kill(pid, signal.SIGKILL)
     second.end()

@@ -1,0 +1,35 @@
+"""Change what a customer is called and how to reach it. Its people's own sign-ins are not touched."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from customers import audit
+from customers.models import Customer
+from customers.tenancy import Access
+
+
+class DetailsRefused(Exception):
+    """str() is one clear sentence for the person who asked."""
+
+
+def change_details(access: Access, customer: Customer, *, now: datetime, **details: str | None) -> Customer:
+    """Set the given ones of name, email and external_ref; what is not given stays. Writes nothing when all is as it was."""
+    if unknown := details.keys() - {"name", "email", "external_ref"}:
+        raise TypeError(f"no details of a customer: {sorted(unknown)}")
+    with transaction.atomic():
+        row = Customer.objects.visible_to(access).select_for_update().get(pk=customer.pk)
+        changed = [name for name, value in details.items() if getattr(row, name) != value]
+        if not changed:
+            return row
+        for name in changed:
+            setattr(row, name, details[name])
+        try:
+            with transaction.atomic():
+                row.save(update_fields=changed)
+        except IntegrityError as error:
+            raise DetailsRefused(f"Another customer has the reference {row.external_ref!r} already.") from error
+        audit.record(access, "customer.changed", row.code, now=now, changed=" ".join(sorted(changed)))
+    return row

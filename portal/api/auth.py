@@ -1,0 +1,131 @@
+"""Who may call the API: a provider's system, by its token and the token's scopes. A view that names no resource is shut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.db.models import Q
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from customers import tenancy
+from customers.models import ApiToken
+from customers.tenancy import Access, Kind
+
+# Every plural noun of the API, built or not yet: a token made today names what its program will need.
+RESOURCES = (
+    "customers",
+    "mining-accounts",
+    "rewards",
+    "hashrate",
+    "workers",
+    "uptime",
+    "watcher-links",
+    "share-links",
+    "payout-changes",
+    "contracts",
+    "documents",
+    "ledger-entries",
+    "payments",
+    "payout-batches",
+    "alerts",
+    "alert-rules",
+    "events",
+    "webhook-endpoints",
+    "sync-runs",
+    "credentials",
+)
+EVERYTHING, READ_EVERYTHING, MONEY = "*", "*:read", "money:write"
+SCOPES = {EVERYTHING, READ_EVERYTHING, MONEY} | {f"{noun}:{act}" for noun in RESOURCES for act in ("read", "write")}
+USE_GRAIN = timedelta(minutes=1)
+
+
+def unknown_scopes(scopes: Iterable[str]) -> list[str]:
+    return [scope for scope in scopes if scope not in SCOPES]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What Django's parts meet as the user of a request by token: no person, and no row."""
+
+    name: str
+    pk: None = None
+    is_authenticated: bool = True
+    is_active: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def access_of(request: Request) -> Access | None:
+    """What the middleware found by the token, before the transaction's context was set."""
+    return cast("Access | None", getattr(request._request, "access", None))
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Only tells DRF what the middleware has found out. A session's cookie is not looked at under /api/."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, Access] | None:
+        access = access_of(request)
+        if access is not None and access.kind == Kind.SYSTEM:
+            return Caller(access.label), access
+        if not _presented(request):
+            return None
+        if _secret(request) is None:
+            raise AuthenticationFailed("Send the token in the header: Authorization: Bearer <token>.")
+        raise AuthenticationFailed("This token is unknown or revoked, or its provider is suspended.")
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="portal"' + (', error="invalid_token"' if _presented(request) else "")
+
+
+def _presented(request: Request) -> bool:
+    return bool(request.headers.get("Authorization", "").strip())
+
+
+def _secret(request: Request) -> str | None:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+def note_use(request: Request, *, now: datetime) -> None:
+    """Keep when the token was last used, to within a minute. A write that is refused takes this back with the rest."""
+    access, secret = access_of(request), _secret(request)
+    if access is None or secret is None:
+        return
+    not_lately = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_GRAIN)
+    # Skips a row that is locked: two calls of one token must not wait for each other because of this.
+    mine = ApiToken.objects.visible_to(access).select_for_update(skip_locked=True)
+    noted = mine.filter(not_lately, digest=tenancy.digest(secret))
+    ApiToken.objects.visible_to(access).filter(pk__in=noted.values("pk")).update(last_used_at=now)
+
+
+class HasScope(BasePermission):
+    message = "This token lacks a scope for this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        access = access_of(request)
+        needed = scope_needed(request, view)
+        if access is None or needed is None:
+            return False
+        self.message = f"This token lacks the scope {needed}."
+        return may(access.scopes, needed)
+
+
+def scope_needed(request: Request, view: Any) -> str | None:
+    resource = getattr(view, "resource", "")
+    if not resource:
+        return None
+    return f"{resource}:{'read' if request.method in SAFE_METHODS else 'write'}"
+
+
+def may(scopes: frozenset[str], needed: str) -> bool:
+    if EVERYTHING in scopes or needed in scopes:
+        return True
+    return READ_EVERYTHING in scopes and needed.endswith(":read")

@@ -1,0 +1,232 @@
+"""Input is taken as it is meant or refused: no number for a text, no text for a number, nothing that is not known."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import IO, Any, NoReturn
+
+from django.http import QueryDict
+from django.urls import register_converter
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.parsers import JSONParser
+
+from customers.codes import CODE_LENGTH
+from portal.api.problems import TooLarge
+
+LARGEST_BODY = 64 * 1024  # bytes; the largest body that means anything is a contract of a few hundred
+CODE = r"[a-z]{3}_[a-z2-7]{%d}" % CODE_LENGTH
+
+
+class CodeConverter:
+    """A row's code in an address: what has not its form is at no address, and never reaches the database."""
+
+    regex = CODE
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(CodeConverter, "code")
+
+
+class BoundedJSONParser(JSONParser):
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        body = stream.read(LARGEST_BODY + 1)
+        if len(body) > LARGEST_BODY:
+            raise TooLarge(f"The body is larger than {LARGEST_BODY // 1024} KiB.")
+        try:
+            return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        except UnicodeDecodeError as error:
+            raise ParseError("The body is not UTF-8.") from error
+        except RecursionError as error:
+            raise ParseError("The body is nested too deeply.") from error
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON as we read it: {error}.") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+class InputSerializer(serializers.Serializer[Any]):
+    """A body, or the parameters of an address, of which every name is known."""
+
+    unknown_sentence = "There is no such field here."
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
+        try:
+            known: dict[str, Any] = super().to_internal_value(data)
+        except ValidationError as error:
+            if unknown and isinstance(error.detail, dict):
+                raise ValidationError({**self._refusals(unknown), **error.detail}) from error
+            raise
+        if unknown:
+            raise ValidationError(self._refusals(unknown))
+        return known
+
+    def _refusals(self, unknown: list[str]) -> dict[str, list[str]]:
+        return {name: [self.unknown_sentence] for name in unknown}
+
+
+class ParameterSerializer(InputSerializer):
+    @property
+    def unknown_sentence(self) -> str:  # type: ignore[override]  # says what is known
+        known = ", ".join(sorted(self.fields))
+        return f"There is no such parameter here. Known: {known}." if known else "There are no parameters here."
+
+
+def parameters(query: QueryDict) -> dict[str, str]:
+    """The parameters of an address, each once: of two values one would be lost without a word."""
+    twice = [name for name, values in query.lists() if len(values) > 1]
+    if twice:
+        raise ValidationError({name: ["This parameter stands twice. Give it once."] for name in twice})
+    return {name: str(value) for name, value in query.items()}
+
+
+# --- What is sent
+
+
+class Text(serializers.CharField):
+    """One line of text: trimmed, no control characters."""
+
+    default_error_messages = {"one_line": "Line breaks, tabs and other control characters are not allowed."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text = str(super().to_internal_value(data))
+        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+            self.fail("one_line")
+        return text
+
+
+class Email(serializers.EmailField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Matching(Text):
+    """A text of a given form; `sentence` says which."""
+
+    def __init__(self, pattern: str, sentence: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._pattern, self._sentence = re.compile(pattern), sentence
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not self._pattern.fullmatch(text):
+            raise ValidationError(self._sentence)
+        return text
+
+
+class Code(Matching):
+    """The id of a row, such as cus_…."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        pattern = rf"{prefix}_[a-z2-7]{{{CODE_LENGTH}}}"
+        super().__init__(pattern, f"This is not an id: one begins with {prefix}_ and has 24 characters.", **options)
+
+
+class Flag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if data is not True and data is not False:
+            self.fail("invalid", input=data)
+        return data is True
+
+
+class WholeNumber(serializers.IntegerField):
+    default_error_messages = {"invalid": "A whole number is needed, without quotes or a point."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+@extend_schema_field(OpenApiTypes.DATE)
+class Day(Matching):
+    """A day: 2026-10-31."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "Write the day as 2026-10-31.", **options)
+
+    def to_internal_value(self, data: Any) -> date:  # type: ignore[override]  # a text comes in, a day goes on
+        try:
+            return date.fromisoformat(super().to_internal_value(data))
+        except ValueError as error:
+            raise ValidationError("There is no such day.") from error
+
+
+class Month(Matching):
+    """A month: 2026-10. Its first day goes on."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"20[0-9]{2}-(0[1-9]|1[0-2])", "Write the month as 2026-10.", **options)
+
+    def to_internal_value(self, data: Any) -> date:  # type: ignore[override]  # a text comes in, a day goes on
+        return date.fromisoformat(f"{super().to_internal_value(data)}-01")
+
+
+class QueryNumber(serializers.IntegerField):
+    """A whole number in an address, where everything is text."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", str(data)):
+            self.fail("invalid")
+        return int(data)
+
+
+class QueryFlag(serializers.BooleanField):
+    default_error_messages = {"invalid": "Write true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid", input=data)
+        return bool(data == "true")
+
+
+# --- What is answered
+
+
+class Exact(serializers.CharField):
+    """A number with all its digits, as text: programs that read JSON numbers as floats would lose some."""
+
+    def to_representation(self, value: Decimal | str) -> str:
+        if isinstance(value, str):
+            return value
+        # Not normalize(): it rounds to the context's 28 digits.
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class OrNull(serializers.CharField):
+    """A sentence, or null where the row holds an empty text."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, **options)
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]  # null is the point
+        return value or None

@@ -1,0 +1,275 @@
+"""What staff type: customers, contracts, keys, people, and the filters above lists."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from billing.models import Basis, DocumentStatus, FeeBearer
+from customers.models import ROLES, Customer, MemberKind, Role
+from mining.keys import LONGEST_LABEL
+from mining.models.rewards import RewardStatus
+from portal.templatetags.states import state_word
+
+PPM_PER_PERCENT = 10_000
+ADOPT, CREATE = "adopt", "create"
+ROLE_WORDS = {
+    Role.OWNER: "Owner: everything, also keys and team",
+    Role.FINANCE: "Finance: contracts, close and issue",
+    Role.SUPPORT: "Support: customers and sync",
+    Role.AUDITOR: "Auditor: reads everything, changes nothing",
+    Role.VIEWER: "Viewer: reads only",
+}
+
+
+def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
+    return [("", words), *choices]
+
+
+class NewCustomerForm(forms.Form):
+    name = forms.CharField(max_length=200, label="Name")
+    email = forms.EmailField(max_length=254, label="E-mail", help_text="For statements. Inviting people is a later step.")
+    external_ref = forms.CharField(
+        max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
+    )
+    how = forms.ChoiceField(
+        label="Mining account",
+        choices=[(ADOPT, "Take over an account that exists at the pool"), (CREATE, "Create a new one at the pool")],
+        widget=forms.RadioSelect,
+        initial=ADOPT,
+    )
+    account_name = forms.CharField(
+        max_length=255,
+        label="Account name",
+        help_text="Letters, digits and _. Capitals count, and a name can never be changed.",
+        widget=forms.TextInput(attrs={"autocapitalize": "off", "spellcheck": "false", "class": "mono"}),
+    )
+    label = forms.ChoiceField(label="At which WhiteBIT user")
+
+    def __init__(self, *args: Any, labels: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # With one key there is nothing to choose.
+        if len(labels) < 2:
+            del self.fields["label"]
+        else:
+            self.fields["label"] = forms.ChoiceField(
+                label="At which WhiteBIT user", choices=_any("Choose", *((label, label) for label in labels))
+            )
+
+
+class AccountForm(NewCustomerForm):
+    """Another account for a customer that is there already."""
+
+    field_order = ("how", "account_name", "label")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("name", "email", "external_ref"):
+            del self.fields[name]
+
+
+class TermsForm(forms.Form):
+    share = forms.DecimalField(
+        label="Our share, in per cent",
+        min_value=Decimal(0),
+        max_value=Decimal(100),
+        max_digits=7,
+        decimal_places=4,
+        help_text="Up to four decimals, such as 15 or 12.5. The customer gets the rest.",
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        error_messages={
+            "invalid": "Write the share as a number, such as 15 or 12.5.",
+            "max_decimal_places": "A share has four decimals at most.",
+            "max_digits": "A share has four decimals at most.",
+            "max_whole_digits": "A share is at most 100 per cent.",
+            "min_value": "A share is at least 0 per cent.",
+            "max_value": "A share is at most 100 per cent.",
+        },
+    )
+    basis = forms.ChoiceField(
+        label="Of which reward",
+        choices=[
+            (Basis.NET.value, "Net: after the pool's fee, which is off the top for both"),
+            (Basis.GROSS.value, "Gross: before the pool's fee"),
+        ],
+        widget=forms.RadioSelect,
+        initial=Basis.NET.value,
+    )
+    pool_fee_borne_by = forms.ChoiceField(
+        label="With gross: who bears the pool's fee",
+        required=False,
+        choices=_any(
+            "Net: nothing to choose",
+            (FeeBearer.CUSTOMER.value, "The customer"),
+            (FeeBearer.PROVIDER.value, "We"),
+            (FeeBearer.SHARED.value, "Both, off the top"),
+        ),
+    )
+    valid_from = forms.DateField(
+        label="From",
+        help_text="The first day (UTC) with these terms.",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"invalid": "Write the day as 2026-10-01."},
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = self.cleaned_data
+        basis, borne_by = given.get("basis"), given.get("pool_fee_borne_by")
+        if basis == Basis.NET and borne_by not in ("", None, FeeBearer.SHARED):
+            self.add_error("pool_fee_borne_by", "With a net basis the fee is off the top for both: choose nothing here.")
+        if basis == Basis.GROSS and borne_by == "":
+            self.add_error("pool_fee_borne_by", "With a gross basis, say who bears the pool's fee.")
+        return given
+
+    @property
+    def component(self) -> dict[str, Any]:
+        """The one component, in the shape that billing and the API use."""
+        given = self.cleaned_data
+        terms = {
+            "kind": "revenue_share",
+            # Exact: the field has let at most four decimals through.
+            "share_ppm": int(given["share"] * PPM_PER_PERCENT),
+            "basis": given["basis"],
+        }
+        return terms | ({"pool_fee_borne_by": given["pool_fee_borne_by"]} if given["pool_fee_borne_by"] else {})
+
+
+class NewContractForm(TermsForm):
+    customer = forms.ChoiceField(label="Customer")
+
+    field_order = ("customer", "share", "basis", "pool_fee_borne_by", "valid_from")
+
+    def __init__(self, *args: Any, customers: list[Customer], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.customers = {customer.code: customer for customer in customers}
+        self.fields["customer"] = forms.ChoiceField(
+            label="Customer",
+            choices=_any("Choose", *((code, customer.name) for code, customer in self.customers.items())),
+            error_messages={"invalid_choice": "This customer has a contract already, or does not exist."},
+        )
+        self.order_fields(self.field_order)
+
+
+class NeverShown(forms.TextInput):
+    """A text field that never shows again what was typed: somebody may have pasted the secret into it."""
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
+_KEY_FIELD = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "class": "mono"}
+
+
+class PasteKeyForm(forms.Form):
+    label = forms.CharField(
+        max_length=LONGEST_LABEL,
+        label="WhiteBIT user",
+        help_text="A name of yours for the WhiteBIT user of this key. A new key under a known name replaces the old one.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    # No upper limit on the length: what is too long is refused by a sentence that says so.
+    api_key = forms.CharField(label="API key", widget=NeverShown(attrs=_KEY_FIELD))
+    secret = forms.CharField(
+        label="Secret",
+        strip=False,
+        help_text="Sealed at once. Nobody can read it here again, and it is not shown.",
+        widget=forms.PasswordInput(attrs={**_KEY_FIELD, "autocomplete": "new-password"}, render_value=False),
+    )
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(max_length=254, label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(label="Role")
+
+    def __init__(self, *args: Any, kind: MemberKind, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"] = forms.ChoiceField(label="Role", choices=role_choices(kind), initial=ROLES[kind][-1].value)
+
+
+def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
+    if kind == MemberKind.CUSTOMER:
+        return [(Role.OWNER.value, "Owner"), (Role.VIEWER.value, "Viewer: reads only")]
+    return [(role.value, ROLE_WORDS[role]) for role in ROLES[kind]]
+
+
+# --- Filters: a wrong value is told beside the field and filters nothing
+
+
+class CustomerFilter(forms.Form):
+    q = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Find",
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, reference or account"}),
+    )
+
+
+class RewardFilter(forms.Form):
+    q = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Customer",
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, reference or account"}),
+    )
+    date_from = forms.DateField(required=False, label="From", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    date_to = forms.DateField(required=False, label="To", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    status = forms.ChoiceField(
+        required=False,
+        label="Status",
+        choices=_any("All", *((status.value, state_word(status.value, "reward")) for status in RewardStatus)),
+    )
+    customer = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = self.cleaned_data
+        first, last = given.get("date_from"), given.get("date_to")
+        if first and last and last < first:
+            self.add_error("date_to", "This day is before the first one.")
+        return given
+
+
+class DocumentFilter(forms.Form):
+    q = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Find",
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Number or customer"}),
+    )
+    month = forms.ChoiceField(required=False, label="Month")
+    status = forms.ChoiceField(
+        required=False,
+        label="Stage",
+        choices=_any("All", *((status.value, state_word(status.value, "document")) for status in DocumentStatus)),
+    )
+    customer = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, months: list[date], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["month"] = forms.ChoiceField(
+            required=False, label="Month", choices=_any("All", *month_choices(months))
+        )
+
+
+class CloseForm(forms.Form):
+    def __init__(self, *args: Any, months: list[date], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["month"] = forms.ChoiceField(
+            label="Month",
+            choices=month_choices(months),
+            error_messages={
+                "required": "Choose the month to close.",
+                "invalid_choice": "Only a month that has ended can be closed. Choose one of the list.",
+            },
+        )
+
+
+def month_choices(months: list[date]) -> list[tuple[str, str]]:
+    return [(f"{month:%Y-%m}", f"{month:%B %Y}") for month in months]
+
+
+def first_sentence(form: forms.Form) -> str:
+    """What is wrong, for the pages that answer with a message."""
+    return next((str(errors[0]) for errors in form.errors.values()), "")

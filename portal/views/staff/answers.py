@@ -1,0 +1,47 @@
+"""How acts answer: what was done as a message on the page one comes from, and what was refused as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from billing.errors import Refused as BillingRefused
+from customers.members import Refused as MembersRefused
+from mining.errors import Refused as MiningRefused
+
+REFUSED = (BillingRefused, MembersRefused, MiningRefused)
+
+
+def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -> HttpResponse:
+    """For buttons: call it, say what came of it, and go to the page `to`."""
+    try:
+        with transaction.atomic():  # what is refused half-way leaves nothing behind
+            said = act()
+        messages.success(request, said)
+    except REFUSED as refusal:
+        messages.error(request, str(refusal))
+    return redirect(to, *arguments)
+
+
+def accepted(form: Form, act: Callable[[], Any]) -> bool:
+    """For forms: whether the input held and the act was done. A refusal is told by the form itself."""
+    if not form.is_valid():
+        return False
+    try:
+        with transaction.atomic():
+            act()
+    except REFUSED as refusal:
+        form.add_error(None, str(refusal))
+        return False
+    return True
+
+
+def fragment(request: HttpRequest, page: str, part: str, context: dict[str, Any]) -> HttpResponse:
+    """The page, or only its part that refreshes itself while something is under way."""
+    return render(request, part if request.headers.get("HX-Request") else page, context)

@@ -1,0 +1,161 @@
+"""Contracts: what was agreed with whom, and new terms from a day on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.contrib import messages
+from django.db.models.functions import Lower
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from billing import contracts as agreed
+from billing import queries as billing
+from billing.components import terms_in_words
+from billing.models import Contract, ContractComponent
+from customers.tenancy import Access
+from portal.access import AccessRequest, staff_page
+from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
+from portal.views.staff.answers import accepted
+from portal.views.staff.paging import keyset
+from portal.views.staff.search import customers_found
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A version with its one component, ready to be read."""
+
+    code: str
+    first_day: date
+    last_day: date | None
+    component: ContractComponent
+    present: bool
+
+    @property
+    def words(self) -> str:
+        component = self.component
+        return terms_in_words(component.share_ppm, component.basis, component.pool_fee_borne_by)
+
+
+def terms_by_contract(access: Access, contracts: list[Contract], *, now: datetime) -> dict[int, list[Terms]]:
+    """Each contract's versions, newest first. One query."""
+    components = (
+        ContractComponent.objects.visible_to(access)
+        .filter(version__contract__in=contracts)
+        .select_related("version")
+        .order_by("-version__valid", "position")
+    )
+    found: dict[int, list[Terms]] = {contract.pk: [] for contract in contracts}
+    for component in components:
+        version = component.version
+        upper = version.valid.upper
+        found[version.contract_id].append(
+            Terms(
+                version.code,
+                version.valid.lower,
+                None if upper is None else upper - timedelta(days=1),
+                component,
+                present=now.date() in version.valid,
+            )
+        )
+    return found
+
+
+def terms_of(access: Access, contract: Contract, *, now: datetime) -> Terms | None:
+    """The terms of today; the first ones where they have not begun."""
+    versions = terms_by_contract(access, [contract], now=now)[contract.pk]
+    return next((terms for terms in versions if terms.present), versions[-1] if versions else None)
+
+
+@staff_page("read")
+@require_GET
+def contracts(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    form = CustomerFilter(request.GET or None)
+    words = form.cleaned_data["q"] if form.is_valid() else ""
+    everything = Contract.objects.visible_to(access).select_related("customer").annotate(by_name=Lower("customer__name"))
+    chosen = everything.filter(customer__in=customers_found(access, words)) if words else everything
+    page = keyset(chosen, request.GET.get("after"), order=("by_name", "pk"))
+    terms = terms_by_contract(access, page.rows, now=now)
+    context = {
+        "rows": [(contract, _shown(terms[contract.pk]), len(terms[contract.pk])) for contract in page.rows],
+        "after": page.after,
+        "shown": page.shown,
+        "form": form,
+        "words": words,
+        "count": everything.count(),
+        "bare": billing.without_contract(access),
+    }
+    return render(request, "staff/contracts.html", context)
+
+
+def _shown(versions: list[Terms]) -> Terms | None:
+    return next((terms for terms in versions if terms.present), versions[-1] if versions else None)
+
+
+@staff_page("contracts")
+@require_http_methods(["GET", "POST"])
+def contract_new(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    bare = billing.without_contract(access)
+    initial = {"customer": request.GET.get("customer", ""), "valid_from": now.date().replace(day=1)}
+    form = NewContractForm(request.POST or None, customers=bare, initial=initial)
+    made: list[Contract] = []
+
+    def agree() -> None:
+        made.append(
+            agreed.agree(
+                access,
+                customer=form.customers[form.cleaned_data["customer"]],
+                valid_from=form.cleaned_data["valid_from"],
+                settle_in="btc",
+                components=[form.component],
+                now=now,
+            )
+        )
+
+    if request.method == "POST" and accepted(form, agree):
+        messages.success(request, f"The contract with {made[0].customer.name} holds.")
+        return redirect("staff:contract", made[0].code)
+    return render(request, "staff/contract_new.html", {"form": form, "bare": bare})
+
+
+@staff_page("read")
+@require_GET
+def contract(request: AccessRequest, code: str) -> HttpResponse:
+    return _contract_page(request, _contract(request, code), TermsForm())
+
+
+@staff_page("contracts")
+@require_POST
+def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
+    found = _contract(request, code)
+    form = TermsForm(request.POST)
+
+    def add() -> None:
+        agreed.new_version(
+            request.access,
+            found,
+            valid_from=form.cleaned_data["valid_from"],
+            settle_in="btc",
+            components=[form.component],
+            now=timezone.now(),
+        )
+
+    if accepted(form, add):
+        messages.success(request, f"New terms from {agreed.in_words(form.cleaned_data['valid_from'])} on.")
+        return redirect("staff:contract", found.code)
+    return _contract_page(request, found, form)
+
+
+def _contract(request: AccessRequest, code: str) -> Contract:
+    return get_object_or_404(Contract.objects.visible_to(request.access).select_related("customer"), code=code)
+
+
+def _contract_page(request: AccessRequest, found: Contract, form: TermsForm) -> HttpResponse:
+    versions = terms_by_contract(request.access, [found], now=timezone.now())[found.pk]
+    context = {"contract": found, "versions": versions, "present": _shown(versions), "form": form}
+    return render(request, "staff/contract.html", context)

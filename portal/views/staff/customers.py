@@ -1,0 +1,310 @@
+"""Customers: the list, one customer with all that is known of it, and bringing a new one in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from billing.models import Contract, Document, DocumentStatus
+from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
+from customers import members
+from customers.models import Customer, Invitation, MemberKind, Membership, Role
+from customers.tenancy import Access
+from mining import accounts
+from mining import queries as mining
+from mining.models import Credential, MiningAccount, PoolIntent, Reward
+from mining.queries import CurrentHashrate, Workers
+from portal.access import AccessRequest, staff_page
+from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, NewCustomerForm
+from portal.invitations import send_invitation
+from portal.views.staff.answers import accepted, do
+from portal.views.staff.charts import hashrate_chart
+from portal.views.staff.contracts import terms_of
+from portal.views.staff.overview import read_at
+from portal.views.staff.paging import keyset
+from portal.views.staff.search import customers_found
+
+FEW = 7  # rewards and documents on a customer's page; the lists have the rest
+OPEN_INTENT = (PoolIntent.State.PLANNED, PoolIntent.State.CALLED)
+
+
+# --- The list
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    customer: Customer
+    account: MiningAccount | None
+    hashrate: CurrentHashrate
+    workers: Workers | None
+    month: MonthToDate
+    read_at: datetime | None
+
+
+@staff_page("read")
+@require_GET
+def customers(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    form = CustomerFilter(request.GET or None)
+    words = form.cleaned_data["q"] if form.is_valid() else ""
+    everybody = Customer.objects.visible_to(access)
+    page = keyset(customers_found(access, words).annotate(by_name=Lower("name")), request.GET.get("after"), order=("by_name", "pk"))
+    context = {
+        "rows": _rows(access, page.rows, now=now),
+        "after": page.after,
+        "shown": page.shown,
+        "form": form,
+        "words": words,
+        "count": everybody.count(),
+        "states": mining.accounts_by_state(access),
+        "strays": len(mining.unknown_accounts(access)),
+        "month": now.date(),
+        "read_at": read_at(access, now=now),
+    }
+    return render(request, "staff/customers.html", context)
+
+
+def _rows(access: Access, page: list[Customer], *, now: datetime) -> list[Row]:
+    found = MiningAccount.objects.visible_to(access).filter(customer__in=page)
+    accounts_of = {account.customer_id: account for account in found}
+    hashrates = mining.current_hashrates(access, accounts_of.values(), now=now)
+    months = months_to_date(access, page, now.date(), now)
+    return [_row(customer, accounts_of.get(customer.pk), hashrates, months[customer.pk], now=now) for customer in page]
+
+
+def _row(
+    customer: Customer,
+    account: MiningAccount | None,
+    hashrates: dict[int, CurrentHashrate],
+    month: MonthToDate,
+    *,
+    now: datetime,
+) -> Row:
+    if account is None:
+        return Row(customer, None, mining.UNKNOWN_HASHRATE, None, month, None)
+    age = mining.account_age(account, now=now)
+    return Row(
+        customer,
+        account,
+        hashrates[account.pk],
+        mining.workers(account, now=now),
+        month,
+        None if age is None else now - age,
+    )
+
+
+# --- One customer
+
+
+@staff_page("read")
+@require_GET
+def customer(request: AccessRequest, code: str) -> HttpResponse:
+    found = _customer(request, code)
+    part = _account_part(request.access, found, now=timezone.now())
+    if request.headers.get("HX-Request"):
+        return render(request, "staff/_customer_account.html", part)
+    return render(request, "staff/customer.html", part | _whole(request.access, found, now=timezone.now()))
+
+
+def _customer(request: AccessRequest, code: str) -> Customer:
+    return get_object_or_404(Customer.objects.visible_to(request.access), code=code)
+
+
+def _account_part(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
+    """What refreshes itself while the account is being created."""
+    account = mining.account_of(access, found)
+    intent = PoolIntent.objects.visible_to(access).filter(customer=found).order_by("-pk").first()
+    return {
+        "customer": found,
+        "account": account,
+        "intent": intent,
+        "under_way": intent is not None and intent.state in OPEN_INTENT,
+        "hashrate": mining.current_hashrate(access, account, now=now) if account else mining.UNKNOWN_HASHRATE,
+        "workers": mining.workers(account, now=now) if account else None,
+        "month": month_to_date(access, found, now.date(), now),
+    }
+
+
+def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
+    account = mining.account_of(access, found)
+    rewards = list(_of(Reward.objects.visible_to(access), found).order_by("-day", "-pk")[:FEW])
+    shares = shares_of(rewards)
+    contract = _of(Contract.objects.visible_to(access), found).first()
+    documents = _of(Document.objects.visible_to(access), found).exclude(status=DocumentStatus.DISCARDED)
+    return {
+        "rewards": [(reward, shares[reward.pk]) for reward in rewards],
+        "contract": contract,
+        "terms": terms_of(access, contract, now=now) if contract else None,
+        "documents": list(documents.order_by("-pk")[:FEW]),
+        "people": list(
+            _of(Membership.objects.visible_to(access), found).filter(is_active=True).select_related("user").order_by("pk")
+        ),
+        "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
+        **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
+    }
+
+
+def _of(rows: QuerySet[Any], found: Customer) -> QuerySet[Any]:
+    return rows.filter(customer=found)
+
+
+def open_invitations(
+    access: Access, *, kind: MemberKind, customer: Customer | None = None, now: datetime
+) -> list[Invitation]:
+    """Links that still work."""
+    sent = Invitation.objects.visible_to(access).filter(kind=kind, customer=customer)
+    return list(sent.filter(accepted_at=None, revoked_at=None, expires_at__gt=now).order_by("-pk"))
+
+
+# --- Bringing one in
+
+
+@staff_page("onboard")
+@require_http_methods(["GET", "POST"])
+def customer_new(request: AccessRequest) -> HttpResponse:
+    access, labels = request.access, _labels(request.access)
+    form = NewCustomerForm(request.POST or None, labels=labels, initial=_asked_for(request))
+    made: list[Customer] = []
+
+    def onboard() -> None:
+        given = form.cleaned_data
+        made.append(
+            accounts.onboard_customer(
+                access,
+                name=given["name"],
+                email=given["email"],
+                external_ref=given["external_ref"] or None,
+                account_name=given["account_name"],
+                adopt=given["how"] == ADOPT,
+                label=given.get("label"),
+                now=timezone.now(),
+            )
+        )
+
+    if request.method == "POST" and accepted(form, onboard):
+        messages.success(request, f"{made[0].name} is onboarded. Agree on terms next: rewards wait for them.")
+        return redirect("staff:customer", made[0].code)
+    context = {"form": form, "strays": mining.unknown_accounts(access), "labels": labels}
+    return render(request, "staff/customer_new.html", context)
+
+
+@staff_page("onboard")
+@require_http_methods(["GET", "POST"])
+def customer_account(request: AccessRequest, code: str) -> HttpResponse:
+    """The way on for a customer whose first account could not be had."""
+    found, labels = _customer(request, code), _labels(request.access)
+    form = AccountForm(request.POST or None, labels=labels, initial=_asked_for(request))
+
+    def assign() -> None:
+        given = form.cleaned_data
+        accounts.assign_account(
+            request.access,
+            found,
+            account_name=given["account_name"],
+            adopt=given["how"] == ADOPT,
+            label=given.get("label"),
+            now=timezone.now(),
+        )
+
+    if request.method == "POST" and accepted(form, assign):
+        messages.success(request, f"{found.name} gets the account {form.cleaned_data['account_name']}.")
+        return redirect("staff:customer", found.code)
+    context = {"form": form, "customer": found, "strays": mining.unknown_accounts(request.access), "labels": labels}
+    return render(request, "staff/customer_account.html", context)
+
+
+def _labels(access: Access) -> list[str]:
+    active = Credential.objects.visible_to(access).filter(state=Credential.State.ACTIVE)
+    return sorted(active.values_list("label", flat=True))
+
+
+def _asked_for(request: AccessRequest) -> dict[str, str]:
+    """An account that somebody chose from the list beside the form."""
+    return {"account_name": request.GET.get("account", ""), "label": request.GET.get("label", ""), "how": ADOPT}
+
+
+@staff_page("onboard")
+@require_POST
+def intent_decide(request: AccessRequest, code: str) -> HttpResponse:
+    """A person looked at the pool for an account whose creation got no answer."""
+    intents = PoolIntent.objects.visible_to(request.access).select_related("customer")
+    intent = get_object_or_404(intents, code=code)
+    answer = request.POST.get("ours")
+
+    def decide() -> str:
+        if answer not in ("yes", "no"):
+            raise accounts.Refused("Say whether the account is at the pool: yes or no.")
+        accounts.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
+        return "It is being taken over." if answer == "yes" else "It is settled. Give the customer another account."
+
+    return do(request, decide, "staff:customer", intent.customer.code)
+
+
+# --- Its people
+
+
+@staff_page("onboard")
+@require_http_methods(["GET", "POST"])
+def customer_invite(request: AccessRequest, code: str) -> HttpResponse:
+    found = _customer(request, code)
+    form = InviteForm(request.POST or None, kind=MemberKind.CUSTOMER, initial=_first_owner(request.access, found))
+
+    def invite() -> None:
+        given = form.cleaned_data
+        invited = members.invite_member(
+            request.access,
+            email=given["email"],
+            kind=MemberKind.CUSTOMER,
+            role=Role(given["role"]),
+            customer=found,
+            now=timezone.now(),
+        )
+        send_invitation(invited, customer_name=found.name)
+
+    if request.method == "POST" and accepted(form, invite):
+        messages.success(request, f"The invitation to {form.cleaned_data['email']} is on its way. The link works for 7 days.")
+        return redirect("staff:customer", found.code)
+    return render(request, "staff/customer_invite.html", {"form": form, "customer": found})
+
+
+def _first_owner(access: Access, found: Customer) -> dict[str, str]:
+    anybody = Membership.objects.visible_to(access).filter(customer=found, is_active=True).exists()
+    return {} if anybody else {"email": found.email, "role": Role.OWNER.value}
+
+
+@staff_page("onboard")
+@require_POST
+def customer_invitation_revoke(request: AccessRequest, code: str, invitation: str) -> HttpResponse:
+    found = _customer(request, code)
+    sent = get_object_or_404(Invitation.objects.visible_to(request.access), customer=found, code=invitation)
+
+    def revoke() -> str:
+        members.revoke_invitation(request.access, sent, now=timezone.now())
+        return f"The invitation to {sent.email} is revoked. Its link does not work any more."
+
+    return do(request, revoke, "staff:customer", found.code)
+
+
+@staff_page("onboard")
+@require_POST
+def customer_member_end(request: AccessRequest, code: str, member: str) -> HttpResponse:
+    found = _customer(request, code)
+    people = Membership.objects.visible_to(request.access).select_related("user")
+    membership = get_object_or_404(people, customer=found, code=member)
+
+    def end() -> str:
+        members.end_membership(request.access, membership, now=timezone.now())
+        return f"{membership.user.email} sees nothing of {found.name} any more."
+
+    return do(request, end, "staff:customer", found.code)
+
+

@@ -1,0 +1,169 @@
+"""What needs a person, worst first: one list for the overview, in sentences that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from billing import queries as billing
+from customers.models import Customer
+from customers.tenancy import Access
+from mining import queries as mining
+from mining.models import Credential, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from portal.access import may
+
+# Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
+# for ever: the sync page keeps them all.
+QUARANTINE_NEWS = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    state: str  # the class that says how bad it is
+    word: str
+    title: str
+    text: str
+    href: str
+    act: str  # what the button says
+    needs: str = "read"  # the act that the person must be allowed to do for the button to be of use
+
+
+def needs_of(access: Access, *, now: datetime) -> list[Need]:
+    """Constant queries, however many rows there are."""
+    found = [*_keys(access), *_readings(access), *_accounts(access), *_records(access, now), *_money(access, now)]
+    return sorted(found, key=lambda need: ORDER.index(need.state))
+
+
+ORDER = ("is-down", "is-unknown", "is-low", "is-info")
+
+
+def allowed(access: Access, need: Need) -> bool:
+    return may(access, need.needs)
+
+
+def _keys(access: Access) -> Iterator[Need]:
+    stored = list(Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("label", "pk"))
+    if not stored:
+        text = "Without one nothing can be read from the pool and no customer can be onboarded."
+        yield Need("is-unknown", "Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
+    for credential in stored:
+        if credential.state == Credential.State.REFUSED:
+            title = f"The pool refuses the key of {credential.label}"
+            yield Need("is-down", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
+        elif credential.problem and credential.state == Credential.State.ACTIVE:
+            title = f"The key of {credential.label} lacks a right"
+            yield Need("is-low", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
+
+
+def _readings(access: Access) -> Iterator[Need]:
+    for reading in mining.subjects(access):
+        run = reading.newest
+        if run.subject == "key" or run.state not in (SyncRun.State.FAILED, SyncRun.State.PARTIAL):
+            continue
+        failed = run.state == SyncRun.State.FAILED
+        title = f"Reading {run.get_subject_display().lower()} of {run.label} {'failed' if failed else 'is not complete'}"
+        text = run.error or f"{run.quarantined} records were put aside."
+        yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
+
+
+def _accounts(access: Access) -> Iterator[Need]:
+    strays = mining.unknown_accounts(access)
+    if strays:
+        title = f"{_counted(len(strays), 'account')} at the pool {_has(len(strays), 'belongs', 'belong')} to no customer"
+        text = f"{_listed([account.name for account in strays])}. The rewards are kept until you say whose they are."
+        yield Need("is-low", "Account", title, text, _url("customer_new"), "Take over", "onboard")
+    lost = MiningAccount.objects.visible_to(access).exclude(customer=None).filter(
+        state__in=[MiningAccount.State.UNKNOWN, MiningAccount.State.DISABLED]
+    )
+    for account in lost.select_related("customer").order_by("name"):
+        name = account.customer.name if account.customer else ""
+        title = f"{name}: the pool does not answer for {account.name}"
+        text = "Nothing is read for it now. What is missing is unknown, not zero."
+        yield Need("is-unknown", "Account", title, text, _customer(account.customer), "Look")
+    yield from _intents(access)
+
+
+def _intents(access: Access) -> Iterator[Need]:
+    has_account = MiningAccount.objects.visible_to(access).filter(customer=OuterRef("customer"))
+    newest = (
+        PoolIntent.objects.visible_to(access).order_by("customer", "-pk").distinct("customer").values("pk")
+    )
+    for intent in (
+        PoolIntent.objects.visible_to(access)
+        .filter(pk__in=newest, state__in=[PoolIntent.State.UNKNOWN, PoolIntent.State.FAILED])
+        .annotate(settled_otherwise=Exists(has_account))
+        .select_related("customer")
+        .order_by("pk")
+    ):
+        if intent.state == PoolIntent.State.UNKNOWN:
+            title = f"{intent.customer.name}: was the account {intent.account_name} created?"
+            yield Need("is-unknown", "Account", title, intent.problem, _customer(intent.customer), "Decide", "onboard")
+        elif not intent.settled_otherwise:
+            title = f"{intent.customer.name} has no mining account"
+            yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
+
+
+def _records(access: Access, now: datetime) -> Iterator[Need]:
+    aside = QuarantinedRecord.objects.visible_to(access).filter(seen_at__gte=now - QUARANTINE_NEWS).count()
+    if aside:
+        title = f"{_counted(aside, 'record')} of the pool {_has(aside, 'was', 'were')} not taken in"
+        text = "They are in no sum and on no document. Compare them with the pool."
+        yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
+    unsure = billing.unsure(access)
+    if unsure.missing:
+        title = f"{_counted(unsure.missing, 'reward')} {_has(unsure.missing, 'is', 'are')} no longer listed by the pool"
+        text = "Missing is not canceled: nothing is taken back, and nothing new is billed for them."
+        yield Need("is-low", "Rewards", title, text, _url("rewards"), "Rewards")
+    if unsure.unknown:
+        title = f"{_counted(unsure.unknown, 'reward')} {_has(unsure.unknown, 'has', 'have')} a status that we do not know"
+        text = "They are kept as the pool told them, and are not billed."
+        yield Need("is-low", "Rewards", title, text, f"{_url('rewards')}?{urlencode({'status': 'unknown'})}", "Rewards")
+
+
+def _money(access: Access, now: datetime) -> Iterator[Need]:
+    uncovered = billing.uncovered(access)
+    for row in uncovered:
+        title = f"{row.customer.name}: {_counted(row.rewards, 'reward')} without terms"
+        text = "No contract covers these days, so they are on no document yet."
+        yield Need("is-low", "Contract", title, text, _customer(row.customer), "Look")
+    known = {row.customer.pk for row in uncovered}
+    bare = [customer for customer in billing.without_contract(access) if customer.pk not in known]
+    if bare:
+        title = f"{_counted(len(bare), 'customer')} {_has(len(bare), 'has', 'have')} no contract"
+        text = f"{_listed([customer.name for customer in bare])}. Rewards are shared out only once terms are agreed."
+        yield Need("is-info", "Contract", title, text, _url("contract_new"), "Agree terms", "contracts")
+    last_month = billing.month_before(now.date())
+    if billing.month_waits(access, month=last_month, now=now):
+        text = "The month has ended and its documents have not been worked out."
+        yield Need("is-info", "Close", f"{last_month:%B %Y} is not closed", text, _url("documents"), "Close it", "issue")
+    drafts = billing.drafts_open(access).count
+    if drafts:
+        title = f"{_counted(drafts, 'draft')} {_has(drafts, 'waits', 'wait')} to be issued"
+        text = "Customers see a document only once it is issued."
+        yield Need("is-info", "Issue", title, text, f"{_url('documents')}?status=draft", "Documents", "issue")
+
+
+def _url(name: str) -> str:
+    return reverse(f"staff:{name}")
+
+
+def _customer(customer: Customer | None) -> str:
+    return reverse("staff:customer", args=[customer.code]) if customer else _url("customers")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _has(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,50 @@
+"""The first page of staff: what needs them, three numbers, and the proof."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing import queries as billing
+from billing.models import Document, DocumentStatus
+from billing.shares import month_to_date
+from customers.models import Customer
+from customers.tenancy import Access
+from mining import queries as mining
+from portal.access import AccessRequest, staff_page
+from portal.views.staff.charts import hashrate_chart
+from portal.views.staff.needs import allowed, needs_of
+
+
+@staff_page("read")
+@require_GET
+def overview(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    needs = needs_of(access, now=now)
+    context = {
+        "now": now,
+        "needs": [(need, allowed(access, need)) for need in needs],
+        "customers": Customer.objects.visible_to(access).filter(status=Customer.Status.ACTIVE).count(),
+        "total": mining.total_now(access, now=now),
+        "month": month_to_date(access, None, now.date(), now),
+        "drafts": billing.drafts_open(access),
+        "issued": _last_issued(access),
+        "read_at": read_at(access, now=now),
+        **hashrate_chart(mining.total_series(access, now=now), title="Hashrate of all customers"),
+    }
+    return render(request, "staff/overview.html", context)
+
+
+def read_at(access: Access, *, now: datetime) -> datetime | None:
+    """When the reading that lies back longest was made; None while something was never read."""
+    age = mining.provider_age(access, now=now)
+    return None if age is None else now - age
+
+
+def _last_issued(access: Access) -> list[Document]:
+    issued = Document.objects.visible_to(access).filter(status=DocumentStatus.ISSUED)
+    return list(issued.select_related("customer").order_by("-pk")[:5])

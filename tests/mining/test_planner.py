@@ -1,0 +1,192 @@
+"""What is due when, and what is found again after hints, workers or Redis were lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from customers import tenancy
+from customers.models import Provider
+from mining import hints, planner, tasks
+from mining.errors import Refused
+from mining.models import Credential, PoolIntent, SyncRun
+from mining.models.runs import Subject
+from tests.mining.hosting import Hosting
+from tests.mining.test_accounts import onboard
+
+Hint = tuple[str, tuple[int, ...]]
+
+
+@pytest.fixture
+def hinted(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
+    """What workers would have been told, instead of telling them."""
+    told: list[Hint] = []
+    monkeypatch.setattr(hints, "_send", lambda task, ids: told.append((task, ids)))
+    return told
+
+
+def plan(hosting: Hosting, now: datetime) -> int:
+    return planner.plan(hosting.provider.pk, now=now)
+
+
+def open_subjects(hosting: Hosting) -> list[str]:
+    with hosting.context():
+        return sorted(SyncRun.objects.filter(state__in=SyncRun.OPEN).values_list("subject", flat=True))
+
+
+def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    plan(north, timezone.now())
+    assert open_subjects(north) == ["accounts", "rewards"]
+    assert [task for task, _ in hinted] == ["run_sync", "run_sync"]
+
+    for _, (provider_id, run_id) in list(hinted):
+        tasks.run_sync(provider_id, run_id)
+    plan(north, timezone.now())
+    assert open_subjects(north) == ["hashrate", "payouts", "workers"]
+
+
+def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]) -> None:
+    start = timezone.now()
+    north.sync_all()
+    with north.context():
+        SyncRun.objects.update(started_at=start)
+    turns = dict.fromkeys(planner.SUBJECTS, 0)
+    for minute in range(1, 121):
+        now = start + timedelta(minutes=minute)
+        plan(north, now)
+        with north.context():
+            opened = SyncRun.objects.filter(state="queued")
+            for subject in opened.values_list("subject", flat=True):
+                turns[Subject(subject)] += 1
+            opened.update(state="ok", started_at=now)
+
+    assert turns == {
+        Subject.ACCOUNTS: 8,
+        Subject.REWARDS: 8,
+        Subject.HASHRATE: 8,
+        Subject.WORKERS: 24,
+        Subject.PAYOUTS: 2,
+    }
+
+
+def test_logins_do_not_all_start_at_the_full_hour() -> None:
+    noon = datetime(2026, 11, 4, 12, tzinfo=timezone.now().tzinfo)
+    starts = set()
+    for provider_id in range(1, 60):
+        minute = next(
+            m
+            for m in range(61)
+            if planner.slot(provider_id, "main", Subject.PAYOUTS, noon + timedelta(minutes=m))
+            != planner.slot(provider_id, "main", Subject.PAYOUTS, noon)
+        )
+        starts.add(minute)
+
+    assert len(starts) > 25
+
+
+def test_a_lost_run_is_given_up_and_due_again(north: Hosting, hinted: list[Hint]) -> None:
+    north.sync_all()
+    with north.context():
+        SyncRun.objects.filter(subject="rewards").update(
+            state="running", started_at=timezone.now(), lease_until=timezone.now() - timedelta(seconds=1)
+        )
+
+    plan(north, timezone.now())
+
+    assert "rewards" in open_subjects(north)
+    with north.context():
+        assert SyncRun.objects.filter(subject="rewards", state="failed").count() == 1
+
+
+def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    north.sync_all()
+    now = timezone.now()
+    with tenancy.access_context(north.access):
+        (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=now)
+    hinted.clear()
+
+    times = 0
+    for minute in range(1, 13):
+        plan(north, now + timedelta(minutes=minute, seconds=1))
+        times += hinted.count(("run_sync", (north.provider.pk, run.pk)))
+        hinted.clear()
+
+    assert times == 4
+
+
+def test_an_intent_whose_worker_was_lost_is_taken_up(north: Hosting, hinted: list[Hint]) -> None:
+    onboard(north, "alder_1")
+    hinted.clear()
+
+    plan(north, timezone.now() + timedelta(seconds=30))
+    assert "settle_intent" not in dict(hinted)
+    plan(north, timezone.now() + timedelta(minutes=2))
+
+    task, ids = next(hint for hint in hinted if hint[0] == "settle_intent")
+    getattr(tasks, task)(*ids)
+    with north.context():
+        assert PoolIntent.objects.get().state == PoolIntent.State.DONE
+
+
+def test_a_key_that_nobody_verified_is_taken_up_and_a_refused_one_tried_daily(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    now = timezone.now()
+    with north.context():
+        Credential.objects.update(state="refused", checked_at=now)
+    plan(north, now + timedelta(hours=23))
+    assert "verify_credential" not in dict(hinted)
+
+    plan(north, now + timedelta(hours=25))
+    assert "verify_credential" in dict(hinted)
+
+    tasks.verify_credential(*dict(hinted)["verify_credential"])
+    assert north.credential().state == Credential.State.ACTIVE
+
+
+def test_asking_twice_opens_one_run(north: Hosting, hinted: list[Hint]) -> None:
+    with tenancy.access_context(north.access):
+        first = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
+        second = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
+
+    assert [run.pk for run in first] == [run.pk for run in second]
+
+
+def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
+    for state, sentence in (("refused", "refused the key of 'main'"), ("checking", "wait a minute"), ("retired", "paste one")):
+        with north.context():
+            Credential.objects.update(state=state)
+        with pytest.raises(Refused, match=sentence), tenancy.access_context(north.access):
+            planner.request_sync(north.access, only=None, now=timezone.now())
+
+
+def test_beat_asks_every_active_provider_and_one_in_trouble_stops_no_other(
+    north: Hosting, south: Hosting, hinted: list[Hint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = planner.plan
+
+    def plan_one(provider_id: int, *, now: datetime) -> int:
+        if provider_id == north.provider.pk:
+            raise ZeroDivisionError
+        return whole(provider_id, now=now)
+
+    monkeypatch.setattr(planner, "plan", plan_one)
+    tasks.sync_due()
+    assert {ids[0] for _, ids in hinted} == {south.provider.pk}
+
+    hinted.clear()
+    Provider.objects.filter(pk=south.provider.pk).update(status=Provider.Status.SUSPENDED)
+    tasks.sync_due()
+    assert hinted == []
+
+
+def test_tasks_for_rows_that_are_gone_do_nothing(north: Hosting) -> None:
+    for task in (tasks.run_sync, tasks.settle_intent, tasks.verify_credential):
+        task(north.provider.pk, 999_999)
+        task(999_999, 1)
