@@ -27,6 +27,7 @@ def cluster() -> Iterator[str]:
             with psycopg.connect(f"postgresql://postgres@/postgres?{query}", autocommit=True) as session:
                 for role in ("portal_owner", "portal_runtime"):
                     session.execute(f"ALTER ROLE {role} RENAME TO former_{role}")
+                session.execute("ALTER DATABASE portal RENAME TO former_portal")
             yield query
     finally:
         os.environ.update(kept)

@@ -1,0 +1,63 @@
+"""The production files: no secret has a default, only workers open pool keys, and the database has two roles."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from portal.embedded import binaries
+from tests.portal.test_database import SAFE, cluster, manage
+
+__all__ = ["cluster"]  # the fixture: a cluster without our roles
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_SECRET = {"WHITEPOOL_BASE_URL"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return read
+
+
+def test_no_value_of_the_environment_has_a_default() -> None:
+    used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
+    assert {name for name, rule in used if not rule.startswith(":?")} == NOT_SECRET
+    example = (ROOT / ".env.example").read_text().splitlines()
+    lines = [line for line in example if line and not line.startswith("#")]
+    assert {line.removesuffix("=") for line in lines} == {name for name, _ in used} - NOT_SECRET
+
+
+def test_only_the_worker_gets_private_keys_and_only_migrate_the_owner(compose: dict[str, Any]) -> None:
+    environments = {name: str(service.get("environment", {})) for name, service in compose["services"].items()}
+    assert [name for name, text in environments.items() if "POOL_SEALING_PRIVATE_KEYS" in text] == ["worker"]
+    assert [name for name, text in environments.items() if "DATABASE_OWNER_URL" in text] == ["migrate"]
+
+
+def test_every_lasting_service_has_a_health_check_but_beat(compose: dict[str, Any]) -> None:
+    lasting = {name for name in compose["services"] if name != "migrate"}
+    checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
+    assert lasting - checked == {"beat"}  # it only queues, and the worker sweeps; compose restarts it when it ends
+
+
+def test_the_roles_of_the_compose_database_stand_as_the_walls_need_them(cluster: str) -> None:
+    host = next(part.removeprefix("host=") for part in cluster.split("&") if part.startswith("host="))
+    path = f"{binaries.postgres_bin()}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", ROOT / "docs/deploy/roles.sh"],
+        env={"PATH": path, "PGHOST": host, "OWNER_DB_PASSWORD": "one'two", "RUNTIME_DB_PASSWORD": "three"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    owner, runtime = (f"postgresql://{role}@/portal?{cluster}" for role in ("portal_owner", "portal_runtime"))
+    migrated = manage("migrate", DATABASE_URL=runtime, DATABASE_OWNER_URL=owner)
+    assert migrated.returncode == 0, migrated.stderr
+    assert manage("shell", "--no-imports", "-c", SAFE, DATABASE_URL=runtime).stdout == "None\n"
