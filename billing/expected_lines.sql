@@ -1,6 +1,6 @@
 -- Target minus billed (BILLING: late, corrected and cancelled rewards), for one contract or for all of a provider.
 -- One row for each line that the document of the period should have. Parameters: provider, contract (or null), period.
-WITH contracts AS (
+WITH contracts AS MATERIALIZED (
     SELECT k.id, k.customer_id, coalesce(d.drafted_before, '-infinity'::date) AS from_day
     FROM billing_contract k
     LEFT JOIN (
@@ -14,7 +14,13 @@ WITH contracts AS (
     ) d ON d.contract_id = k.id
     WHERE k.provider_id = %(provider)s AND (%(contract)s::bigint IS NULL OR k.id = %(contract)s)
         AND d.issued IS NOT TRUE  -- an issued period is not reopened
-), billed AS (
+), terms AS MATERIALIZED (
+    SELECT v.contract_id, v.id AS version_id, v.valid, t.share_ppm, t.basis, t.pool_fee_borne_by
+    FROM billing_contractversion v
+    JOIN billing_contractcomponent t ON t.provider_id = v.provider_id AND t.version_id = v.id
+        AND t.kind = 'revenue_share' AND t.position = 1
+    WHERE v.provider_id = %(provider)s AND (%(contract)s::bigint IS NULL OR v.contract_id = %(contract)s)
+), billed AS MATERIALIZED (
     SELECT l.reward_id, l.component, sum(l.net_sat)::bigint AS net_sat, sum(l.provider_share_sat)::bigint AS provider_sat,
         sum(l.customer_share_sat)::bigint AS customer_sat, sum(l.amount_sat)::bigint AS amount_sat, max(l.id) AS latest_id
     FROM billing_document d
@@ -22,23 +28,21 @@ WITH contracts AS (
     WHERE d.provider_id = %(provider)s AND d.status = 'issued'
         AND (%(contract)s::bigint IS NULL OR d.contract_id = %(contract)s)
     GROUP BY l.reward_id, l.component
-), billed_before AS (
+), billed_before AS MATERIALIZED (
     -- The latest line of a reward, whatever its component: what the document said about it last.
     SELECT b.reward_id, l.id, l.version_id, l.facts
     FROM (SELECT reward_id, max(latest_id) AS latest_id FROM billed GROUP BY reward_id) b
     JOIN billing_documentline l ON l.provider_id = %(provider)s AND l.id = b.latest_id
 ), rewards AS (
-    SELECT k.id AS contract_id, r.*, v.id AS version_id, before.id AS before_id,
+    SELECT k.id AS contract_id, r.*, t.version_id, before.id AS before_id,
         before.version_id AS before_version_id, before.facts AS before_facts,
         billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by) AS uncapped_sat,
-        r.status = 'successful' AND r.missing_since IS NULL AND r.currency = 'BTC' AND v.id IS NOT NULL
+        r.status = 'successful' AND r.missing_since IS NULL AND r.currency = 'BTC' AND t.version_id IS NOT NULL
             AND r.payout_destination IN ('main_balance', 'external_address') AS counts
     FROM contracts k
     JOIN mining_reward r ON r.provider_id = %(provider)s AND r.customer_id = k.customer_id
         AND r.day < upper(%(period)s::daterange) AND r.day >= k.from_day
-    LEFT JOIN (billing_contractversion v JOIN billing_contractcomponent t
-            ON t.provider_id = v.provider_id AND t.version_id = v.id AND t.kind = 'revenue_share' AND t.position = 1)
-        ON v.provider_id = %(provider)s AND v.contract_id = k.id AND v.valid @> r.day
+    LEFT JOIN terms t ON t.contract_id = k.id AND t.valid @> r.day
     LEFT JOIN billed_before before ON before.reward_id = r.id
 ), lines AS (
     SELECT r.*, c.component, b.latest_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -48,6 +49,16 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
         _number(draft, now)
         transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
     return draft
+
+
+def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -> list[Document]:
+    """Issue several drafts, all of them or none: what was confirmed together happens together. Earlier months first."""
+    in_order = sorted(documents, key=lambda document: (document.first_day, document.pk))
+    contracts = {document.contract_id for document in in_order}
+    with transaction.atomic():
+        # All contracts before the first number is taken, or two such acts could wait for each other in a circle.
+        list(Contract.objects.visible_to(access).select_for_update().filter(pk__in=contracts).order_by("pk"))
+        return [issue(access, document, now=now) for document in in_order]
 
 
 def _claim(access: Access, document: Document) -> Document:

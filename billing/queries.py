@@ -12,7 +12,7 @@ from datetime import date, datetime
 from django.db import connection
 from django.db.models import Count, Q, Sum
 
-from billing.models import Contract, Document, DocumentStatus
+from billing.models import Contract, ContractComponent, Document, DocumentStatus
 from billing.settlement import ended_month, month_of
 from customers.models import Customer
 from customers.tenancy import Access
@@ -86,6 +86,17 @@ def without_contract(access: Access) -> list[Customer]:
     agreed = Contract.objects.visible_to(access).values("customer")
     customers = Customer.objects.visible_to(access).filter(status=Customer.Status.ACTIVE)
     return list(customers.exclude(pk__in=agreed).order_by("name", "pk"))
+
+
+def terms_on(access: Access, customer: Customer, day: date) -> ContractComponent | None:
+    """What was agreed with the customer for a day: the revenue share with its version, or None. One query."""
+    return (
+        ContractComponent.objects.visible_to(access)
+        .filter(customer=customer, kind=ContractComponent.Kind.REVENUE_SHARE, version__valid__contains=day)
+        .select_related("version")
+        .order_by("position")
+        .first()
+    )
 
 
 @dataclass(frozen=True, slots=True)

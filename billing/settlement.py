@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
+from billing.bulk import hash_joins
 from billing.contracts import in_words
 from billing.errors import PeriodRefused, Refused
 from billing.models import Document, DocumentStatus, DocumentType
@@ -75,7 +76,9 @@ FROM (
     WHERE contract_id = ANY(%(changed)s) GROUP BY contract_id
 ) e
 WHERE d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.status = 'draft'
-    AND d.period = %(period)s::daterange AND d.computed_at <> %(now)s
+    AND d.period = %(period)s::daterange
+    -- What was just added is as it should be.
+    AND (d.balance_sat, d.computed_at) IS DISTINCT FROM (e.balance_sat, %(now)s::timestamptz)
 """
 
 ADD_LINES = """
@@ -114,7 +117,7 @@ def close_period(access: Access, *, month: date, now: datetime) -> list[Document
 def _agree_drafts(access: Access, period: DateRange, now: datetime) -> int:
     """Make the period's drafts say what is expected; the number of contracts whose draft changed."""
     values: dict[str, Any] = {"provider": access.provider.pk, "contract": None, "period": period, "now": now}
-    with connection.cursor() as cursor:
+    with hash_joins(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.billing_expected")
         cursor.execute(f"CREATE TEMP TABLE billing_expected ON COMMIT DROP AS {EXPECTED_LINES}", values)
         # Without statistics the joins below are planned for a handful of rows.

@@ -100,6 +100,11 @@ class Parts:
     net_sat: int | None
     provider_sat: int | None
     customer_sat: int | None
+    total_sat: int | None = None
+
+    @property
+    def fee_sat(self) -> int | None:
+        return None if self.total_sat is None or self.net_sat is None else self.total_sat - self.net_sat
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class MonthToDate:
 # Net is what went into the split: rewards without terms, canceled or unknown ones are counted apart.
 MONTH_REWARDS = """
 WITH rewards AS (
-    SELECT r.customer_id, r.status, r.day, r.net_sat, v.id IS NULL AS no_contract,
+    SELECT r.customer_id, r.status, r.day, r.total_sat, r.net_sat, v.id IS NULL AS no_contract,
         r.currency <> 'BTC' OR r.payout_destination = 'unknown' OR r.status = 'unknown' OR r.missing_since IS NOT NULL
             AS unknown,
         greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by), 0)
@@ -138,9 +143,11 @@ SUMS = """
     count(*) FILTER (WHERE counts AND status = 'successful'),
     coalesce(sum(net_sat) FILTER (WHERE counts AND status = 'successful'), 0),
     coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'successful'), 0),
+    coalesce(sum(total_sat) FILTER (WHERE counts AND status = 'successful'), 0),
     count(*) FILTER (WHERE counts AND status = 'pending'),
     coalesce(sum(net_sat) FILTER (WHERE counts AND status = 'pending'), 0),
-    coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'pending'), 0)
+    coalesce(sum(customer_sat) FILTER (WHERE counts AND status = 'pending'), 0),
+    coalesce(sum(total_sat) FILTER (WHERE counts AND status = 'pending'), 0)
 FROM (SELECT *, NOT no_contract AND NOT unknown AS counts FROM rewards) r
 """
 MONTH = f"{MONTH_REWARDS} SELECT {SUMS}"
@@ -161,7 +168,7 @@ def months_to_date(access: Access, customers: Iterable[Customer], month: date, n
     with connection.cursor() as cursor:
         cursor.execute(MONTH_BY_CUSTOMER, _month_values(access, wanted, month, now))
         known = {customer: _month(month, *sums) for customer, *sums in cursor.fetchall()}
-    return {pk: known.get(pk) or _month(month, 0, None, *[0] * 8) for pk in wanted}
+    return {pk: known.get(pk) or _month(month, 0, None, *[0] * 10) for pk in wanted}
 
 
 def _month_values(access: Access, customers: list[int] | None, month: date, now: datetime) -> dict[str, Any]:
@@ -177,16 +184,16 @@ def _month_values(access: Access, customers: list[int] | None, month: date, now:
 def _month(month: date, known: int, last_day: date | None, no_contract: int, unknown: int, *sums: int) -> MonthToDate:
     return MonthToDate(
         month=month_of(month).lower,
-        successful=_parts(known, *sums[:3]),
-        pending=_parts(known, *sums[3:]),
+        successful=_parts(known, *sums[:4]),
+        pending=_parts(known, *sums[4:]),
         no_contract=no_contract,
         unknown=unknown,
         last_day=last_day,
     )
 
 
-def _parts(known: int, count: int, net_sat: int, customer_sat: int) -> Parts:
+def _parts(known: int, count: int, net_sat: int, customer_sat: int, total_sat: int) -> Parts:
     if not known:
         return Parts(0, None, None, None)
     net, customer = int(net_sat), int(customer_sat)
-    return Parts(count, net, net - customer, customer)
+    return Parts(count, net, net - customer, customer, int(total_sat))

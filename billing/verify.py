@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Count, F, Max, Min, Sum
 
 from billing import journal
+from billing.bulk import hash_joins
 from billing.components import btc_text
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalEntry, JournalTx
 from customers.models import Customer
@@ -47,14 +48,15 @@ ORDER BY d.id
 
 def problems(access: Access) -> list[str]:
     """Everything that does not hold for this provider."""
-    return [
-        *_numbers(access),
-        *_documents(access),
-        *_parts(access),
-        *_journal(access),
-        *_postings(access),
-        *_balances(access),
-    ]
+    with hash_joins():
+        return [
+            *_numbers(access),
+            *_documents(access),
+            *_parts(access),
+            *_journal(access),
+            *_postings(access),
+            *_balances(access),
+        ]
 
 
 def _numbers(access: Access) -> Iterator[str]:

@@ -16,9 +16,11 @@ class DetailsRefused(Exception):
 
 
 def change_details(access: Access, customer: Customer, *, now: datetime, **details: str | None) -> Customer:
-    """Set the given ones of name, email and external_ref; what is not given stays. Writes nothing when all is as it was."""
+    """Set the given ones of name, email and external_ref; what is not given, or is as it was, is not written."""
     if unknown := details.keys() - {"name", "email", "external_ref"}:
         raise TypeError(f"no details of a customer: {sorted(unknown)}")
+    if details.get("email"):
+        details["email"] = str(details["email"]).lower()
     with transaction.atomic():
         row = Customer.objects.visible_to(access).select_for_update().get(pk=customer.pk)
         changed = [name for name, value in details.items() if getattr(row, name) != value]

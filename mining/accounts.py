@@ -1,67 +1,26 @@
-"""The accounts at the pool: list them, give one to a new customer, and settle what was meant to be created.
-
-Creating is not idempotent and cannot be undone, so an intent is committed before the call. The name is looked up right
-before it: what is found after a lost answer, and was not there before, is ours; what was there before never is.
-"""
+"""Mining accounts: make our rows agree with the pool's list, and give one to a customer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
-from customers import audit, tenancy
+from customers import audit
 from customers.models import Customer
-from customers.tenancy import Access
-from mining import hints, keys
-from mining.errors import NoKey, Refused
+from customers.tenancy import Access, TenantQuerySet
+from mining import hints, intents
+from mining.account_list import AccountList, list_accounts
+from mining.errors import Refused, name_taken
 from mining.models import Credential, MiningAccount, PoolIntent
-from mining.pool.client import LARGEST_OFFSET, PoolClient
-from mining.pool.errors import AmbiguousOutcome, KeyRefused, PoolError, RequestRefused
-from mining.pool.types import PoolAccount
 from mining.reading import Outcome, Reading
 
 log = structlog.get_logger(__name__)
 
-State, IntentState = MiningAccount.State, PoolIntent.State
-
-# The pool's documented page. It documents no limit, so a page this long may be all it gives at once.
-DEFAULT_PAGE = 30
+State = MiningAccount.State
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_]{1,255}")
-# No request lives longer than this at the pool: what is not there by then will not come any more.
-SETTLED_AFTER = timedelta(seconds=60)
-MOST_CALLS = 3
-
-
-# --- Listing
-
-
-@dataclass(frozen=True, slots=True)
-class AccountList:
-    accounts: tuple[PoolAccount, ...]
-    whole: bool  # False: the pool repeated itself instead of ending, so there may be more
-
-
-def list_accounts(pool: PoolClient, *, alive: Callable[[], None]) -> AccountList:
-    """All accounts of the key's user. Ends on a short or empty page, or on one that brings nothing new."""
-    found: dict[str, PoolAccount] = {}
-    offset = 0
-    while offset <= LARGEST_OFFSET:
-        alive()
-        page = pool.accounts_page(offset=offset)
-        new = {account.name: account for account in page if account.name not in found}
-        found |= new
-        if len(page) < DEFAULT_PAGE:
-            return AccountList(tuple(found.values()), whole=True)
-        if not new:
-            break
-        offset += len(page)
-    return AccountList(tuple(found.values()), whole=False)
 
 
 def sync(reading: Reading) -> Outcome:
@@ -109,7 +68,7 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
 
 
 def _sign(
-    rows: tenancy.TenantQuerySet[MiningAccount], accounts: list[MiningAccount], *, unlisted_since: datetime | None
+    rows: TenantQuerySet[MiningAccount], accounts: list[MiningAccount], *, unlisted_since: datetime | None
 ) -> None:
     if accounts:
         chosen = MiningAccount.objects.filter(
@@ -185,7 +144,7 @@ def assign_account(
                 first_seen_at=now,
             )
     except IntegrityError as error:
-        raise Refused(_taken(account_name, label)) from error
+        raise Refused(name_taken(account_name, label)) from error
     intent = PoolIntent.objects.create(
         provider=access.provider,
         kind=kind,
@@ -201,16 +160,16 @@ def assign_account(
 
 def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: datetime) -> None:
     """A person has looked at the pool for an intent that is unknown: the account is ours to take, or there is none."""
-    if intent.state != IntentState.UNKNOWN or intent.mining_account_id is None:
+    reopened = PoolIntent.objects.visible_to(access).filter(pk=intent.pk, state=PoolIntent.State.UNKNOWN)
+    if not reopened.update(
+        kind=PoolIntent.Kind.ADOPT_ACCOUNT, state=PoolIntent.State.PLANNED, problem="", settled_at=None
+    ):
         raise Refused("This has been settled already.")
     audit.record(access, "intent.decided", intent.code, now=now, ours="yes" if ours else "no")
-    kind, state = PoolIntent.Kind.ADOPT_ACCOUNT, IntentState.PLANNED
-    reopened = PoolIntent.objects.visible_to(access).filter(pk=intent.pk, state=IntentState.UNKNOWN)
-    reopened.update(kind=kind, state=state, problem="", settled_at=None)
     if ours:
         hints.after_commit("settle_intent", access.provider.pk, intent.pk)
     else:
-        _fail(intent, "A person found no account of ours at the pool.", now=now)
+        intents.fail(intent, "A person found no account of ours at the pool.", now=now)
 
 
 def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:
@@ -246,170 +205,7 @@ def _check_account(access: Access, label: str, name: str, *, adopt: bool) -> Min
     if account.customer is not None:
         raise Refused(f"The account {name!r} is that of the customer {account.customer.name} ({account.customer}).")
     if not adopt:
-        raise Refused(_taken(name, label))
+        raise Refused(name_taken(name, label))
     if account.unlisted_since is not None:
         raise Refused(f"The pool does not list the account {name!r} of {label!r} now. Read the accounts again first.")
     return account
-
-
-def _taken(name: str, label: str) -> str:
-    return f"There is an account {name!r} at {label!r} already. Take it over, or choose another name."
-
-
-# --- Settling an intent: workers, outside any transaction
-
-
-def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
-    """Bring an open intent as far as it goes now. Safe to repeat: whatever happened before, it looks first."""
-    with tenancy.provider_context(provider_id):
-        intent = _open_intents(provider_id).filter(pk=intent_id).select_related("mining_account").first()
-    if intent is None:
-        return None
-    try:
-        key = keys.open_key(provider_id, intent.label)
-        with key.client() as pool:
-            _settle(intent, pool, now=now)
-        keys.note_success(key, now=now)
-    except NoKey as error:
-        _note_problem(intent, str(error))
-    except KeyRefused as refusal:
-        keys.note_refusal(key, refusal, now=now)
-        _note_problem(intent, refusal.sentence)
-    except PoolError as error:
-        _note_problem(intent, error.sentence)
-    with tenancy.provider_context(provider_id):
-        intent.refresh_from_db()
-    log.info("intent.settled", intent=intent.code, kind=intent.kind, state=intent.state, attempts=intent.attempts)
-    return intent
-
-
-def _open_intents(provider_id: int) -> tenancy.TenantQuerySet[PoolIntent]:
-    return PoolIntent.objects.filter(provider=provider_id, state__in=[IntentState.PLANNED, IntentState.CALLED])
-
-
-def _settle(intent: PoolIntent, pool: PoolClient, *, now: datetime) -> None:
-    found = _look_up(pool, intent.account_name)
-    if intent.kind == PoolIntent.Kind.ADOPT_ACCOUNT:
-        if found is None:
-            _fail(intent, _not_there(intent), now=now)
-        else:
-            _done(intent, found, now=now)
-    elif intent.state == IntentState.CALLED:
-        _read_back(intent, found, pool, now=now)
-    elif found is not None:
-        _fail(intent, _taken(intent.account_name, intent.label), now=now)
-    else:
-        _create(intent, pool, now=now)
-
-
-def _look_up(pool: PoolClient, name: str) -> PoolAccount | None:
-    return next((account for account in pool.accounts_page(name=name) if account.name == name), None)
-
-
-def _read_back(intent: PoolIntent, found: PoolAccount | None, pool: PoolClient, *, now: datetime) -> None:
-    """The call went out and its answer was lost. The name was free right before it."""
-    if found is not None:
-        _done(intent, found, now=now)
-    elif intent.called_at is not None and now - intent.called_at < SETTLED_AFTER:
-        _note_problem(intent, "The pool's answer was lost. It is being looked up whether the account was created.")
-    elif intent.attempts < MOST_CALLS:
-        _create(intent, pool, now=now)
-    else:
-        sentence = f"The pool's answer was lost {intent.attempts} times, and there is no account. Look at the pool."
-        _close(intent, IntentState.UNKNOWN, sentence, now=now)
-
-
-def _create(intent: PoolIntent, pool: PoolClient, *, now: datetime) -> None:
-    """The name is free. Commit that the call goes out, make it once, and look after it on doubt."""
-    if not _claim_call(intent, now=now):
-        return  # another worker has it
-    try:
-        created = pool.create_account(intent.account_name)
-    except AmbiguousOutcome:
-        _read_back(intent, _look_up(pool, intent.account_name), pool, now=now)
-    except RequestRefused as refusal:
-        _refused(intent, refusal, now=now)
-    except PoolError:
-        # The client tells doubt apart (AmbiguousOutcome), so here the pool did nothing: as if never called.
-        _uncall(intent)
-        raise
-    else:
-        _done(intent, created, now=now)
-
-
-def _claim_call(intent: PoolIntent, *, now: datetime) -> bool:
-    with tenancy.provider_context(intent.provider_id):
-        # Unchanged since we looked: of two workers that both found the name free, one calls.
-        mine = PoolIntent.objects.filter(
-            provider=intent.provider_id, pk=intent.pk, state=intent.state, attempts=intent.attempts
-        )
-        claimed = mine.update(state=IntentState.CALLED, called_at=now, attempts=intent.attempts + 1)
-    intent.attempts, intent.called_at, intent.state = intent.attempts + 1, now, IntentState.CALLED
-    return bool(claimed)
-
-
-def _uncall(intent: PoolIntent) -> None:
-    with tenancy.provider_context(intent.provider_id):
-        _same_call(intent).update(state=IntentState.PLANNED, called_at=None, attempts=intent.attempts - 1)
-
-
-def _same_call(intent: PoolIntent) -> tenancy.TenantQuerySet[PoolIntent]:
-    return PoolIntent.objects.filter(
-        provider=intent.provider_id, pk=intent.pk, state=IntentState.CALLED, attempts=intent.attempts
-    )
-
-
-def _refused(intent: PoolIntent, refusal: RequestRefused, *, now: datetime) -> None:
-    if "name" in refusal.fields and intent.attempts > 1:
-        # Free before our first call, taken now: an earlier call of ours arrived late, or somebody was quicker.
-        sentence = f"The account {intent.account_name!r} appeared at the pool meanwhile. Look whether it is yours."
-        _close(intent, IntentState.UNKNOWN, sentence, now=now)
-    elif "name" in refusal.fields:
-        _fail(intent, _taken(intent.account_name, intent.label), now=now)
-    elif any("maxAccounts" in word for words in refusal.fields.values() for word in words):
-        _fail(intent, f"The login {intent.label!r} has as many accounts as the pool allows.", now=now)
-    else:
-        _fail(intent, refusal.sentence, now=now)
-
-
-def _not_there(intent: PoolIntent) -> str:
-    return f"There is no account {intent.account_name!r} at {intent.label!r}. Check the name: capitals count."
-
-
-def _done(intent: PoolIntent, found: PoolAccount, *, now: datetime) -> None:
-    with tenancy.provider_context(intent.provider_id):
-        _finish(intent, IntentState.DONE, "", now=now)
-        _placeholder(intent).update(state=State.ACTIVE, created_at_pool=found.created_at)
-
-
-def _close(intent: PoolIntent, state: PoolIntent.State, problem: str, *, now: datetime) -> None:
-    with tenancy.provider_context(intent.provider_id):
-        _finish(intent, state, problem, now=now)
-
-
-def _fail(intent: PoolIntent, problem: str, *, now: datetime) -> None:
-    """Surely nothing of ours is at the pool: take the account that was to be away, so the customer can have another."""
-    with tenancy.provider_context(intent.provider_id):
-        if _finish(intent, IntentState.FAILED, problem, now=now, mining_account=None):
-            _placeholder(intent).delete()
-
-
-def _placeholder(intent: PoolIntent) -> tenancy.TenantQuerySet[MiningAccount]:
-    account = intent.mining_account
-    return MiningAccount.objects.filter(
-        provider=intent.provider_id, pk=account.pk if account else 0, state=State.CREATING
-    )
-
-
-def _finish(
-    intent: PoolIntent, state: PoolIntent.State, problem: str, *, now: datetime, **more: MiningAccount | None
-) -> int:
-    still_open = _open_intents(intent.provider_id).filter(Q(pk=intent.pk))
-    return still_open.update(state=state, problem=problem[:500], settled_at=now, **more)
-
-
-def _note_problem(intent: PoolIntent, problem: str) -> None:
-    with tenancy.provider_context(intent.provider_id):
-        _open_intents(intent.provider_id).filter(pk=intent.pk).exclude(problem=problem[:500]).update(
-            problem=problem[:500]
-        )

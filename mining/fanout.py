@@ -50,8 +50,13 @@ def for_each_account(
     reading: Reading,
     call: Callable[[PoolClient, MiningAccount], T],
     store: Callable[[Reading, list[MiningAccount], Answers[T], datetime], Outcome],
+    *,
+    is_sign_of_life: Callable[[T], bool] = lambda _answer: True,
 ) -> Outcome:
-    """Call and store chunk by chunk, each chunk's rows in one transaction, and say what could not be read."""
+    """Call and store chunk by chunk, each chunk's rows in one transaction, and say what could not be read.
+
+    `is_sign_of_life`: whether the answer shows that the account is not disabled (an empty one may not).
+    """
     outcome = Outcome()
     accounts = accounts_to_read(reading)
     unknown: list[MiningAccount] = []
@@ -62,8 +67,11 @@ def for_each_account(
         with reading.writing():
             now = reading.now()
             outcome.add(store(reading, read, answers, now))
-            outcome.rows_changed += _note_signs(reading, read, answers.unknown, now)
-        unknown, failed = unknown + answers.unknown, failed + answers.failed
+            alive = [account for account in read if is_sign_of_life(answers.by_account[account.pk])]
+            outcome.rows_changed += _note_signs(reading, alive, answers.unknown, now)
+        # One that is known to be disabled is no news: a run is partial for what it could not do, not for what is so.
+        unknown += [account for account in answers.unknown if account.refused_since is None]
+        failed += answers.failed
         if answers.stopped_by is not None:
             outcome.failure = answers.stopped_by
             break
@@ -140,11 +148,11 @@ class _Clients:
         return sum(client.calls for client in self._made)
 
 
-def _note_signs(reading: Reading, read: list[MiningAccount], unknown: list[MiningAccount], now: datetime) -> int:
+def _note_signs(reading: Reading, alive: list[MiningAccount], unknown: list[MiningAccount], now: datetime) -> int:
     """An account that the pool lists but does not answer for is disabled there; one that it answers for is not."""
     rows = MiningAccount.objects.filter(provider=reading.provider_id)
     refused = [account.pk for account in unknown if account.refused_since is None]
-    answered = [account.pk for account in read if account.refused_since is not None]
+    answered = [account.pk for account in alive if account.refused_since is not None]
     if refused:
         rows.filter(pk__in=refused).update(refused_since=now)
         rows.filter(pk__in=refused).follow_signs()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Max
+from django.db.models import OuterRef, Subquery
 
 from mining.fanout import Answers, for_each_account
 from mining.models import HashratePoint, MiningAccount
@@ -27,15 +27,21 @@ MOST_THS = Decimal(10) ** 14
 
 def sync(reading: Reading) -> Outcome:
     newest = _newest_points(reading)
-    return for_each_account(reading, lambda pool, account: _read(pool, account, newest.get(account.pk)), _store)
+    return for_each_account(
+        reading,
+        lambda pool, account: _read(pool, account, newest.get(account.pk)),
+        _store,
+        is_sign_of_life=bool,  # for a disabled account the pool lists no points, like for one that does not mine
+    )
 
 
-def _newest_points(reading: Reading) -> dict[int, datetime]:
+def _newest_points(reading: Reading) -> dict[int, datetime | None]:
+    # One probe of the index for each account, where a GROUP BY would read every point there is.
+    points = HashratePoint.objects.filter(provider=reading.provider_id, mining_account=OuterRef("pk"))
     with reading.writing():
-        stored = HashratePoint.objects.filter(
-            provider=reading.provider_id, mining_account__label=reading.label
-        ).values_list("mining_account")
-        return dict(stored.annotate(newest=Max("at")).order_by())
+        accounts = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label)
+        newest = accounts.annotate(newest=Subquery(points.order_by("-at").values("at")[:1]))
+        return dict(newest.values_list("pk", "newest"))
 
 
 def _read(pool: PoolClient, account: MiningAccount, newest: datetime | None) -> tuple[PoolPoint, ...]:

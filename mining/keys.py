@@ -17,8 +17,9 @@ from django.views.decorators.debug import sensitive_variables
 from customers import audit, tenancy
 from customers.models import Provider
 from customers.sealing import SealError, Secret, seal, unseal
-from customers.tenancy import Access
+from customers.tenancy import Access, Kind
 from mining import hints, runs
+from mining.account_list import list_accounts
 from mining.errors import NoKey, Refused, RunLost
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.runs import Subject
@@ -198,9 +199,16 @@ def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
         mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
         if still_of_use:
             mine.exclude(problem=refusal.sentence).update(problem=refusal.sentence[:500])
-        else:
-            mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now)
+        elif mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
+            _tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
+
+
+def _tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:
+    """Write in the audit what the pool made of a key. Inside the provider's context."""
+    credential = Credential.objects.get(provider=provider, pk=credential_id)
+    worker = Access(Kind.SYSTEM, provider, label="worker")
+    audit.record(worker, f"credential.{action}", credential.code, now=now, label=credential.label)
 
 
 def note_success(key: OpenKey, *, now: datetime) -> None:
@@ -248,8 +256,6 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
 
 
 def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
-    from mining.accounts import list_accounts  # accounts.py opens keys through this module
-
     try:
         key = _opened(credential)
     except NoKey as error:
@@ -314,6 +320,8 @@ def _activate(credential: Credential, *, now: datetime) -> None:
     )
     # What was tried and refused before under this label is settled now.
     siblings.filter(state=State.REFUSED, pk__lt=credential.pk).update(**RETIRED)
+    if credential.state != State.ACTIVE:
+        _tell(credential.provider, credential.pk, "activated", now=now)
 
 
 def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:
@@ -329,6 +337,7 @@ def _note_failure(credential: Credential, error: PoolError, *, now: datetime) ->
 
 def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> None:
     with tenancy.provider_context(credential.provider_id):
-        Credential.objects.filter(provider=credential.provider_id, pk=credential.pk).exclude(
-            state=State.RETIRED
-        ).update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
+        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        mine.exclude(state=State.RETIRED).update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
+        if credential.state != State.REFUSED:
+            _tell(credential.provider, credential.pk, "refused", now=now)

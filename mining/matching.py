@@ -94,15 +94,18 @@ class Match:
     missing: list[Reward] = field(default_factory=list)
 
 
-def match(stored: Sequence[Reward], listed: Sequence[Candidate]) -> Match:
-    """Both of one place; the order of neither matters to the result, but for which of two equal ones is the first."""
+def match(stored: Sequence[Reward], listed: Sequence[Candidate], *, doubtful: bool = False) -> Match:
+    """Both of one place; the order of neither matters to the result, but for which of two equal ones is the first.
+
+    `doubtful`: the pool lists something more here that could not be read, so the one left may be it.
+    """
     result = Match()
     rows = sorted(stored, key=lambda row: row.occurrence)
     left = sorted(listed, key=lambda candidate: candidate.listed.text)
     rows, left = _pair(result, rows, left, lambda row: row.fingerprint, lambda one: one.fingerprint)
     rows, left = _pair(result, rows, left, _core_of, lambda one: one.core)
     left = _without_twins(result, left)
-    if len(rows) == len(left) == 1:
+    if len(rows) == len(left) == 1 and not doubtful:
         result.pairs.append((rows[0], left[0]))
     elif not rows:
         result.new = left

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from customers import tenancy
 from customers.tenancy import Access
@@ -30,6 +30,8 @@ CADENCE = {
 SUBJECTS = tuple(CADENCE)
 EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS)
 
+LONGEST_MEMORY = timedelta(days=1)
+
 # A hint is sent again for what has waited this long: the first was lost, or the workers are behind.
 STALE_AFTER = timedelta(minutes=3)
 # A refused key is tried again once a day: keys are often mended at the pool without anybody telling the portal.
@@ -45,6 +47,7 @@ def active_labels(provider_id: int) -> list[str]:
 def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list[SyncRun]:
     """Queue runs for all logins ("sync now"). A run that is open already is returned, not doubled."""
     labels = active_labels(access.provider.pk)
+    runs.give_up_lost(access.provider.pk, now=now)
     if not labels:
         raise Refused(_why_nothing_to_read(access))
     opened = [
@@ -98,15 +101,9 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
 
 def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
     labels = active_labels(provider_id)
-    newest: dict[tuple[str, str], SyncRun] = {
-        (run.label, run.subject): run
-        for run in SyncRun.objects.filter(
-            pk__in=SyncRun.objects.filter(provider=provider_id, label__in=labels)
-            .values("label", "subject")
-            .annotate(newest=Max("pk"))
-            .values("newest")
-        )
-    }
+    # Older ones do not matter: each subject is due again long before.
+    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
+    newest: dict[tuple[str, str], SyncRun] = {(run.label, run.subject): run for run in lately.order_by("pk")}
     with_accounts = set(
         MiningAccount.objects.filter(provider=provider_id, unlisted_since=None)
         .exclude(state=MiningAccount.State.CREATING)

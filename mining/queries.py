@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, OuterRef, Subquery, Sum
 from django.db.models.functions import TruncHour
 
 from customers.models import Customer
 from customers.tenancy import Access
-from mining.models import HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
+from mining.models import Credential, HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
+from mining.models.runs import Subject
 
 HOUR = timedelta(hours=1)
 WEEK_HOURS = 7 * 24
@@ -158,11 +159,11 @@ def current_hashrates(
 ) -> dict[int, CurrentHashrate]:
     """By account's primary key, in one query for a whole list."""
     wanted = [account.pk for account in accounts]
-    newest = (
-        HashratePoint.objects.visible_to(access)
-        .filter(mining_account__in=wanted)
-        .order_by("mining_account", "-at")
-        .distinct("mining_account")
+    # One probe of the index for each account: DISTINCT ON would read all the points they ever had.
+    of_account = HashratePoint.objects.visible_to(access).filter(mining_account=OuterRef("pk")).order_by("-at")
+    of_accounts = MiningAccount.objects.visible_to(access).filter(pk__in=wanted)
+    newest = HashratePoint.objects.visible_to(access).filter(
+        pk__in=of_accounts.annotate(newest=Subquery(of_account.values("pk")[:1])).values("newest")
     )
     return dict.fromkeys(wanted, UNKNOWN_HASHRATE) | {point.mining_account_id: _current(point, now) for point in newest}
 
@@ -196,14 +197,23 @@ def account_age(account: MiningAccount, *, now: datetime) -> timedelta | None:
 
 
 def subjects(access: Access) -> list[Subjects]:
-    """For staff: how each login's readings go. Two queries, however many runs there are."""
-    runs = SyncRun.objects.visible_to(access)
-    newest = runs.values("label", "subject").annotate(pk_newest=Max("pk")).order_by().values_list("pk_newest")
-    done = newest.filter(state__in=SyncRun.DONE)
-    done_by_key = {(run.label, run.subject): run for run in runs.filter(pk__in=done)}
+    """For staff: how each login's readings go. Two queries, however many runs there are: one probe for each pair."""
+    logins = Credential.objects.visible_to(access).order_by("label").distinct("label")
+    for subject in Subject.values:
+        runs = SyncRun.objects.visible_to(access).filter(label=OuterRef("label"), subject=subject).order_by("-pk")
+        done = runs.filter(state__in=SyncRun.DONE)
+        logins = logins.annotate(
+            **{f"newest_{subject}": Subquery(runs.values("pk")[:1]), f"done_{subject}": Subquery(done.values("pk")[:1])}
+        )
+    names = [f"{which}_{subject}" for subject in Subject.values for which in ("newest", "done")]
+    found = list(logins.values("label", *names))
+    wanted = {login[name] for login in found for name in names}
+    by_pk = SyncRun.objects.visible_to(access).in_bulk(wanted - {None})
     return [
-        Subjects(run.label, run.subject, run, done_by_key.get((run.label, run.subject)))
-        for run in runs.filter(pk__in=newest).order_by("label", "subject")
+        Subjects(login["label"], subject, by_pk[login[f"newest_{subject}"]], by_pk.get(login[f"done_{subject}"]))
+        for login in found
+        for subject in sorted(Subject.values)
+        if login[f"newest_{subject}"] is not None
     ]
 
 

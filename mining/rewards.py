@@ -1,30 +1,18 @@
-"""Make our rewards agree with the pool's: read a whole login at once, match, and write only what is new or changed.
-
-Batches are written oldest first, each in one transaction. The next window counts back from the newest reward we know,
-so a run that is killed in the middle leaves nothing behind that a later window would not reach.
-"""
+"""Make our rewards agree with the pool's: read a whole login at once, match, and write only what is new or changed."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby
 
 import structlog
 
-from customers.tenancy import TenantQuerySet
 from mining import listing as listings
-from mining.listing import Listed, Listing
-from mining.matching import Candidate, candidate, match, twin_fingerprint
-from mining.models import MiningAccount, QuarantinedRecord, Reward, RewardObservation, SyncRun
-from mining.models.accounts import MiningAccountQuerySet
+from mining.listing import Listing
+from mining.models import MiningAccount, Reward, SyncRun
 from mining.models.runs import Depth, Subject
-from mining.pool.types import RejectedRecord
-from mining.reading import READ_AT_GRAIN, Outcome, Reading
+from mining.reading import Outcome, Reading
+from mining.reward_rows import Store, in_window
 
 log = structlog.get_logger(__name__)
 
@@ -33,18 +21,6 @@ DAYS_BACK = {Depth.RECENT: 3, Depth.DEEP: 45}
 DEEP_EVERY = timedelta(hours=24)
 # Our clock only ever makes a window longer: one record dated 2099 must not end all reading, so it is not "the newest".
 LATEST_AHEAD = timedelta(days=1)
-BATCH_RECORDS = 2_000
-
-TWIN, UNMATCHED = "twin", "unmatched"
-LONGEST_REASON = 64
-Place = tuple[str, datetime, str]
-
-COLUMNS = (
-    *("total_raw", "net_raw", "fee_raw", "total_amount", "net_amount", "fee_amount", "total_sat", "net_sat", "fee_sat"),
-    *("fpps_rate", "hashrate_hs", "status", "status_raw", "payout_destination", "payout_address"),
-    *("transaction_hash", "paid_at"),
-)
-CHANGING = (*COLUMNS, "fingerprint", "changed_at", "missing_since")
 
 
 def sync(reading: Reading) -> Outcome:
@@ -57,7 +33,7 @@ def sync(reading: Reading) -> Outcome:
             expected=lambda listing: _expected(reading, listing, since),
             alive=reading.alive,
         )
-    return _Store(reading, listing, since).everything()
+    return Store(reading, listing, since).everything()
 
 
 # --- What to read
@@ -93,7 +69,7 @@ def _expected(reading: Reading, listing: Listing, since: datetime | None) -> set
     """Accounts that a list which did not hold still may have lost on some day, by what the other days say."""
     with reading.writing():
         accounts = list(MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label))
-        known = _in_window(reading, since).values_list("mining_account__name", "day")
+        known = in_window(reading, since).values_list("mining_account__name", "day")
         stored: dict[str, set[date]] = defaultdict(set)
         for name, day in known.distinct():
             stored[name].add(day)
@@ -120,305 +96,3 @@ def _mines_on(account: MiningAccount | None, day: date) -> bool:
 def _is_between(day: date, days: set[date]) -> bool:
     one = timedelta(days=1)
     return day in days or day - one in days or day + one in days
-
-
-def _in_window(reading: Reading, since: datetime | None) -> TenantQuerySet[Reward]:
-    rows = Reward.objects.filter(provider=reading.provider_id, mining_account__label=reading.label)
-    return rows if since is None else rows.filter(day__gte=since.date(), reward_at__gte=since)
-
-
-# --- Storing
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A record that is not taken in, and why."""
-
-    reason: str
-    account_name: str
-    fingerprint: str
-    raw: str
-
-
-@dataclass
-class _Plan:
-    """What one batch writes."""
-
-    new: list[tuple[Reward, Candidate]] = field(default_factory=list)
-    changed: list[tuple[Reward, Candidate]] = field(default_factory=list)
-    back: list[int] = field(default_factory=list)
-    missing: list[int] = field(default_factory=list)
-    aside: list[Aside] = field(default_factory=list)
-
-
-class _Store:
-    def __init__(self, reading: Reading, listing: Listing, since: datetime | None) -> None:
-        self.reading, self.listing, self.since = reading, listing, since
-        self.outcome = Outcome()
-        self.places: dict[Place, list[Candidate]] = defaultdict(list)
-        self.aside = [_rejected(record) for record in listing.rejected]
-        # Places of records that could not be read: what we have there is listed, if not in a form we understand.
-        self.doubtful = {_place_of(record) for record in listing.rejected}
-        self.names = {listed.record.account for listed in listing.records}
-
-    def everything(self) -> Outcome:
-        self._sort_in()
-        silent = self._note_silence()
-        for lower, upper, places in self._batches():
-            self.reading.alive()
-            with self.reading.writing():
-                accounts = self._accounts({account for account, _, _ in places})
-                self._write(self._plan(lower, upper, places, accounts, silent))
-        with self.reading.writing():
-            self._put_aside(self.aside)
-            self._note_reading(silent)
-        if self.outcome.quarantined:
-            self.outcome.problems.append(f"{self.outcome.quarantined} records were put aside: see the quarantine.")
-        return self.outcome
-
-    def _sort_in(self) -> None:
-        creating = self._being_created()
-        for listed in self.listing.records:
-            one = candidate(listed)
-            if listed.record.account in creating:
-                continue
-            if one is None:
-                self.doubtful.add((listed.record.account, listed.record.reward_at))
-                self.aside.append(_out_of_range(listed))
-            else:
-                self.places[listed.place].append(one)
-        if creating & self.names:
-            # Whose they are is known in a minute. The run does not count as the deep reading that it was to be.
-            self.reading.run.depth = ""
-            self.outcome.problems.append("Rewards of accounts that are being taken over are read in the next run.")
-
-    def _being_created(self) -> set[str]:
-        with self.reading.writing():
-            return set(self._label_accounts().filter(state=MiningAccount.State.CREATING).values_list("name", flat=True))
-
-    def _label_accounts(self) -> MiningAccountQuerySet:
-        return MiningAccount.objects.filter(provider=self.reading.provider_id, label=self.reading.label)
-
-    def _batches(self) -> Iterator[tuple[datetime | None, datetime | None, dict[Place, list[Candidate]]]]:
-        """The window cut at moments into batches, oldest first; together they cover all of it, gaps included."""
-        lower, places, count = self.since, dict[Place, list[Candidate]](), 0
-        by_moment = groupby(sorted(self.places, key=lambda place: (place[1], place[0], place[2])), lambda p: p[1])
-        for moment, group in by_moment:
-            if count >= BATCH_RECORDS:
-                yield lower, moment, places
-                lower, places, count = moment, {}, 0
-            for place in group:
-                places[place] = self.places[place]
-                count += len(places[place])
-        yield lower, None, places
-
-    def _accounts(self, names: set[str]) -> dict[str, MiningAccount]:
-        """The accounts of this batch; one that nobody has heard of is stored without a customer, and so reported."""
-        known = {account.name: account for account in self._label_accounts().filter(name__in=names)}
-        unheard = sorted(names - known.keys())
-        if unheard:
-            now = self.reading.now()
-            created = MiningAccount.objects.bulk_create(
-                MiningAccount(
-                    provider_id=self.reading.provider_id,
-                    label=self.reading.label,
-                    name=name,
-                    state=MiningAccount.State.UNKNOWN,
-                    first_seen_at=now,
-                    unlisted_since=now,
-                )
-                for name in unheard
-            )
-            known |= {account.name: account for account in created}
-            self.outcome.rows_new += len(created)
-            log.warning("rewards.unknown_accounts", run=self.reading.run.code, accounts=len(created))
-        return known
-
-    def _plan(
-        self,
-        lower: datetime | None,
-        upper: datetime | None,
-        places: dict[Place, list[Candidate]],
-        accounts: dict[str, MiningAccount],
-        silent: set[int],
-    ) -> _Plan:
-        plan = _Plan()
-        now = self.reading.now()
-        stored: dict[Place, list[Reward]] = defaultdict(list)
-        rows = _in_window(self.reading, lower)
-        if upper is not None:
-            rows = rows.filter(day__lte=upper.date(), reward_at__lt=upper)
-        for row in rows.select_related("mining_account"):
-            stored[row.mining_account.name, row.reward_at, row.currency].append(row)
-        for place in sorted({*places, *stored}):
-            found = match(stored.get(place, []), places.get(place, []))
-            for row, one in found.pairs:
-                _compare(plan, row, one, now)
-            occurrence = max((row.occurrence for row in stored.get(place, [])), default=0)
-            for one in found.new:
-                occurrence += 1
-                plan.new.append((self._new(one, accounts[place[0]], occurrence, now), one))
-            plan.missing += [row.pk for row in found.missing if self._is_missing(row, silent)]
-            plan.aside += [
-                Aside(TWIN, place[0], twin_fingerprint(one, number), one.listed.text)
-                for number, one in enumerate(found.twins, start=2)
-            ]
-            plan.aside += [Aside(UNMATCHED, place[0], one.fingerprint, one.listed.text) for one in found.unmatched]
-        return plan
-
-    def _new(self, one: Candidate, account: MiningAccount, occurrence: int, now: datetime) -> Reward:
-        record = one.record
-        return Reward(
-            provider_id=self.reading.provider_id,
-            mining_account=account,
-            reward_at=record.reward_at,
-            day=record.reward_at.astimezone(UTC).date(),
-            currency=record.currency,
-            occurrence=occurrence,
-            fingerprint=one.fingerprint,
-            first_seen_at=now,
-            changed_at=now,
-            **one.columns,
-        )
-
-    def _is_missing(self, row: Reward, silent: set[int]) -> bool:
-        name = row.mining_account.name
-        return (
-            row.missing_since is None
-            and row.mining_account_id not in silent
-            and self.listing.is_whole_for(name)
-            and not self.doubtful & {(name, row.reward_at), None}
-        )
-
-    def _write(self, plan: _Plan) -> None:
-        now = self.reading.now()
-        new = Reward.objects.bulk_create([row for row, _ in plan.new])
-        # An upsert and not bulk_update, whose CASE grows with the square of the rows: on a good day all of them change.
-        Reward.objects.bulk_create(
-            [row for row, _ in plan.changed],
-            update_conflicts=True,
-            unique_fields=["provider", "mining_account", "reward_at", "currency", "occurrence"],
-            update_fields=CHANGING,
-        )
-        RewardObservation.objects.bulk_create(
-            RewardObservation(
-                provider_id=self.reading.provider_id,
-                reward_id=row.pk,
-                sync_run=self.reading.run,
-                seen_at=now,
-                fingerprint=one.fingerprint,
-                raw=one.listed.text,
-            )
-            for row, one in (*plan.new, *plan.changed)
-        )
-        mine = Reward.objects.filter(provider=self.reading.provider_id)
-        if plan.missing:
-            mine.filter(pk__in=plan.missing).update(missing_since=now)
-        if plan.back:
-            mine.filter(pk__in=plan.back).update(missing_since=None)
-        self._put_aside(plan.aside)
-        self.outcome.rows_new += len(new)
-        self.outcome.rows_changed += len(plan.changed) + len(plan.missing) + len(plan.back)
-
-    def _put_aside(self, aside: Iterable[Aside]) -> None:
-        """Each record once for ever, however often it is read; the count is of what this reading met."""
-        met = {(one.fingerprint, one.reason): one for one in aside}
-        known = set(
-            QuarantinedRecord.objects.filter(
-                provider=self.reading.provider_id,
-                label=self.reading.label,
-                fingerprint__in={fingerprint for fingerprint, _ in met},
-            ).values_list("fingerprint", "reason")
-        )
-        QuarantinedRecord.objects.bulk_create(
-            QuarantinedRecord(
-                provider_id=self.reading.provider_id,
-                label=self.reading.label,
-                account_name=one.account_name,
-                sync_run=self.reading.run,
-                reason=one.reason,
-                fingerprint=one.fingerprint,
-                raw=one.raw,
-                seen_at=self.reading.now(),
-            )
-            for key, one in sorted(met.items())
-            if key not in known
-        )
-        self.outcome.quarantined += len(met)
-
-    # An account whose known rewards are all gone from the list is silent: disabled there, or out of the key's sight.
-    # Nothing is known about its rewards then, so none of them is called missing.
-
-    def _note_silence(self) -> set[int]:
-        """The accounts that are silent now, by primary key."""
-        with self.reading.writing():
-            known = _in_window(self.reading, self.since).filter(missing_since=None)
-            with_rewards = dict(known.values_list("mining_account", "mining_account__name").distinct())
-            silent = {
-                pk
-                for pk, name in with_rewards.items()
-                if name not in self.names and self.listing.is_whole_for(name) and not self._is_doubtful(name)
-            }
-            rows = self._label_accounts()
-            turned = list(rows.filter(pk__in=silent, silent_since=None).values_list("pk", flat=True))
-            heard = list(rows.filter(name__in=self.names, silent_since__isnull=False).values_list("pk", flat=True))
-            now = self.reading.now()
-            if turned:
-                rows.filter(pk__in=turned).update(silent_since=now)
-                rows.filter(pk__in=turned).follow_signs()
-                self.outcome.problems.append(
-                    f"{len(turned)} accounts turned silent: the pool lists none of their rewards any more."
-                )
-            if heard:
-                rows.filter(pk__in=heard).update(silent_since=None)
-                rows.filter(pk__in=heard).follow_signs()
-            self.outcome.rows_changed += len(turned) + len(heard)
-        if with_rewards and not self.names:
-            self.outcome.problems.append(
-                f"The pool lists no rewards at all, but {len(with_rewards)} accounts had some."
-            )
-        return silent
-
-    def _is_doubtful(self, name: str) -> bool:
-        return any(place is None or place[0] == name for place in self.doubtful)
-
-    def _note_reading(self, silent: set[int]) -> None:
-        self._label_accounts().exclude(pk__in=silent).exclude(
-            rewards_read_at__gt=self.reading.now() - READ_AT_GRAIN
-        ).update(rewards_read_at=self.reading.now())
-
-
-def _compare(plan: _Plan, row: Reward, one: Candidate, now: datetime) -> None:
-    if row.fingerprint == one.fingerprint:
-        if row.missing_since is not None:
-            plan.back.append(row.pk)
-        return
-    for name, value in one.columns.items():
-        setattr(row, name, value)
-    row.fingerprint, row.changed_at, row.missing_since = one.fingerprint, now, None
-    plan.changed.append((row, one))
-
-
-# --- Records that are not taken in
-
-
-def _rejected(record: RejectedRecord) -> Aside:
-    place = _place_of(record)
-    fingerprint = hashlib.sha256(record.raw.encode()).hexdigest()
-    return Aside(record.reason[:LONGEST_REASON], place[0] if place else "", fingerprint, record.raw)
-
-
-def _out_of_range(listed: Listed) -> Aside:
-    fingerprint = hashlib.sha256(listed.text.encode()).hexdigest()
-    return Aside("fppsRate: out_of_range", listed.record.account, fingerprint, listed.text)
-
-
-def _place_of(record: RejectedRecord) -> tuple[str, datetime] | None:
-    """Where a record that could not be read would have stood; None when not even that can be told."""
-    try:
-        values = json.loads(record.raw)
-        name, seconds = values["miningAccountName"], int(values["date"])
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, TypeError, KeyError, OverflowError, OSError):
-        return None
-    return (name[:255], moment) if isinstance(name, str) else None

@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.models import Provider
-from mining import accounts, keys, planner, sync
+from mining import intents, keys, planner, sync
 from mining.errors import Refused
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ def run_sync(provider_id: int, run_id: int) -> None:
 
 @shared_task(acks_late=True)
 def settle_intent(provider_id: int, intent_id: int) -> None:
-    accounts.settle_intent(provider_id, intent_id, now=timezone.now())
+    intents.settle_intent(provider_id, intent_id, now=timezone.now())
 
 
 @shared_task(acks_late=True)

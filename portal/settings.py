@@ -201,19 +201,46 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "portal.api.base.problem",
+    "EXCEPTION_HANDLER": "portal.api.problems.problem",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Hosting portal",
+    "DESCRIPTION": (
+        "What the portal's pages do, for the provider's own systems. `id` is a row's code. Money is an integer in the"
+        " smallest unit, named in the field (`total_sat`: satoshi); amounts of the pool are decimal strings. Days are"
+        " UTC and inclusive. Lists are newest first, in pages: follow `next` until it is null. Refusals are problem"
+        " details (RFC 9457)."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,
+    "ENUM_SUFFIX": "",
+    "ENUM_NAME_OVERRIDES": {
+        "CustomerStatus": "customers.models.Customer.Status",
+        "MiningAccountState": "mining.models.MiningAccount.State",
+        "CredentialState": "mining.models.Credential.State",
+        "SyncRunState": "mining.models.SyncRun.State",
+        "SyncSubject": "mining.models.runs.Subject",
+        "RewardStatus": "mining.models.rewards.RewardStatus",
+        "RewardFlag": "portal.api.mining.FLAGS",
+        "PayoutDestination": "mining.models.rewards.Destination",
+        "ComponentKind": "billing.models.ContractComponent.Kind",
+        "Basis": "billing.models.Basis",
+        "FeeBearer": "billing.models.FeeBearer",
+        "DocumentType": "billing.models.DocumentType",
+        "DocumentStatus": "billing.models.DocumentStatus",
+        "LineKind": "billing.models.documents.LineKind",
+        "LineComponent": "billing.models.documents.LineComponent",
+        "LineReason": "billing.models.documents.LineReason",
+    },
 }
 
 # --- Jobs. State lives in PostgreSQL; a task may run twice, late or never (DESIGN 10).

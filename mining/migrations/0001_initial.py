@@ -243,6 +243,18 @@ class Migration(migrations.Migration):
             model_name='syncrun',
             index=models.Index(fields=['provider', '-id'], name='mining_run_newest'),
         ),
+        migrations.AddIndex(
+            model_name='syncrun',
+            index=models.Index(fields=['provider', 'label', 'subject', '-id'], name='mining_run_subject'),
+        ),
+        migrations.AddIndex(
+            model_name='syncrun',
+            index=models.Index(fields=['provider', 'queued_at'], name='mining_run_queued'),
+        ),
+        migrations.AddIndex(
+            model_name='hashratepoint',
+            index=models.Index(fields=['provider', 'at'], name='mining_point_at'),
+        ),
         migrations.AddConstraint(
             model_name='syncrun',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_run_code'),

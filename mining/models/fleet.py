@@ -24,3 +24,4 @@ class HashratePoint(TenantModel):
             models.UniqueConstraint(fields=["provider", "mining_account", "at"], name="mining_point_once"),
             models.CheckConstraint(condition=models.Q(hashrate_ths__gte=0), name="mining_point_not_negative"),
         ]
+        indexes = [models.Index(fields=["provider", "at"], name="mining_point_at")]  # the sum over all accounts

@@ -60,4 +60,8 @@ class SyncRun(TenantModel):
                 name="mining_run_one_open",
             ),
         ]
-        indexes = [models.Index(fields=["provider", "-id"], name="mining_run_newest")]
+        indexes = [
+            models.Index(fields=["provider", "-id"], name="mining_run_newest"),
+            models.Index(fields=["provider", "label", "subject", "-id"], name="mining_run_subject"),
+            models.Index(fields=["provider", "queued_at"], name="mining_run_queued"),
+        ]

@@ -1,22 +1,24 @@
-"""Who may call the API: a provider's system, by its token and the token's scopes. A view that names no resource is shut."""
+"""Who may call the API: a provider's system, by its token's scopes. A view that names no resource opens for nobody."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Q
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from customers import tenancy
 from customers.models import ApiToken
 from customers.tenancy import Access, Kind
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # it imports this module: the settings name the class below
 
 # Every plural noun of the API, built or not yet: a token made today names what its program will need.
 RESOURCES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -31,9 +31,10 @@ class OneFormat(DefaultContentNegotiation):
     """Each address answers in its one format, whatever Accept says: nobody needs a 406."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
 
 
 class ResourceView(APIView):
@@ -48,6 +49,7 @@ class ResourceView(APIView):
     parser_classes = [BoundedJSONParser]
     content_negotiation_class = OneFormat
     metadata_class = None
+    http_method_names = ["get", "head", "post", "patch"]
 
     now: datetime
     access: Access
@@ -57,7 +59,7 @@ class ResourceView(APIView):
         self.now = timezone.now()
         super().initial(request, *args, **kwargs)
         access = access_of(request)
-        assert access is not None  # noqa: S101 - the permissions above refuse everybody else
+        assert access is not None  # the permissions above refuse everybody else
         self.access = access
         taken = self.query if request.method in SAFE_METHODS else ParameterSerializer
         self.asked = _checked(taken(data=parameters(request.query_params)))
@@ -67,7 +69,10 @@ class ResourceView(APIView):
         note_use(request, now=self.now)
 
     def body(self, serializer: type[InputSerializer], *, partial: bool = False) -> dict[str, Any]:
-        return _checked(serializer(data=self.request.data, partial=partial))
+        data = self.request.data
+        if not isinstance(data, dict):
+            raise ValidationError("The body must be a JSON object.")
+        return _checked(serializer(data=data, partial=partial))
 
     def one(self, serializer: type[Serializer[Any]], row: Any, *, status: int = 200, at: str | None = None) -> Response:
         headers = {"Location": self.request.build_absolute_uri(at)} if at else None

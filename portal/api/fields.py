@@ -8,12 +8,11 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from typing import IO, Any, ClassVar, NoReturn
 
 from django.http import QueryDict
 from django.urls import register_converter
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
@@ -22,7 +21,7 @@ from customers.codes import CODE_LENGTH
 from portal.api.problems import TooLarge
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that means anything is a contract of a few hundred
-CODE = r"[a-z]{3}_[a-z2-7]{%d}" % CODE_LENGTH
+CODE = rf"[a-z]{{3}}_[a-z2-7]{{{CODE_LENGTH}}}"
 
 
 class CodeConverter:
@@ -131,12 +130,17 @@ class Email(serializers.EmailField):
 class Matching(Text):
     """A text of a given form; `sentence` says which."""
 
+    described: ClassVar[dict[str, str]] = {}  # beside type and pattern, in the schema
+
     def __init__(self, pattern: str, sentence: str, **options: Any) -> None:
         super().__init__(**options)
         self._pattern, self._sentence = re.compile(pattern), sentence
+        set_override(self, "field", {"type": "string", "pattern": f"^{pattern}$", **self.described})
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
+        if self.max_length is not None and len(text) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         if not self._pattern.fullmatch(text):
             raise ValidationError(self._sentence)
         return text
@@ -166,9 +170,10 @@ class WholeNumber(serializers.IntegerField):
         return data
 
 
-@extend_schema_field(OpenApiTypes.DATE)
 class Day(Matching):
     """A day: 2026-10-31."""
+
+    described = {"format": "date"}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "Write the day as 2026-10-31.", **options)

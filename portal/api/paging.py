@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import Model, Q, QuerySet
-from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -31,7 +30,7 @@ class PageSerializer(ParameterSerializer):
 
 
 class Keyset:
-    """One list's order. `name` is what a row is called in cursors: never the key itself, which tells of other tenants."""
+    """One list's order. `name` is what a row is called in cursors: not its key, which counts every tenant's rows."""
 
     def __init__(self, request: Request, access: Access, *, order: tuple[str, ...], name: str) -> None:
         self.request, self.order, self.name = request, order, name
@@ -79,9 +78,3 @@ class Keyset:
         # Says again what follows from the rest, in a form that an index can begin at.
         bound = Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": anchor[first.lstrip("-")]})
         return bound & after
-
-
-class NextSerializer(serializers.Serializer[Any]):
-    """What stands beside `data` on every page."""
-
-    next = serializers.URLField(allow_null=True, help_text="The address of the next page; null on the last one.")

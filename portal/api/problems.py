@@ -45,7 +45,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="One sentence that says what is wrong.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # DRF takes declared fields out of the class
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="For input: the path of each wrong field or parameter, with what is wrong with it.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,7 @@ from rest_framework import serializers
 from portal.access import open_page
 from portal.api.problems import CONTENT_TYPE, ProblemSerializer
 
+Door = TypeVar("Door", bound=Callable[..., Any])
 NEXT_HELP = "The address of the next page; null on the last one."
 PROBLEMS = {
     400: "What was sent is wrong; `errors` names the fields or parameters.",
@@ -48,20 +50,21 @@ class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 def list_operation(
     operation_id: str, summary: str, row: type[serializers.Serializer[Any]], query: Any, *, description: str = ""
-) -> Any:
+) -> Callable[[Door], Door]:
     """The documentation of a GET that answers pages of `row`."""
     name = row.__name__.removesuffix("Serializer") + "Page"
     page = inline_serializer(
         name,
         {"data": row(many=True), "next": serializers.URLField(allow_null=True, help_text=NEXT_HELP)},
     )
-    return extend_schema(
+    described: Callable[[Door], Door] = extend_schema(
         operation_id=operation_id,
         summary=summary,
         description=description or None,
         parameters=[query],
-        responses={200: page, **_problems(400, 401, 403)},
+        responses={200: OpenApiResponse(page, description="A page."), **_problems(400, 401, 403)},
     )
+    return described
 
 
 def operation(
@@ -73,14 +76,15 @@ def operation(
     status: int | tuple[int, str] = 200,
     refusals: tuple[int, ...] = (400, 401, 403, 404),
     description: str = "",
-) -> Any:
-    return extend_schema(
+) -> Callable[[Door], Door]:
+    described: Callable[[Door], Door] = extend_schema(
         operation_id=operation_id,
         summary=summary,
         description=description or None,
         request=body,
-        responses={status: answer, **_problems(*refusals)},
+        responses={status: OpenApiResponse(answer, description="Done."), **_problems(*refusals)},
     )
+    return described
 
 
 def _problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:

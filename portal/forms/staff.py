@@ -31,7 +31,9 @@ def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
 
 class NewCustomerForm(forms.Form):
     name = forms.CharField(max_length=200, label="Name")
-    email = forms.EmailField(max_length=254, label="E-mail", help_text="For statements. Inviting people is a later step.")
+    email = forms.EmailField(
+        max_length=254, label="E-mail", help_text="For statements. Inviting people is a later step."
+    )
     external_ref = forms.CharField(
         max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
     )
@@ -119,7 +121,9 @@ class TermsForm(forms.Form):
         given: dict[str, Any] = self.cleaned_data
         basis, borne_by = given.get("basis"), given.get("pool_fee_borne_by")
         if basis == Basis.NET and borne_by not in ("", None, FeeBearer.SHARED):
-            self.add_error("pool_fee_borne_by", "With a net basis the fee is off the top for both: choose nothing here.")
+            self.add_error(
+                "pool_fee_borne_by", "With a net basis the fee is off the top for both: choose nothing here."
+            )
         if basis == Basis.GROSS and borne_by == "":
             self.add_error("pool_fee_borne_by", "With a gross basis, say who bears the pool's fee.")
         return given
@@ -167,7 +171,7 @@ class PasteKeyForm(forms.Form):
     label = forms.CharField(
         max_length=LONGEST_LABEL,
         label="WhiteBIT user",
-        help_text="A name of yours for the WhiteBIT user of this key. A new key under a known name replaces the old one.",
+        help_text="Your name for the WhiteBIT user of this key. A new key under a known name replaces the old one.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     # No upper limit on the length: what is too long is refused by a sentence that says so.
@@ -214,8 +218,12 @@ class RewardFilter(forms.Form):
         label="Customer",
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, reference or account"}),
     )
-    date_from = forms.DateField(required=False, label="From", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    date_to = forms.DateField(required=False, label="To", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    date_from = forms.DateField(
+        required=False, label="From", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
+    date_to = forms.DateField(
+        required=False, label="To", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
     status = forms.ChoiceField(
         required=False,
         label="Status",

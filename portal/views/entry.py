@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.models import EmailAddress
 from allauth.account.utils import perform_login
 from django.contrib.auth.decorators import login_not_required
@@ -101,6 +102,8 @@ def _invite_new(request: HttpRequest, secret: str, found: Invitation) -> HttpRes
     except InvitationGone:
         transaction.set_rollback(True)  # another tab was faster: no account without a membership
         return render(request, "account/invitation_gone.html", status=404)
+    # They have just typed the password: without this record allauth would ask for it again before the second factor.
+    record_authentication(request, user, "password", reauthenticated=True)
     response: HttpResponse = perform_login(request, user, redirect_url="/")
     request.session[MEMBERSHIP] = membership.code
     return response

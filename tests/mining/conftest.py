@@ -18,7 +18,7 @@ def whitepool(whitepool_process: Sandbox, settings: Any, worker_keys: None, tran
     """The two users of the world `tests`, quiet and new, as the pool that this process speaks to."""
     whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
     settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
-    settings.POOL_RETRY_BUDGET_SECONDS = 3.0
+    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
     return whitepool_process
 
 

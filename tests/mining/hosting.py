@@ -115,6 +115,11 @@ class Hosting:
             for record in self.pool.rewards(self.login)
         )
 
+    def truth_days(self) -> list[str]:
+        """The dates of the true rewards, oldest first."""
+        seconds = sorted({record["date"] for record in self.pool.rewards(self.login)})
+        return [datetime.fromtimestamp(second, UTC).date().isoformat() for second in seconds]
+
 
 def set_up(pool: Sandbox, *, slug: str, login: str, label: str = "main") -> Hosting:
     access = onboarding.create_provider(slug=slug, name=f"{slug} hosting", now=timezone.now())

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from customers.models import AuditEntry, Customer
-from mining import accounts
+from mining import accounts, intents
 from mining.errors import Refused
 from mining.models import MiningAccount, PoolIntent, SyncRun
 from tests.mining.hosting import DAY, Hosting, set_up, writes, written_between
@@ -34,7 +34,7 @@ def settle(hosting: Hosting, customer: Customer, *, later: timedelta = timedelta
     """What the worker does with the customer's newest intent."""
     with hosting.context():
         intent = PoolIntent.objects.filter(customer=customer).latest("pk")
-    accounts.settle_intent(hosting.provider.pk, intent.pk, now=timezone.now() + later)
+    intents.settle_intent(hosting.provider.pk, intent.pk, now=timezone.now() + later)
     with hosting.context():
         return PoolIntent.objects.get(pk=intent.pk)
 
@@ -148,11 +148,11 @@ def test_a_call_lost_on_its_way_is_made_again_only_after_looking(north: Hosting)
     customer = onboard(north, "alder_1")
 
     lost = settle(north, customer)
-    too_soon = settle(north, customer, later=timedelta(seconds=30))
+    too_soon = settle(north, customer, later=timedelta(seconds=90))
     assert (lost.state, too_soon.state, too_soon.attempts) == (IntentState.CALLED, IntentState.CALLED, 1)
     assert "answer was lost" in too_soon.problem
 
-    done = settle(north, customer, later=timedelta(seconds=90))
+    done = settle(north, customer, later=timedelta(seconds=150))
     assert (done.state, done.attempts) == (IntentState.DONE, 2)
     assert names_at_pool(north).count("alder_1") == 1
 
@@ -160,7 +160,7 @@ def test_a_call_lost_on_its_way_is_made_again_only_after_looking(north: Hosting)
 def test_what_is_never_answered_needs_a_person(north: Hosting) -> None:
     north.pool.fault("reset", endpoint="accounts/create", phase="before")
     customer = onboard(north, "alder_1")
-    for minute in range(0, 10, 2):
+    for minute in range(0, 15, 3):
         intent = settle(north, customer, later=timedelta(minutes=minute))
 
     assert (intent.state, intent.attempts) == (IntentState.UNKNOWN, 3)

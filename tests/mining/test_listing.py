@@ -1,9 +1,10 @@
-"""Lists that move while they are read: nothing is lost, nothing invented. The large world: 1,000 accounts on one date."""
+"""Lists that move while they are read: nothing is lost, nothing invented. 250 accounts on one date, three dates."""
 
 from __future__ import annotations
 
 import pytest
 
+from mining import listing
 from mining.models import SyncRun
 from tests.mining.hosting import AFTERNOON, DAY, Hosting, set_up, writes, written_between
 from tests.sandbox import Sandbox
@@ -11,9 +12,11 @@ from tests.sandbox import Sandbox
 
 @pytest.fixture
 def colossus(whitepool: Sandbox) -> Hosting:
-    """1,000 accounts with two days of rewards, all of a day on one moment."""
-    whitepool.reset(world="large", now=AFTERNOON, history_days=2)
-    hosting = set_up(whitepool, slug="colossus", login="colossus")
+    whitepool.reset(world="unmined", now=AFTERNOON)
+    for number in range(250):
+        whitepool.edit("add_account", login="quiet", account=f"rack_{number}", mines=True)
+    whitepool.clock(advance_seconds=4 * DAY)
+    hosting = set_up(whitepool, slug="colossus", login="quiet")
     hosting.sync("accounts")
     return hosting
 
@@ -91,11 +94,34 @@ def test_a_page_that_hides_a_record_for_ever_marks_none_as_missing_wrongly(colos
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_more_records_than_offsets_reach_are_read_by_windows(whitepool: Sandbox, exclusive: bool) -> None:
+def test_what_offsets_cannot_reach_is_read_by_windows(
+    colossus: Hosting, monkeypatch: pytest.MonkeyPatch, exclusive: bool
+) -> None:
+    monkeypatch.setattr(listing, "LARGEST_OFFSET", 280)  # as if the pool's were: one date fits, the next is cut
+    colossus.pool.edit("add_twin", login="quiet", account="rack_7", date=colossus.truth_days()[1], identical=False)
+    if exclusive:
+        colossus.pool.fault("to_exclusive")
+
+    run = colossus.sync()
+
+    assert (run.state, run.error) == (SyncRun.State.OK, "")
+    assert colossus.told() == colossus.truth()
+
+
+def test_a_date_with_more_records_than_offsets_reach_is_read_account_by_account(
+    colossus: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LARGEST_OFFSET", 100)
+
+    run = colossus.sync()
+
+    assert run.state == SyncRun.State.OK
+    assert colossus.told() == colossus.truth()
+
+
+def test_more_than_ten_thousand_records_are_read(whitepool: Sandbox) -> None:
     whitepool.reset(world="large", now=AFTERNOON, history_days=11)
     hosting = set_up(whitepool, slug="colossus", login="colossus")
-    if exclusive:
-        whitepool.fault("to_exclusive")
 
     run = hosting.sync()
 

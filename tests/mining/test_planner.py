@@ -36,9 +36,7 @@ def open_subjects(hosting: Hosting) -> list[str]:
         return sorted(SyncRun.objects.filter(state__in=SyncRun.OPEN).values_list("subject", flat=True))
 
 
-def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(
-    north: Hosting, hinted: list[Hint]
-) -> None:
+def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(north: Hosting, hinted: list[Hint]) -> None:
     plan(north, timezone.now())
     assert open_subjects(north) == ["accounts", "rewards"]
     assert [task for task, _ in hinted] == ["run_sync", "run_sync"]
@@ -102,9 +100,7 @@ def test_a_lost_run_is_given_up_and_due_again(north: Hosting, hinted: list[Hint]
         assert SyncRun.objects.filter(subject="rewards", state="failed").count() == 1
 
 
-def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(
-    north: Hosting, hinted: list[Hint]
-) -> None:
+def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(north: Hosting, hinted: list[Hint]) -> None:
     north.sync_all()
     now = timezone.now()
     with tenancy.access_context(north.access):
@@ -159,7 +155,11 @@ def test_asking_twice_opens_one_run(north: Hosting, hinted: list[Hint]) -> None:
 
 
 def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
-    for state, sentence in (("refused", "refused the key of 'main'"), ("checking", "wait a minute"), ("retired", "paste one")):
+    for state, sentence in (
+        ("refused", "refused the key of 'main'"),
+        ("checking", "wait a minute"),
+        ("retired", "paste one"),
+    ):
         with north.context():
             Credential.objects.update(state=state)
         with pytest.raises(Refused, match=sentence), tenancy.access_context(north.access):

@@ -122,7 +122,12 @@ def test_a_twin_that_is_paid_later_stays_one_twin(north: Hosting) -> None:
     north.sync()
     for ordinal in (twin["ordinal"], 1):  # one after the other becomes successful
         north.pool.edit(
-            "set_reward", login="alpha", account="north", date="2026-10-19", ordinal=ordinal, set={"status": "successful"}
+            "set_reward",
+            login="alpha",
+            account="north",
+            date="2026-10-19",
+            ordinal=ordinal,
+            set={"status": "successful"},
         )
         north.sync()
 

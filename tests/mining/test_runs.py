@@ -31,8 +31,8 @@ SMALL_BATCHES = """
 import django
 django.setup()
 from django.utils import timezone
-from mining import rewards, sync
-rewards.BATCH_RECORDS = 1
+from mining import reward_rows, sync
+reward_rows.BATCH_RECORDS = 1
 sync.sync_provider({provider}, only="rewards", now=timezone.now())
 """
 
@@ -175,7 +175,18 @@ def test_a_real_worker_does_a_queued_run(north: Hosting) -> None:
     with redis.Redis.from_url(settings.REDIS_URL) as broker:
         broker.delete("celery")  # hints of other tests, for databases that are gone
     worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "portal", "worker", "-P", "solo", "--without-gossip", "--without-mingle"],
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "portal",
+            "worker",
+            "-P",
+            "solo",
+            "--without-gossip",
+            "--without-mingle",
+        ],
         cwd=ROOT,
         env=environment(north.pool),
         stdout=subprocess.DEVNULL,

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing.models import Document
-from customers import tenancy
+from customers import onboarding, tenancy
+from customers.models import Customer, Invitation, MemberKind, Role
+from mining.models import PoolIntent
 from portal.access import STAFF_ACTS
-from tests.world import Tenant, draft_document
+from tests.world import NOW, Tenant, draft_document
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,48 @@ def document(tenant: Tenant) -> dict[str, str]:
     return {"code": found.code}
 
 
+def intent(tenant: Tenant) -> dict[str, str]:
+    client = tenant.clients[0]
+    with tenancy.access_context(tenant.system):
+        found, _ = PoolIntent.objects.get_or_create(
+            provider=tenant.provider,
+            customer=client.customer,
+            kind=PoolIntent.Kind.CREATE_ACCOUNT,
+            defaults={"label": "main", "account_name": "wanted", "state": PoolIntent.State.UNKNOWN, "created_at": NOW},
+        )
+    return {"code": found.code}
+
+
+def staff_invitation(tenant: Tenant) -> dict[str, str]:
+    return {"code": _invitation(tenant, MemberKind.STAFF, None)}
+
+
+def customer_invitation(tenant: Tenant) -> dict[str, str]:
+    invited_to = tenant.clients[0].customer
+    return {"code": invited_to.code, "invitation": _invitation(tenant, MemberKind.CUSTOMER, invited_to)}
+
+
+def _invitation(tenant: Tenant, kind: MemberKind, invited_to: Customer | None) -> str:
+    with tenancy.access_context(tenant.system):
+        found = Invitation.objects.filter(kind=kind, customer=invited_to).first()
+        return (
+            found
+            or onboarding.invite(
+                tenant.system, email="guest@x.example", kind=kind, role=Role.OWNER, customer=invited_to, now=NOW
+            ).invitation
+        ).code
+
+
+def customer_member(tenant: Tenant) -> dict[str, str]:
+    # Of the second customer: the first one's people are asked for the page themselves.
+    client = tenant.clients[1]
+    return {"code": client.customer.code, "member": client.viewer.membership.code}
+
+
+def only_owner(tenant: Tenant) -> dict[str, str]:
+    return {"code": tenant.owner.membership.code}
+
+
 def run(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.run.code}
 
@@ -57,6 +101,40 @@ ROUTES: dict[str, Row] = {
     "": Row("signed_in", answers=(302,)),
     "choose/": Row("signed_in"),
     "invite/<str:secret>/": Row("open", lambda _: {"secret": "guess"}, answers=(404,)),
+    # Staff. Buttons answer 302 with a message; a form that is sent empty comes back with its errors.
+    "staff/": Row("staff:read"),
+    "staff/customers/": Row("staff:read"),
+    "staff/customers/new/": Row("staff:onboard"),
+    "staff/customers/<str:code>/": Row("staff:read", customer),
+    "staff/customers/<str:code>/account/": Row("staff:onboard", customer),
+    "staff/customers/<str:code>/invite/": Row("staff:onboard", customer),
+    "staff/customers/<str:code>/invitations/<str:invitation>/revoke/": Row(
+        "staff:onboard", customer_invitation, "post", (302,)
+    ),
+    "staff/customers/<str:code>/people/<str:member>/end/": Row("staff:onboard", customer_member, "post", (302,)),
+    "staff/intents/<str:code>/decide/": Row("staff:onboard", intent, "post", (302,)),
+    "staff/contracts/": Row("staff:read"),
+    "staff/contracts/new/": Row("staff:contracts"),
+    "staff/contracts/<str:code>/": Row("staff:read", contract),
+    "staff/contracts/<str:code>/versions/": Row("staff:contracts", contract, "post"),
+    "staff/rewards/": Row("staff:read"),
+    "staff/documents/": Row("staff:read"),
+    "staff/documents/close/": Row("staff:issue", method="post", answers=(302,)),
+    "staff/documents/issue/": Row("staff:issue", answers=(302,)),  # nothing chosen: back to the list
+    "staff/documents/<str:code>/": Row("staff:read", document),
+    "staff/documents/<str:code>/discard/": Row("staff:issue", document, "post", (302,)),
+    "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
+    "staff/documents/<str:code>/csv/": Row("staff:read", document),
+    "staff/sync/": Row("staff:read"),
+    "staff/sync/now/": Row("staff:sync", method="post", answers=(302,)),
+    "staff/keys/": Row("staff:read"),
+    "staff/keys/paste/": Row("staff:keys", method="post"),
+    "staff/keys/<str:code>/verify/": Row("staff:keys", credential, "post", (302,)),
+    "staff/team/": Row("staff:read"),
+    "staff/team/invite/": Row("staff:team", method="post"),
+    "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,)),
+    "staff/team/<str:code>/role/": Row("staff:team", only_owner, "post", (302,)),
+    "staff/team/<str:code>/end/": Row("staff:team", only_owner, "post", (302,)),
 }
 
 # allauth's pages are the same for everybody who is signed in, and show nothing of a tenant; the API has its own matrix.

@@ -134,7 +134,7 @@ def test_an_answer_of_500_rolls_the_whole_request_back(world: World, monkeypatch
         Customer.objects.create(provider=world.north.provider, name="half", email="h@h.example", created_at=NOW)
         raise RuntimeError("probe")
 
-    monkeypatch.setattr("portal.views.staff.sync.request_sync", fail)
+    monkeypatch.setattr("portal.views.staff.sync.planner.request_sync", fail)
     browser = world.north.owner.browser()
     browser.raise_request_exception = False
     assert browser.post(reverse("staff:sync_now"), world.north.owner.form()).status_code == 500

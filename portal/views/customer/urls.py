@@ -1,4 +1,15 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from portal.views.customer import account, overview, rewards, statements
 
 app_name = "customer"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("overview/", overview.overview, name="overview"),
+    path("rewards/", rewards.rewards, name="rewards"),
+    path("rewards/csv/", rewards.rewards_csv, name="rewards_csv"),
+    path("statements/", statements.statements, name="statements"),
+    path("statements/<str:code>/", statements.statement, name="statement"),
+    path("statements/<str:code>/pdf/", statements.statement_pdf, name="statement_pdf"),
+    path("statements/<str:code>/csv/", statements.statement_csv, name="statement_csv"),
+    path("me/", account.account, name="account"),
+]

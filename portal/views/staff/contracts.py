@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.contrib import messages
 from django.db.models.functions import Lower
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -21,6 +22,7 @@ from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
 from portal.views.staff.answers import accepted
 from portal.views.staff.paging import keyset
+from portal.views.staff.rows import the
 from portal.views.staff.search import customers_found
 
 
@@ -40,7 +42,7 @@ class Terms:
         return terms_in_words(component.share_ppm, component.basis, component.pool_fee_borne_by)
 
 
-def terms_by_contract(access: Access, contracts: list[Contract], *, now: datetime) -> dict[int, list[Terms]]:
+def terms_by_contract(access: Access, contracts: Sequence[Contract], *, now: datetime) -> dict[int, list[Terms]]:
     """Each contract's versions, newest first. One query."""
     components = (
         ContractComponent.objects.visible_to(access)
@@ -76,7 +78,9 @@ def contracts(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
     form = CustomerFilter(request.GET or None)
     words = form.cleaned_data["q"] if form.is_valid() else ""
-    everything = Contract.objects.visible_to(access).select_related("customer").annotate(by_name=Lower("customer__name"))
+    everything = (
+        Contract.objects.visible_to(access).select_related("customer").annotate(by_name=Lower("customer__name"))
+    )
     chosen = everything.filter(customer__in=customers_found(access, words)) if words else everything
     page = keyset(chosen, request.GET.get("after"), order=("by_name", "pk"))
     terms = terms_by_contract(access, page.rows, now=now)
@@ -152,7 +156,7 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
 
 
 def _contract(request: AccessRequest, code: str) -> Contract:
-    return get_object_or_404(Contract.objects.visible_to(request.access).select_related("customer"), code=code)
+    return the(Contract.objects.visible_to(request.access).select_related("customer"), code)
 
 
 def _contract_page(request: AccessRequest, found: Contract, form: TermsForm) -> HttpResponse:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -21,16 +23,19 @@ from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
 from mining import accounts
 from mining import queries as mining
+from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, Reward
 from mining.queries import CurrentHashrate, Workers
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, NewCustomerForm
 from portal.invitations import send_invitation
+from portal.templatetags.units import hashrate_unit
 from portal.views.staff.answers import accepted, do
 from portal.views.staff.charts import hashrate_chart
 from portal.views.staff.contracts import terms_of
 from portal.views.staff.overview import read_at
 from portal.views.staff.paging import keyset
+from portal.views.staff.rows import the
 from portal.views.staff.search import customers_found
 
 FEW = 7  # rewards and documents on a customer's page; the lists have the rest
@@ -57,8 +62,12 @@ def customers(request: AccessRequest) -> HttpResponse:
     form = CustomerFilter(request.GET or None)
     words = form.cleaned_data["q"] if form.is_valid() else ""
     everybody = Customer.objects.visible_to(access)
-    page = keyset(customers_found(access, words).annotate(by_name=Lower("name")), request.GET.get("after"), order=("by_name", "pk"))
-    context = {
+    page = keyset(
+        customers_found(access, words).annotate(by_name=Lower("name")),
+        request.GET.get("after"),
+        order=("by_name", "pk"),
+    )
+    context: dict[str, Any] = {
         "rows": _rows(access, page.rows, now=now),
         "after": page.after,
         "shown": page.shown,
@@ -70,10 +79,16 @@ def customers(request: AccessRequest) -> HttpResponse:
         "month": now.date(),
         "read_at": read_at(access, now=now),
     }
+    context["unit"] = hashrate_unit(_largest(context["rows"]))
     return render(request, "staff/customers.html", context)
 
 
-def _rows(access: Access, page: list[Customer], *, now: datetime) -> list[Row]:
+def _largest(rows: list[Row]) -> Decimal | None:
+    """One unit for the column."""
+    return max((row.hashrate.hashrate_ths for row in rows if row.hashrate.hashrate_ths is not None), default=None)
+
+
+def _rows(access: Access, page: Sequence[Customer], *, now: datetime) -> list[Row]:
     found = MiningAccount.objects.visible_to(access).filter(customer__in=page)
     accounts_of = {account.customer_id: account for account in found}
     hashrates = mining.current_hashrates(access, accounts_of.values(), now=now)
@@ -116,7 +131,7 @@ def customer(request: AccessRequest, code: str) -> HttpResponse:
 
 
 def _customer(request: AccessRequest, code: str) -> Customer:
-    return get_object_or_404(Customer.objects.visible_to(request.access), code=code)
+    return the(Customer.objects.visible_to(request.access), code)
 
 
 def _account_part(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
@@ -146,7 +161,10 @@ def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
         "terms": terms_of(access, contract, now=now) if contract else None,
         "documents": list(documents.order_by("-pk")[:FEW]),
         "people": list(
-            _of(Membership.objects.visible_to(access), found).filter(is_active=True).select_related("user").order_by("pk")
+            _of(Membership.objects.visible_to(access), found)
+            .filter(is_active=True)
+            .select_related("user")
+            .order_by("pk")
         ),
         "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
         **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
@@ -237,12 +255,12 @@ def _asked_for(request: AccessRequest) -> dict[str, str]:
 def intent_decide(request: AccessRequest, code: str) -> HttpResponse:
     """A person looked at the pool for an account whose creation got no answer."""
     intents = PoolIntent.objects.visible_to(request.access).select_related("customer")
-    intent = get_object_or_404(intents, code=code)
+    intent = the(intents, code)
     answer = request.POST.get("ours")
 
     def decide() -> str:
         if answer not in ("yes", "no"):
-            raise accounts.Refused("Say whether the account is at the pool: yes or no.")
+            raise Refused("Say whether the account is at the pool: yes or no.")
         accounts.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
         return "It is being taken over." if answer == "yes" else "It is settled. Give the customer another account."
 
@@ -271,7 +289,9 @@ def customer_invite(request: AccessRequest, code: str) -> HttpResponse:
         send_invitation(invited, customer_name=found.name)
 
     if request.method == "POST" and accepted(form, invite):
-        messages.success(request, f"The invitation to {form.cleaned_data['email']} is on its way. The link works for 7 days.")
+        messages.success(
+            request, f"The invitation to {form.cleaned_data['email']} is on its way. The link works for 7 days."
+        )
         return redirect("staff:customer", found.code)
     return render(request, "staff/customer_invite.html", {"form": form, "customer": found})
 
@@ -285,7 +305,7 @@ def _first_owner(access: Access, found: Customer) -> dict[str, str]:
 @require_POST
 def customer_invitation_revoke(request: AccessRequest, code: str, invitation: str) -> HttpResponse:
     found = _customer(request, code)
-    sent = get_object_or_404(Invitation.objects.visible_to(request.access), customer=found, code=invitation)
+    sent = the(Invitation.objects.visible_to(request.access), invitation, customer=found)
 
     def revoke() -> str:
         members.revoke_invitation(request.access, sent, now=timezone.now())
@@ -299,12 +319,10 @@ def customer_invitation_revoke(request: AccessRequest, code: str, invitation: st
 def customer_member_end(request: AccessRequest, code: str, member: str) -> HttpResponse:
     found = _customer(request, code)
     people = Membership.objects.visible_to(request.access).select_related("user")
-    membership = get_object_or_404(people, customer=found, code=member)
+    membership = the(people, member, customer=found)
 
     def end() -> str:
         members.end_membership(request.access, membership, now=timezone.now())
         return f"{membership.user.email} sees nothing of {found.name} any more."
 
     return do(request, end, "staff:customer", found.code)
-
-

@@ -66,7 +66,9 @@ def _readings(access: Access) -> Iterator[Need]:
         if run.subject == "key" or run.state not in (SyncRun.State.FAILED, SyncRun.State.PARTIAL):
             continue
         failed = run.state == SyncRun.State.FAILED
-        title = f"Reading {run.get_subject_display().lower()} of {run.label} {'failed' if failed else 'is not complete'}"
+        title = (
+            f"Reading {run.get_subject_display().lower()} of {run.label} {'failed' if failed else 'is not complete'}"
+        )
         text = run.error or f"{run.quarantined} records were put aside."
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
 
@@ -74,11 +76,15 @@ def _readings(access: Access) -> Iterator[Need]:
 def _accounts(access: Access) -> Iterator[Need]:
     strays = mining.unknown_accounts(access)
     if strays:
-        title = f"{_counted(len(strays), 'account')} at the pool {_has(len(strays), 'belongs', 'belong')} to no customer"
+        title = (
+            f"{_counted(len(strays), 'account')} at the pool {_has(len(strays), 'belongs', 'belong')} to no customer"
+        )
         text = f"{_listed([account.name for account in strays])}. The rewards are kept until you say whose they are."
         yield Need("is-low", "Account", title, text, _url("customer_new"), "Take over", "onboard")
-    lost = MiningAccount.objects.visible_to(access).exclude(customer=None).filter(
-        state__in=[MiningAccount.State.UNKNOWN, MiningAccount.State.DISABLED]
+    lost = (
+        MiningAccount.objects.visible_to(access)
+        .exclude(customer=None)
+        .filter(state__in=[MiningAccount.State.UNKNOWN, MiningAccount.State.DISABLED])
     )
     for account in lost.select_related("customer").order_by("name"):
         name = account.customer.name if account.customer else ""
@@ -90,9 +96,7 @@ def _accounts(access: Access) -> Iterator[Need]:
 
 def _intents(access: Access) -> Iterator[Need]:
     has_account = MiningAccount.objects.visible_to(access).filter(customer=OuterRef("customer"))
-    newest = (
-        PoolIntent.objects.visible_to(access).order_by("customer", "-pk").distinct("customer").values("pk")
-    )
+    newest = PoolIntent.objects.visible_to(access).order_by("customer", "-pk").distinct("customer").values("pk")
     for intent in (
         PoolIntent.objects.visible_to(access)
         .filter(pk__in=newest, state__in=[PoolIntent.State.UNKNOWN, PoolIntent.State.FAILED])
@@ -120,7 +124,9 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
         text = "Missing is not canceled: nothing is taken back, and nothing new is billed for them."
         yield Need("is-low", "Rewards", title, text, _url("rewards"), "Rewards")
     if unsure.unknown:
-        title = f"{_counted(unsure.unknown, 'reward')} {_has(unsure.unknown, 'has', 'have')} a status that we do not know"
+        title = (
+            f"{_counted(unsure.unknown, 'reward')} {_has(unsure.unknown, 'has', 'have')} a status that we do not know"
+        )
         text = "They are kept as the pool told them, and are not billed."
         yield Need("is-low", "Rewards", title, text, f"{_url('rewards')}?{urlencode({'status': 'unknown'})}", "Rewards")
 
@@ -140,7 +146,9 @@ def _money(access: Access, now: datetime) -> Iterator[Need]:
     last_month = billing.month_before(now.date())
     if billing.month_waits(access, month=last_month, now=now):
         text = "The month has ended and its documents have not been worked out."
-        yield Need("is-info", "Close", f"{last_month:%B %Y} is not closed", text, _url("documents"), "Close it", "issue")
+        yield Need(
+            "is-info", "Close", f"{last_month:%B %Y} is not closed", text, _url("documents"), "Close it", "issue"
+        )
     drafts = billing.drafts_open(access).count
     if drafts:
         title = f"{_counted(drafts, 'draft')} {_has(drafts, 'waits', 'wait')} to be issued"

@@ -35,6 +35,8 @@ def keyset(rows: QuerySet[Row], after: str | None, *, order: tuple[str, ...], si
 
 def _place(rows: QuerySet[Row], code: str, order: tuple[str, ...]) -> tuple[Any, ...]:
     # Among the rows of the list itself: another's code, or a made-up one, is no place in it.
+    if "\x00" in code:
+        raise Http404
     place = rows.filter(code=code).values_list(*(name.removeprefix("-") for name in order)).first()
     if place is None:
         raise Http404
@@ -43,7 +45,10 @@ def _place(rows: QuerySet[Row], code: str, order: tuple[str, ...]) -> tuple[Any,
 
 def _beyond(order: tuple[str, ...], place: Iterable[Any]) -> Q:
     """(a, b) after (x, y): a beyond x, or a = x and b beyond y. The first field once more by itself, for its index."""
-    steps = [(name.removeprefix("-"), "lt" if name.startswith("-") else "gt", value) for name, value in zip(order, place, strict=True)]
+    steps = [
+        (name.removeprefix("-"), "lt" if name.startswith("-") else "gt", value)
+        for name, value in zip(order, place, strict=True)
+    ]
     beyond = Q()
     for number, (name, side, value) in enumerate(steps):
         same = Q(**{earlier: known for earlier, _, known in steps[:number]})

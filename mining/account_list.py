@@ -1,0 +1,35 @@
+"""The pool's list of accounts, read to its end. No database here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mining.pool.client import LARGEST_OFFSET, PoolClient
+from mining.pool.types import PoolAccount
+
+# The pool's documented page. It documents no limit, so a page this long may be all it gives at once.
+DEFAULT_PAGE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class AccountList:
+    accounts: tuple[PoolAccount, ...]
+    whole: bool  # False: the pool repeated itself instead of ending, so there may be more
+
+
+def list_accounts(pool: PoolClient, *, alive: Callable[[], None]) -> AccountList:
+    """All accounts of the key's user. Ends on a short or empty page, or on one that brings nothing new."""
+    found: dict[str, PoolAccount] = {}
+    offset = 0
+    while offset <= LARGEST_OFFSET:
+        alive()
+        page = pool.accounts_page(offset=offset)
+        new = {account.name: account for account in page if account.name not in found}
+        found |= new
+        if len(page) < DEFAULT_PAGE:
+            return AccountList(tuple(found.values()), whole=True)
+        if not new:
+            break
+        offset += len(page)
+    return AccountList(tuple(found.values()), whole=False)

@@ -1,0 +1,334 @@
+"""What is owed: contracts with their dated terms; documents with their lines, PDF and evidence."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import contracts, evidence
+from billing.components import WHOLE_PPM
+from billing.errors import TermsRefused
+from billing.models import (
+    Basis,
+    Contract,
+    ContractComponent,
+    ContractVersion,
+    Document,
+    DocumentFile,
+    DocumentLine,
+    DocumentStatus,
+    DocumentType,
+    FeeBearer,
+)
+from billing.models.documents import LineComponent, LineKind, LineReason
+from billing.settlement import month_of
+from customers import tenancy
+from customers.models import Customer
+from customers.tenancy import Access
+from portal.api.base import ListView, ResourceView, wrong
+from portal.api.fields import Code, Day, InputSerializer, Month, WholeNumber
+from portal.api.paging import PageSerializer
+from portal.api.problems import Conflict
+from portal.api.schema import list_operation, operation
+
+ONE_DAY = timedelta(days=1)
+SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
+BASIS_HELP = "What is shared: net, after the pool's fee, or gross, before it."
+FEE_HELP = "Who bears the pool's fee on a gross basis; on a net basis it is shared."
+
+# --- Contracts
+
+
+class ComponentSerializer(serializers.Serializer[ContractComponent]):
+    kind = serializers.ChoiceField(choices=ContractComponent.Kind.choices)
+    share_ppm = serializers.IntegerField(help_text=SHARE_HELP)
+    basis = serializers.ChoiceField(choices=Basis.choices, help_text=BASIS_HELP)
+    pool_fee_borne_by = serializers.ChoiceField(choices=FeeBearer.choices, help_text=FEE_HELP)
+
+
+class VersionSerializer(serializers.Serializer[ContractVersion]):
+    valid_from = serializers.DateField(source="valid.lower", help_text="The first day (UTC).")
+    valid_to = serializers.SerializerMethodField(help_text="The last day (UTC), inclusive; null: until further notice.")
+    settle_in = serializers.ChoiceField(choices=["btc"])
+    components = ComponentSerializer(many=True)
+
+    def get_valid_to(self, version: ContractVersion) -> date | None:
+        return None if version.valid.upper is None else version.valid.upper - ONE_DAY
+
+
+class ContractSerializer(serializers.Serializer[Contract]):
+    id = serializers.CharField(source="code")
+    customer = serializers.CharField(source="customer.code")
+    versions = VersionSerializer(many=True, help_text="The oldest first; their days never overlap.")
+
+
+class NewComponentSerializer(InputSerializer):
+    kind = serializers.ChoiceField(
+        choices=ContractComponent.Kind.choices,
+        error_messages={"invalid_choice": 'Components of kind "{input}" are not built yet. Use "revenue_share".'},
+    )
+    share_ppm = WholeNumber(min_value=0, max_value=WHOLE_PPM, help_text=SHARE_HELP)
+    basis = serializers.ChoiceField(choices=Basis.choices, help_text=BASIS_HELP)
+    pool_fee_borne_by = serializers.ChoiceField(choices=FeeBearer.choices, required=False, help_text=FEE_HELP)
+
+
+class NewVersionSerializer(InputSerializer):
+    valid_from = Day(help_text="The first day (UTC) of these terms.")
+    settle_in = serializers.ChoiceField(
+        choices=["btc"],
+        error_messages={"invalid_choice": 'Settling in "{input}" is not built yet. Use "btc".'},
+    )
+    components = NewComponentSerializer(many=True, help_text="Exactly one, a revenue share.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        # What can not be agreed by itself is 400; what is only in the way of what stands is refused by agree(): 409.
+        try:
+            contracts.read_terms(attrs["settle_in"], attrs["components"])
+        except TermsRefused as refusal:
+            raise ValidationError({"components": [str(refusal)]}) from refusal
+        return attrs
+
+
+class NewContractSerializer(NewVersionSerializer):
+    customer = Code("cus")
+
+
+class ContractQuerySerializer(PageSerializer):
+    customer = Code("cus", required=False)
+
+
+def with_terms(access: Access) -> QuerySet[Contract]:
+    components = ContractComponent.objects.visible_to(access).order_by("position")
+    versions = ContractVersion.objects.visible_to(access).order_by("valid")
+    return (
+        Contract.objects.visible_to(access)
+        .select_related("customer")
+        .prefetch_related(
+            Prefetch("versions", queryset=versions.prefetch_related(Prefetch("components", queryset=components)))
+        )
+    )
+
+
+class ContractList(ListView):
+    resource = "contracts"
+    query = ContractQuerySerializer
+
+    @list_operation("contracts_list", "List contracts, newest first", ContractSerializer, ContractQuerySerializer)
+    def get(self, request: Request) -> Response:
+        rows = with_terms(self.access).filter(**self.filters(customer="customer__code"))
+        page, following = self.keyset(rows, anchors=Contract.objects.visible_to(self.access))
+        return self.listed(ContractSerializer, page, following)
+
+    @operation(
+        "contracts_create",
+        "Agree a contract",
+        ContractSerializer,
+        body=NewContractSerializer,
+        status=201,
+        refusals=(400, 401, 403, 409),
+        description="A customer has one contract; changed terms are a new version of it.",
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.body(NewContractSerializer)
+        customer = Customer.objects.visible_to(self.access).filter(code=asked["customer"]).first()
+        if customer is None:
+            raise wrong("customer", f"There is no customer {asked['customer']}.")
+        contract = contracts.agree(self.access, **{**asked, "customer": customer}, now=self.now)
+        made = with_terms(self.access).get(pk=contract.pk)
+        return self.one(ContractSerializer, made, status=201, at=reverse("api:contract", args=[made.code]))
+
+
+class ContractDetail(ResourceView):
+    resource = "contracts"
+
+    @operation("contracts_read", "One contract", ContractSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        return self.one(ContractSerializer, get_object_or_404(with_terms(self.access), code=id))
+
+
+class ContractVersions(ResourceView):
+    resource = "contracts"
+
+    @operation(
+        "contracts_add_version",
+        "Agree new terms from a day on",
+        ContractSerializer,
+        body=NewVersionSerializer,
+        status=201,
+        refusals=(400, 401, 403, 404, 409),
+        description="The former version ends the day before. Days that issued documents have billed keep their terms.",
+    )
+    def post(self, request: Request, id: str) -> Response:
+        contract = get_object_or_404(Contract.objects.visible_to(self.access), code=id)
+        contracts.new_version(self.access, contract, **self.body(NewVersionSerializer), now=self.now)
+        return self.one(ContractSerializer, with_terms(self.access).get(pk=contract.pk), status=201)
+
+
+# --- Documents
+
+
+class DocumentSerializer(serializers.Serializer[Document]):
+    id = serializers.CharField(source="code")
+    type = serializers.ChoiceField(choices=DocumentType.choices)
+    direction = serializers.ChoiceField(choices=["provider_owes", "customer_owes"])
+    number = serializers.CharField(allow_null=True, help_text="null: not issued.")
+    status = serializers.ChoiceField(choices=DocumentStatus.choices)
+    customer = serializers.CharField(source="customer.code")
+    period = serializers.CharField(source="month", help_text="The month, such as 2026-10.")
+    asset = serializers.CharField(help_text="What `total_sat` counts.")
+    total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
+    issued_at = serializers.DateTimeField(allow_null=True)
+    lines = serializers.SerializerMethodField(help_text="The address of its lines.")
+    pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
+    evidence = serializers.SerializerMethodField(help_text="The address of its lines as CSV, with all figures.")
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_lines(self, document: Document) -> str:
+        return self._address("api:document-lines", document)
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_pdf(self, document: Document) -> str:
+        return self._address("api:document-pdf", document)
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_evidence(self, document: Document) -> str:
+        return self._address("api:document-evidence", document)
+
+    def _address(self, name: str, document: Document) -> str:
+        request: Request = self.context["request"]
+        return request.build_absolute_uri(reverse(name, args=[document.code]))
+
+
+class DocumentQuerySerializer(PageSerializer):
+    customer = Code("cus", required=False)
+    status = serializers.ChoiceField(choices=DocumentStatus.choices, required=False)
+    period = Month(required=False, help_text="The month, such as 2026-10.")
+
+
+class CorrectedLineSerializer(serializers.Serializer[DocumentLine]):
+    document = serializers.CharField(source="document.code")
+    number = serializers.CharField(source="document.number")
+    position = serializers.IntegerField()
+
+
+class DocumentLineSerializer(serializers.Serializer[DocumentLine]):
+    position = serializers.IntegerField(help_text="1, 2 …: which line of the document.")
+    kind = serializers.ChoiceField(choices=LineKind.choices)
+    component = serializers.ChoiceField(
+        choices=LineComponent.choices,
+        help_text="pay_customer: the customer's part of what the provider holds. "
+        "bill_customer: the provider's part of what was paid to the customer.",
+    )
+    reward = serializers.CharField(source="reward.code")
+    date = serializers.DateField(source="day", help_text="The reward's day (UTC).")
+    amount_sat = serializers.IntegerField(help_text="In satoshi; + the provider owes it, − the customer owes it.")
+    provider_share_sat = serializers.IntegerField(help_text="In satoshi; a correction holds the difference.")
+    customer_share_sat = serializers.IntegerField(help_text="In satoshi; a correction holds the difference.")
+    reason = serializers.ChoiceField(
+        choices=LineReason.choices, allow_null=True, help_text="Why it is a correction; null: it is none."
+    )
+    corrects = CorrectedLineSerializer(
+        allow_null=True, help_text="The line of an issued document that billed this reward last."
+    )
+
+    def to_representation(self, line: DocumentLine) -> dict[str, Any]:
+        return {**super().to_representation(line), "reason": line.reason or None}
+
+
+def with_customer(access: Access) -> QuerySet[Document]:
+    return Document.objects.visible_to(access).select_related("customer")
+
+
+class DocumentList(ListView):
+    resource = "documents"
+    query = DocumentQuerySerializer
+
+    @list_operation("documents_list", "List documents, newest first", DocumentSerializer, DocumentQuerySerializer)
+    def get(self, request: Request) -> Response:
+        asked = self.filters(customer="customer__code", status="status")
+        if "period" in self.asked:
+            asked["period"] = month_of(self.asked["period"])
+        page, following = self.keyset(
+            with_customer(self.access).filter(**asked), anchors=Document.objects.visible_to(self.access)
+        )
+        return self.listed(DocumentSerializer, page, following)
+
+
+class DocumentDetail(ResourceView):
+    resource = "documents"
+
+    @operation("documents_read", "One document", DocumentSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        return self.one(DocumentSerializer, get_object_or_404(with_customer(self.access), code=id))
+
+
+class DocumentLines(ListView):
+    resource = "documents"
+
+    @list_operation(
+        "documents_lines", "List a document's lines, in their order", DocumentLineSerializer, PageSerializer
+    )
+    def get(self, request: Request, id: str) -> Response:
+        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
+        lines = DocumentLine.objects.visible_to(self.access).filter(document=document)
+        page, following = self.keyset(
+            lines.select_related("reward", "corrects__document"), anchors=lines, order=("position",), name="position"
+        )
+        return self.listed(DocumentLineSerializer, page, following)
+
+
+class DocumentPdf(ResourceView):
+    resource = "documents"
+
+    @operation(
+        "documents_pdf",
+        "A document as PDF",
+        OpenApiTypes.BINARY,
+        status=(200, "application/pdf"),
+        refusals=(400, 401, 403, 404, 409),
+        description="Made once after issue, then always the same bytes. 409 while it is being made, and for drafts.",
+    )
+    def get(self, request: Request, id: str) -> HttpResponse:
+        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
+        if document.status != DocumentStatus.ISSUED:
+            raise Conflict("This document is not issued, so it has no PDF.")
+        file = DocumentFile.objects.visible_to(self.access).filter(document=document).first()
+        if file is None:
+            raise Conflict("The PDF is being made. Try again in a minute.")
+        return HttpResponse(
+            bytes(file.content), content_type="application/pdf", headers=_attachment(f"{document.number}.pdf")
+        )
+
+
+class DocumentEvidence(ResourceView):
+    resource = "documents"
+
+    @operation(
+        "documents_evidence",
+        "A document's lines as CSV, with all figures they are computed from",
+        OpenApiTypes.STR,
+        status=(200, "text/csv"),
+    )
+    def get(self, request: Request, id: str) -> StreamingHttpResponse:
+        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
+        return StreamingHttpResponse(
+            tenancy.stream(self.access, lambda: evidence.csv_rows(document)),
+            content_type="text/csv; charset=utf-8",
+            headers=_attachment(f"{document.number or document.code}.csv"),
+        )
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": str(content_disposition_header(True, name))}

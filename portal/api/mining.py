@@ -1,0 +1,313 @@
+"""What the pool says: mining accounts, rewards, sync runs, and the keys that open it (never their secrets)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import shares
+from billing.shares import RewardShare
+from customers.tenancy import Access
+from mining import planner
+from mining.models import Credential, MiningAccount, Reward, SyncRun
+from mining.models.rewards import Destination, RewardStatus
+from mining.models.runs import Subject
+from portal.api.base import ListView, ResourceView
+from portal.api.customers import CustomerAccountSerializer
+from portal.api.fields import Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
+from portal.api.paging import PageSerializer
+from portal.api.schema import list_operation, operation
+
+# --- Mining accounts
+
+
+class MiningAccountSerializer(CustomerAccountSerializer):
+    customer = serializers.CharField(
+        source="customer.code", allow_null=True, help_text="null: an account that belongs to no customer yet."
+    )
+
+
+class MiningAccountQuerySerializer(PageSerializer):
+    customer = Code("cus", required=False)
+    credential = Text(required=False, max_length=64, help_text="The label of the pool key.")
+    state = serializers.ChoiceField(choices=MiningAccount.State.choices, required=False)
+    unassigned = QueryFlag(required=False, help_text="true: only accounts without a customer; false: only those with.")
+
+
+class MiningAccountList(ListView):
+    resource = "mining-accounts"
+    query = MiningAccountQuerySerializer
+
+    @list_operation(
+        "mining_accounts_list",
+        "List mining accounts, newest first",
+        MiningAccountSerializer,
+        MiningAccountQuerySerializer,
+        description="Accounts at the pool that belong to no customer yet are listed too.",
+    )
+    def get(self, request: Request) -> Response:
+        mine = MiningAccount.objects.visible_to(self.access)
+        asked = self.filters(
+            customer="customer__code", credential="label", state="state", unassigned="customer__isnull"
+        )
+        page, following = self.keyset(mine.select_related("customer").filter(**asked), anchors=mine)
+        return self.listed(MiningAccountSerializer, page, following)
+
+
+class MiningAccountDetail(ResourceView):
+    resource = "mining-accounts"
+
+    @operation("mining_accounts_read", "One mining account", MiningAccountSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        mine = MiningAccount.objects.visible_to(self.access).select_related("customer")
+        return self.one(MiningAccountSerializer, get_object_or_404(mine, code=id))
+
+
+# --- Rewards
+
+FLAGS = [
+    (shares.NO_CONTRACT, "no terms hold on its day"),
+    (shares.SHARE_CAPPED, "the customer's part came out below 0 and was set to 0"),
+    (shares.CANCELED, "the pool canceled it"),
+    (shares.UNKNOWN_STATUS, "the pool gave a status that is not known"),
+    (shares.UNKNOWN_DESTINATION, "the pool gave a destination that is not known"),
+    (shares.UNKNOWN_CURRENCY, "not in BTC"),
+    (shares.MISSING, "the pool no longer lists it"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedReward:
+    reward: Reward
+    share: RewardShare
+
+
+class RewardSerializer(serializers.Serializer[SharedReward]):
+    id = serializers.CharField(source="reward.code")
+    customer = serializers.CharField(
+        source="reward.customer.code", allow_null=True, help_text="null: its account belongs to no customer yet."
+    )
+    mining_account = serializers.CharField(source="reward.mining_account.code")
+    date = serializers.DateField(source="reward.day", help_text="The day in UTC.")
+    occurrence = serializers.IntegerField(
+        source="reward.occurrence", help_text="1, 2 …: which record of this account, moment and currency."
+    )
+    currency = serializers.CharField(source="reward.currency")
+    total_reward = serializers.CharField(
+        source="reward.total_raw", help_text="Before the pool's fee, in `currency`, as the pool wrote it."
+    )
+    pool_fee = serializers.CharField(source="reward.fee_raw", help_text="In `currency`, as the pool wrote it.")
+    net_reward = serializers.CharField(
+        source="reward.net_raw", help_text="After the pool's fee, in `currency`, as the pool wrote it."
+    )
+    fpps_rate = Exact(source="reward.fpps_rate", allow_null=True, help_text="The pool's FPPS rate of the day.")
+    hashrate_hs = Exact(source="reward.hashrate_hs", allow_null=True, help_text="Hashes per second (H/s).")
+    status = serializers.ChoiceField(
+        source="reward.status", choices=RewardStatus.choices, help_text="Only successful rewards are billed."
+    )
+    payout_destination = serializers.ChoiceField(
+        source="reward.payout_destination",
+        choices=Destination.choices,
+        help_text="main_balance: the provider holds it. external_address: it was paid to an address of the customer.",
+    )
+    payout_address = serializers.CharField(source="reward.payout_address", allow_null=True)
+    transaction_hash = serializers.CharField(source="reward.transaction_hash", allow_null=True)
+    paid_at = serializers.DateTimeField(source="reward.paid_at", allow_null=True)
+    provider_share_sat = serializers.IntegerField(
+        source="share.provider_share_sat", allow_null=True, help_text="The provider's part in satoshi; null: unknown."
+    )
+    customer_share_sat = serializers.IntegerField(
+        source="share.customer_share_sat", allow_null=True, help_text="The customer's part in satoshi; null: unknown."
+    )
+    flags = serializers.ListField(
+        source="share.flags",
+        child=serializers.ChoiceField(choices=FLAGS),
+        help_text="What is out of the ordinary; empty for most.",
+    )
+    first_seen_at = serializers.DateTimeField(source="reward.first_seen_at")
+    changed_at = serializers.DateTimeField(source="reward.changed_at", help_text="When the pool last said otherwise.")
+
+
+class RewardQuerySerializer(PageSerializer):
+    customer = Code("cus", required=False)
+    mining_account = Code("acc", required=False)
+    date_from = Day(required=False, help_text="The first day (UTC) to list.")
+    date_to = Day(required=False, help_text="The last day (UTC) to list.")
+    status = serializers.ChoiceField(choices=RewardStatus.choices, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "date_from" in attrs and "date_to" in attrs and attrs["date_from"] > attrs["date_to"]:
+            raise ValidationError({"date_from": ["This day is after date_to."]})
+        return attrs
+
+
+def with_owners(access: Access) -> QuerySet[Reward]:
+    return Reward.objects.visible_to(access).select_related("customer", "mining_account")
+
+
+def with_shares(rewards: list[Reward]) -> list[SharedReward]:
+    parts = shares.shares_of(rewards)
+    return [SharedReward(reward, parts[reward.pk]) for reward in rewards]
+
+
+class RewardList(ListView):
+    resource = "rewards"
+    query = RewardQuerySerializer
+
+    @list_operation("rewards_list", "List rewards, newest day first", RewardSerializer, RewardQuerySerializer)
+    def get(self, request: Request) -> Response:
+        asked = self.filters(
+            customer="customer__code",
+            mining_account="mining_account__code",
+            date_from="day__gte",
+            date_to="day__lte",
+            status="status",
+        )
+        page, following = self.keyset(
+            with_owners(self.access).filter(**asked),
+            anchors=Reward.objects.visible_to(self.access),
+            order=("-day", "-pk"),
+        )
+        return self.listed(RewardSerializer, with_shares(page), following)
+
+
+class RewardDetail(ResourceView):
+    resource = "rewards"
+
+    @operation("rewards_read", "One reward", RewardSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        reward = get_object_or_404(with_owners(self.access), code=id)
+        return self.one(RewardSerializer, with_shares([reward])[0])
+
+
+# --- Sync runs
+
+
+class SyncRunSerializer(serializers.Serializer[SyncRun]):
+    id = serializers.CharField(source="code")
+    credential = serializers.CharField(source="label", help_text="The label of the pool key whose login is read.")
+    mining_account = serializers.SerializerMethodField(
+        help_text="null: the run reads all accounts of the login. Runs for one account are not made yet."
+    )
+    subject = serializers.ChoiceField(choices=Subject.choices, help_text="What is read. key: a key is verified.")
+    state = serializers.ChoiceField(
+        choices=SyncRun.State.choices,
+        help_text="queued: no worker has taken it yet. partial: done, but some records could not be taken in.",
+    )
+    queued_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    calls = serializers.IntegerField(help_text="Calls made to the pool.")
+    rows_new = serializers.IntegerField()
+    rows_changed = serializers.IntegerField()
+    quarantined = serializers.IntegerField(help_text="Records put aside for a person to look at.")
+    error = OrNull(help_text="What went wrong, in a sentence; null: nothing.")
+
+    def get_mining_account(self, run: SyncRun) -> str | None:
+        return None
+
+
+class SyncRunQuerySerializer(PageSerializer):
+    credential = Text(required=False, max_length=64, help_text="The label of the pool key.")
+    subject = serializers.ChoiceField(choices=Subject.choices, required=False)
+    state = serializers.ChoiceField(choices=SyncRun.State.choices, required=False)
+
+
+class NewSyncSerializer(InputSerializer):
+    only = serializers.ChoiceField(
+        choices=[(subject.value, subject.label) for subject in planner.SUBJECTS],
+        required=False,
+        help_text="Read only this subject; left out: all.",
+    )
+
+
+class OpenRunsSerializer(serializers.Serializer[Any]):
+    data = SyncRunSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    next = serializers.URLField(allow_null=True, help_text="Always null: all runs are here.")
+
+
+class SyncRunList(ListView):
+    resource = "sync-runs"
+    query = SyncRunQuerySerializer
+
+    @list_operation("sync_runs_list", "List sync runs, newest first", SyncRunSerializer, SyncRunQuerySerializer)
+    def get(self, request: Request) -> Response:
+        mine = SyncRun.objects.visible_to(self.access)
+        asked = self.filters(credential="label", subject="subject", state="state")
+        page, following = self.keyset(mine.filter(**asked), anchors=mine)
+        return self.listed(SyncRunSerializer, page, following)
+
+    @operation(
+        "sync_runs_create",
+        "Read the pool now",
+        OpenRunsSerializer,
+        body=NewSyncSerializer,
+        status=202,
+        refusals=(400, 401, 403, 409),
+        description="Queues a run for each login and subject. A run that is open already is answered, not doubled.",
+    )
+    def post(self, request: Request) -> Response:
+        only = self.body(NewSyncSerializer).get("only")
+        runs = planner.request_sync(self.access, only=Subject(only) if only else None, now=self.now)
+        answer = self.listed(SyncRunSerializer, runs, None)
+        answer.status_code = 202
+        return answer
+
+
+class SyncRunDetail(ResourceView):
+    resource = "sync-runs"
+
+    @operation("sync_runs_read", "One sync run", SyncRunSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        return self.one(SyncRunSerializer, get_object_or_404(SyncRun.objects.visible_to(self.access), code=id))
+
+
+# --- Credentials
+
+
+class CredentialSerializer(serializers.Serializer[Credential]):
+    """A pool key as it may be shown. The key itself and its secret are sealed, and are in no answer."""
+
+    id = serializers.CharField(source="code")
+    label = serializers.CharField(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+        help_text="Names the WhiteBIT user. Keys under one label replace each other."
+    )
+    key_hint = serializers.CharField(help_text="The last characters of the API key, to tell keys apart.")
+    state = serializers.ChoiceField(
+        choices=Credential.State.choices,
+        help_text="checking: a worker has not verified it yet. refused: the pool refused it.",
+    )
+    verified_at = serializers.DateTimeField(allow_null=True)
+    last_success_at = serializers.DateTimeField(allow_null=True, help_text="To within an hour.")
+    problem = OrNull(help_text="What a person has to do; null: nothing.")
+
+
+class CredentialQuerySerializer(PageSerializer):
+    label = Text(required=False, max_length=64)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    state = serializers.ChoiceField(choices=Credential.State.choices, required=False)
+
+
+class CredentialList(ListView):
+    resource = "credentials"
+    query = CredentialQuerySerializer
+
+    @list_operation("credentials_list", "List pool keys, newest first", CredentialSerializer, CredentialQuerySerializer)
+    def get(self, request: Request) -> Response:
+        mine = Credential.objects.visible_to(self.access)
+        page, following = self.keyset(mine.filter(**self.filters(label="label", state="state")), anchors=mine)
+        return self.listed(CredentialSerializer, page, following)
+
+
+class CredentialDetail(ResourceView):
+    resource = "credentials"
+
+    @operation("credentials_read", "One pool key", CredentialSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        return self.one(CredentialSerializer, get_object_or_404(Credential.objects.visible_to(self.access), code=id))

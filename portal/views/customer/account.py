@@ -1,0 +1,40 @@
+"""Who I am here, who else is, what was agreed, and whom to ask."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing.components import terms_in_words
+from billing.queries import terms_on
+from customers.models import MemberKind, Membership
+from portal.access import AccessRequest, customer_page
+from portal.views.customer.frame import customer_of, frame_of
+from portal.views.customer.reward_rows import PAID_TO
+
+
+@customer_page()
+@require_GET
+def account(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    customer = customer_of(access)
+    frame = frame_of(access, now=now)
+    terms = terms_on(access, customer, now.date())
+    members = (
+        Membership.objects.visible_to(access)
+        .filter(kind=MemberKind.CUSTOMER, is_active=True)
+        .select_related("user")
+        .order_by("user__name", "pk")
+    )
+    context = {
+        "now": now,
+        "frame": frame,
+        "customer": customer,
+        "members": list(members),
+        "terms": terms,
+        "terms_words": terms and terms_in_words(terms.share_ppm, terms.basis, terms.pool_fee_borne_by),
+        "paid_to": frame.account and PAID_TO.get(frame.account.payout_destination or ""),
+    }
+    return render(request, "customer/account.html", context)

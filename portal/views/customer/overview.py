@@ -1,0 +1,87 @@
+"""The customer's first page: the answer, three numbers, and their proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing.queries import month_before
+from billing.shares import month_to_date
+from customers.tenancy import Access
+from mining import queries as mining
+from mining.models import MiningAccount, Reward
+from mining.queries import UNKNOWN_HASHRATE, Hour
+from portal.access import AccessRequest, customer_page
+from portal.views.customer.answer import answer
+from portal.views.customer.frame import Frame, customer_of, frame_of, freshness
+from portal.views.customer.reward_rows import reward_rows
+from portal.views.customer.statements import statements_of
+from portal.views.staff.charts import hashrate_chart
+
+FEW = 6  # the lists have the rest
+
+
+@customer_page()
+@require_GET
+def overview(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    frame = frame_of(access, now=now)
+    rewards = Reward.objects.visible_to(access).order_by("-day", "-pk")[:FEW]
+    context = {
+        "now": now,
+        "frame": frame,
+        "answer": answer(frame.account, provider_name=access.provider.name, now=now),
+        "rewards": reward_rows(list(rewards)),
+        "documents": list(statements_of(access)[:FEW]),
+        **_months(access, now),
+        **_machines(access, frame, now),
+    }
+    context["is_new"] = frame.read_at is None and not context["rewards"] and not context["documents"]
+    return render(request, "customer/overview.html", context)
+
+
+def _months(access: Access, now: datetime) -> dict[str, Any]:
+    today, customer = now.date(), customer_of(access)
+    return {
+        "month": month_to_date(access, customer, today, now),
+        "month_before": month_to_date(access, customer, month_before(today), now),
+    }
+
+
+def _machines(access: Access, frame: Frame, now: datetime) -> dict[str, Any]:
+    account = frame.account
+    if account is None or account.state == MiningAccount.State.CREATING:
+        return {"hashrate": UNKNOWN_HASHRATE, "workers": None, "hashrate_chart": hashrate_chart([])}
+    series = mining.hashrate_series(access, account, now=now)
+    workers = mining.workers(account, now=now)
+    return {
+        "hashrate": mining.current_hashrate(access, account, now=now),
+        "hashrate_chart": hashrate_chart(series),
+        "day_mean": mean(series[-24:]),
+        "week_mean": mean(series),
+        "workers": workers,
+        "workers_freshness": freshness(workers.read_at, now=now),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Over the hours that are known: a gap is no zero. `missing` says how many are not in it."""
+
+    hashrate_ths: Decimal | None
+    missing: int
+
+
+def mean(hours: Sequence[Hour]) -> Mean:
+    # The running hour is refined four times and may not be there yet: it is no gap.
+    known = [hour.hashrate_ths for hour in hours if hour.hashrate_ths is not None]
+    missing = sum(hour.hashrate_ths is None for hour in hours[:-1])
+    return Mean(sum(known, Decimal(0)) / len(known) if known else None, missing)

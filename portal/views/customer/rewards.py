@@ -1,0 +1,101 @@
+"""The customer's rewards, day by day, with both parts; and the same as a file."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing.settlement import month_of
+from billing.shares import month_to_date
+from customers import tenancy
+from customers.tenancy import Access
+from mining.models import Reward
+from portal.access import AccessRequest, customer_page
+from portal.forms.customer import RewardFilter
+from portal.templatetags.units import hashrate_unit
+from portal.views.customer.frame import customer_of, frame_of
+from portal.views.customer.reward_file import csv_rows
+from portal.views.customer.reward_rows import RewardRow, reward_rows
+from portal.views.staff.paging import keyset
+
+PAGE = 100  # a month on one page
+HS_PER_THS = 12  # powers of ten
+
+
+@customer_page()
+@require_GET
+def rewards(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    months = months_of(access)
+    form = RewardFilter(request.GET, months=months)
+    page = keyset(_chosen(access, form), request.GET.get("after"), order=("-day", "-pk"), size=PAGE)
+    rows = reward_rows(page.rows)
+    month = form.chosen_month
+    context = {
+        "now": now,
+        "frame": frame_of(access, now=now),
+        "form": form,
+        "rows": [(row, _hashrate_ths(row)) for row in rows],
+        "unit": hashrate_unit(max((ths for row in rows if (ths := _hashrate_ths(row)) is not None), default=None)),
+        "after": page.after,
+        "shown": page.shown,
+        "month": month,
+        "status": form.chosen_status,
+        "totals": month_to_date(access, customer_of(access), month, now) if month else None,
+        "has_any": bool(months),
+        "csv": f"{reverse('customer:rewards_csv')}?{urlencode(_query(form))}",
+    }
+    return render(request, "customer/rewards.html", context)
+
+
+@customer_page()
+@require_GET
+def rewards_csv(request: AccessRequest) -> HttpResponseBase:
+    access = request.access
+    form = RewardFilter(request.GET, months=months_of(access))
+    if not form.is_valid():
+        # The page says what is wrong with the choice; a file with other rows than asked for would not.
+        return redirect(f"{reverse('customer:rewards')}?{request.GET.urlencode()}")
+    chosen = _chosen(access, form).select_related("mining_account")
+    body = tenancy.stream(access, lambda: csv_rows(chosen))
+    response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{_file_name(form)}"'
+    return response
+
+
+def months_of(access: Access) -> list[date]:
+    """The months that have rewards, newest first."""
+    return list(Reward.objects.visible_to(access).dates("day", "month", order="DESC"))
+
+
+def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:
+    rewards = Reward.objects.visible_to(access)
+    if not form.is_valid():
+        return rewards
+    if form.chosen_month:
+        days = month_of(form.chosen_month)
+        rewards = rewards.filter(day__gte=days.lower, day__lt=days.upper)
+    return rewards.filter(status=form.chosen_status) if form.chosen_status else rewards
+
+
+def _query(form: RewardFilter) -> dict[str, str]:
+    return {name: value for name, value in form.data.items() if value}
+
+
+def _hashrate_ths(row: RewardRow) -> Decimal | None:
+    hashrate_hs = row.reward.hashrate_hs
+    return None if hashrate_hs is None else hashrate_hs.scaleb(-HS_PER_THS)
+
+
+def _file_name(form: RewardFilter) -> str:
+    query: dict[str, Any] = _query(form)
+    return "-".join(["rewards", query["month"], *([query["status"]] if "status" in query else [])]) + ".csv"

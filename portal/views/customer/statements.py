@@ -1,0 +1,127 @@
+"""The customer's statements: issued documents, as frozen at their issue. Drafts do not exist for customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing import evidence
+from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineComponent, LineKind
+from billing.pdf import content_of
+from billing.pdf.content import why
+from customers import tenancy
+from customers.tenancy import Access
+from portal.access import AccessRequest, customer_page
+from portal.views.customer.frame import frame_of
+from portal.views.customer.reward_rows import PAID_TO
+from portal.views.staff.paging import keyset
+from portal.views.staff.rows import the
+
+
+def statements_of(access: Access) -> QuerySet[Document]:
+    """Newest first."""
+    return Document.objects.visible_to(access).filter(status=DocumentStatus.ISSUED).order_by("-pk")
+
+
+@customer_page()
+@require_GET
+def statements(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    page = keyset(statements_of(access), request.GET.get("after"), order=("-pk",))
+    context = {
+        "now": now,
+        "frame": frame_of(access, now=now),
+        "documents": page.rows,
+        "after": page.after,
+        "shown": page.shown,
+    }
+    return render(request, "customer/statements.html", context)
+
+
+@customer_page()
+@require_GET
+def statement(request: AccessRequest, code: str) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    document = the(statements_of(access), code)
+    context = {
+        "now": now,
+        "frame": frame_of(access, now=now),
+        "document": document,
+        "names": document.snapshot,
+        # The words of the PDF, so that both always say the same.
+        "words": content_of(document),
+        "file": DocumentFile.objects.visible_to(access).filter(document=document).defer("content").first(),
+        **_lines(access, document),
+    }
+    return render(request, "customer/statement.html", context)
+
+
+def _lines(access: Access, document: Document) -> dict[str, Any]:
+    lines = list(
+        DocumentLine.objects.visible_to(access)
+        .filter(document=document)
+        .select_related("corrects__document")
+        .order_by("position")
+    )
+    regular = [line for line in lines if line.kind == LineKind.REGULAR]
+    corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
+    to_us = [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]
+    to_you = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
+    return {
+        "regular": [(line, PAID_TO.get(line.facts["destination"])) for line in regular],
+        "corrections": [_correction(line) for line in corrections],
+        "corrections_sat": sum(line.amount_sat for line in corrections),
+        "to_us": sums(to_us) if to_us else None,
+        "to_you": sums(to_you) if to_you else None,
+        "sums": sums(regular) if regular else None,
+        "capped": any(line.facts.get("share_capped") for line in regular),
+    }
+
+
+def _correction(line: DocumentLine) -> dict[str, Any]:
+    was_sat = line.facts.get("was_sat")
+    return {"line": line, "why": why(line), "was_sat": was_sat, "is_sat": (was_sat or 0) + line.amount_sat}
+
+
+def sums(lines: Sequence[DocumentLine]) -> dict[str, int]:
+    """Sums of rounded lines: never rounded again."""
+    return {
+        "count": len(lines),
+        "total_sat": sum(line.facts["total_sat"] for line in lines),
+        "fee_sat": sum(line.facts["fee_sat"] for line in lines),
+        "net_sat": sum(line.net_sat for line in lines),
+        "provider_sat": sum(line.provider_share_sat for line in lines),
+        "customer_sat": sum(line.customer_share_sat for line in lines),
+        "amount_sat": sum(line.amount_sat for line in lines),
+    }
+
+
+@customer_page()
+@require_GET
+def statement_pdf(request: AccessRequest, code: str) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    document = the(statements_of(access), code)
+    stored = DocumentFile.objects.visible_to(access).filter(document=document).first()
+    if stored is None:
+        context = {"now": now, "frame": frame_of(access, now=now), "document": document}
+        return render(request, "customer/statement_waits.html", context, status=409)
+    response = HttpResponse(bytes(stored.content), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{document.number}.pdf"'
+    return response
+
+
+@customer_page()
+@require_GET
+def statement_csv(request: AccessRequest, code: str) -> HttpResponseBase:
+    access = request.access
+    document = the(statements_of(access), code)
+    body = tenancy.stream(access, lambda: evidence.csv_rows(document))
+    response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{document.number}.csv"'
+    return response

@@ -1,0 +1,304 @@
+"""Documents: close a month, look at drafts, issue them after a page that repeats the effect, and hand them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from billing import evidence, settlement
+from billing import queries as billing
+from billing.errors import Refused
+from billing.issue import issue_all
+from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
+from billing.pdf.content import why
+from customers import tenancy
+from customers.models import Customer
+from customers.tenancy import Access
+from portal.access import AccessRequest, staff_page
+from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
+from portal.templatetags.units import btc_plain, period
+from portal.views.staff.answers import do
+from portal.views.staff.paging import keyset
+from portal.views.staff.rows import the
+from portal.views.staff.search import customers_found
+
+MONTHS_BACK = 12
+CHANGED = "The drafts are not what you looked at any more. Nothing was issued. Look at them again."
+
+
+# --- The list
+
+
+@staff_page("read")
+@require_GET
+def documents(request: AccessRequest) -> HttpResponse:
+    access, today = request.access, timezone.now().date()
+    form = DocumentFilter(request.GET or None, months=months_before(today))
+    wanted = form.cleaned_data if form.is_valid() else {}
+    only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
+    everything = Document.objects.visible_to(access).select_related("customer")
+    page = keyset(_chosen(access, everything, wanted, only), request.GET.get("after"), order=("-pk",))
+    context = {
+        "rows": page.rows,
+        "after": page.after,
+        "shown": page.shown,
+        "form": form,
+        "only": only,
+        "filtered": any(wanted.values()),
+        "close_form": CloseForm(months=months_before(today)),
+        "drafts": billing.drafts_open(access),
+        "draft_months": _draft_months(access),
+        "drafts_here": any(document.status == DocumentStatus.DRAFT for document in page.rows),
+    }
+    return render(request, "staff/documents.html", context)
+
+
+def _chosen(
+    access: Access, documents: QuerySet[Document], wanted: dict[str, Any], only: Customer | None
+) -> QuerySet[Document]:
+    if only is not None:
+        documents = documents.filter(customer=only)
+    if wanted.get("q"):
+        words = wanted["q"]
+        documents = documents.filter(Q(number__icontains=words) | Q(customer__in=customers_found(access, words)))
+    if wanted.get("month"):
+        documents = documents.filter(period=settlement.month_of(_month(wanted["month"])))
+    if wanted.get("status"):
+        return documents.filter(status=wanted["status"])
+    return documents.exclude(status=DocumentStatus.DISCARDED)
+
+
+def months_before(today: date) -> list[date]:
+    """The last ended months, newest first."""
+    months = [billing.month_before(today)]
+    while len(months) < MONTHS_BACK:
+        months.append(billing.month_before(months[-1]))
+    return months
+
+
+def _draft_months(access: Access) -> list[tuple[date, int]]:
+    counted = (
+        Document.objects.visible_to(access)
+        .filter(status=DocumentStatus.DRAFT)
+        .values_list("period")
+        .annotate(count=Count("pk"))
+        .order_by("-period")
+    )
+    return [(days.lower, count) for days, count in counted]
+
+
+def _month(text: str) -> date:
+    return date.fromisoformat(f"{text}-01")
+
+
+# --- Closing
+
+
+@staff_page("issue")
+@require_POST
+def document_close(request: AccessRequest) -> HttpResponse:
+    now = timezone.now()
+    form = CloseForm(request.POST, months=months_before(now.date()))
+    if not form.is_valid():
+        messages.error(request, first_sentence(form))
+        return redirect("staff:documents")
+    month = _month(form.cleaned_data["month"])
+
+    def close() -> str:
+        drafts = settlement.close_period(request.access, month=month, now=now)
+        return _closed(month, len(drafts))
+
+    do(request, close, "staff:documents")
+    return redirect(f"{reverse('staff:documents')}?{urlencode({'month': f'{month:%Y-%m}'})}")
+
+
+def _closed(month: date, drafts: int) -> str:
+    if not drafts:
+        return f"{period(month)}: nothing to bill that is not on a document already."
+    return f"{period(month)}: {_documents(drafts, 'draft')} to look at."
+
+
+# --- Issuing
+
+
+@staff_page("issue")
+@require_http_methods(["GET", "POST"])
+def document_issue(request: AccessRequest) -> HttpResponse:
+    """First the page that says what will happen, then the act: on exactly the amounts that were shown there."""
+    if request.method == "POST":
+        return _issue(request)
+    chosen = _to_issue(request)
+    if not chosen:
+        messages.error(request, "Choose at least one draft to issue.")
+        return redirect("staff:documents")
+    effect = billing.owed(chosen)
+    context = {"documents": chosen, "effect": effect, "sentence": effect_in_words(effect), "back": _back(chosen)}
+    return render(request, "staff/document_issue.html", context)
+
+
+def _to_issue(request: AccessRequest) -> list[Document]:
+    drafts = Document.objects.visible_to(request.access).filter(status=DocumentStatus.DRAFT).select_related("customer")
+    form = DocumentFilter({"month": request.GET.get("month", "")}, months=[m for m, _ in _draft_months(request.access)])
+    if request.GET.get("month"):
+        drafts = (
+            drafts.filter(period=settlement.month_of(_month(form.cleaned_data["month"])))
+            if form.is_valid()
+            else drafts.none()
+        )
+    else:
+        codes = [code for code in request.GET.getlist("document") if "\x00" not in code]
+        drafts = drafts.filter(code__in=codes)
+    return list(drafts.order_by("period", "customer__name", "pk"))
+
+
+def _issue(request: AccessRequest) -> HttpResponse:
+    shown = dict(_shown_amounts(request.POST.getlist("document")))
+
+    def act() -> str:
+        asked = Document.objects.visible_to(request.access).filter(code__in=shown).select_related("customer")
+        found = list(asked.order_by("period", "customer__name", "pk"))
+        if not shown or {document.code: document.balance_sat for document in found} != shown:
+            raise Refused(CHANGED)
+        issued = issue_all(request.access, found, now=timezone.now())
+        return _issued(issued)
+
+    if len(shown) == 1:
+        (code,) = shown
+        if Document.objects.visible_to(request.access).filter(code=code).exists():
+            return do(request, act, "staff:document", code)
+    return do(request, act, "staff:documents")
+
+
+def _shown_amounts(values: Iterable[str]) -> Iterable[tuple[str, int]]:
+    """What the confirm page carried for each document: its code and the balance that was shown."""
+    for value in values:
+        code, _, balance = value.partition(":")
+        if "\x00" in code or not balance.lstrip("-").isascii() or not balance.lstrip("-").isdigit():
+            continue
+        yield code, int(balance)
+
+
+def effect_in_words(effect: billing.Owed) -> str:
+    """Issue 12 documents, 0.01234567 BTC owed to customers, 0.00001000 BTC owed to us."""
+    return ", ".join([f"Issue {_documents(effect.count)}", *_sides(effect)])
+
+
+def _sides(effect: billing.Owed) -> list[str]:
+    sides = []
+    if effect.to_customers_sat or not effect.by_customers_sat:
+        sides.append(f"{btc_plain(effect.to_customers_sat)} BTC owed to customers")
+    if effect.by_customers_sat:
+        sides.append(f"{btc_plain(effect.by_customers_sat)} BTC owed to us")
+    return sides
+
+
+def _issued(issued: list[Document]) -> str:
+    numbers = [document.number or "" for document in issued]
+    named = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return f"Issued {_documents(len(issued))}: {named}. The PDFs are being made."
+
+
+def _documents(count: int, noun: str = "document") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _back(chosen: list[Document]) -> str:
+    if len(chosen) == 1:
+        return reverse("staff:document", args=[chosen[0].code])
+    return reverse("staff:documents")
+
+
+# --- One document
+
+
+@staff_page("read")
+@require_GET
+def document(request: AccessRequest, code: str) -> HttpResponse:
+    found = _document(request, code)
+    lines = list(
+        DocumentLine.objects.visible_to(request.access)
+        .filter(document=found)
+        .select_related("corrects__document")
+        .order_by("position")
+    )
+    regular = [line for line in lines if line.kind == LineKind.REGULAR]
+    corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
+    draft = found.status == DocumentStatus.DRAFT
+    context = {
+        "document": found,
+        "regular": regular,
+        "corrections": [(line, why(line)) for line in corrections],
+        "regular_sums": _sums(regular),
+        "correction_sums": _sums(corrections),
+        "stale": draft and settlement.is_stale(found),
+        "has_file": DocumentFile.objects.visible_to(request.access).filter(document=found).exists(),
+    }
+    return render(request, "staff/document.html", context)
+
+
+def _document(request: AccessRequest, code: str) -> Document:
+    documents = Document.objects.visible_to(request.access).select_related("customer", "contract")
+    return the(documents, code)
+
+
+def _sums(lines: list[DocumentLine]) -> dict[str, int]:
+    return {
+        "total_sat": sum(line.facts["total_sat"] for line in lines),
+        "fee_sat": sum(line.facts["fee_sat"] for line in lines),
+        "net_sat": sum(line.net_sat for line in lines),
+        "provider_sat": sum(line.provider_share_sat for line in lines),
+        "customer_sat": sum(line.customer_share_sat for line in lines),
+        "amount_sat": sum(line.amount_sat for line in lines),
+    }
+
+
+@staff_page("issue")
+@require_POST
+def document_discard(request: AccessRequest, code: str) -> HttpResponse:
+    found = _document(request, code)
+
+    def discard() -> str:
+        settlement.discard(request.access, found, now=timezone.now())
+        return f"The draft for {found.customer.name} is put aside. Closing the month again makes a new one."
+
+    return do(request, discard, "staff:document", found.code)
+
+
+@staff_page("read")
+@require_GET
+def document_pdf(request: AccessRequest, code: str) -> HttpResponse:
+    found = _document(request, code)
+    stored = DocumentFile.objects.visible_to(request.access).filter(document=found).first()
+    if stored is None:
+        sentence = "A draft has no PDF: it is made when the document is issued."
+        if found.status == DocumentStatus.ISSUED:
+            sentence = "The PDF is being made. Try again in a minute."
+        messages.info(request, sentence)
+        return redirect("staff:document", found.code)
+    response = HttpResponse(bytes(stored.content), content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{_file_name(found)}.pdf"'
+    return response
+
+
+@staff_page("read")
+@require_GET
+def document_csv(request: AccessRequest, code: str) -> HttpResponseBase:
+    found = _document(request, code)
+    body = tenancy.stream(request.access, lambda: evidence.csv_rows(found))
+    response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{_file_name(found)}.csv"'
+    return response
+
+
+def _file_name(document: Document) -> str:
+    return document.number or f"draft-{document.month}-{document.code}"

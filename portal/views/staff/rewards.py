@@ -1,0 +1,73 @@
+"""All customers' rewards, as the pool tells them and as the terms split them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing.shares import month_to_date, shares_of
+from customers.models import Customer
+from customers.tenancy import Access
+from mining.models import Reward
+from portal.access import AccessRequest, staff_page
+from portal.forms.staff import RewardFilter
+from portal.views.staff.paging import keyset
+from portal.views.staff.rows import the
+from portal.views.staff.search import customers_found
+
+# Why a reward has no split, or an odd one; what stands here is told in the row.
+FLAG_WORDS = {
+    "no_contract": "no terms for this day",
+    "share_capped": "the fee is larger than the customer's part",
+    "unknown_status": "status not known to us",
+    "unknown_destination": "destination not known to us",
+    "unknown_currency": "not in BTC",
+    "missing": "no longer listed by the pool",
+}
+
+
+@staff_page("read")
+@require_GET
+def rewards(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    form = RewardFilter(request.GET or None)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
+    everything = Reward.objects.visible_to(access).select_related("customer", "mining_account")
+    page = keyset(_chosen(access, everything, wanted, only), request.GET.get("after"), order=("-day", "-pk"))
+    shares = shares_of(page.rows)
+    context = {
+        "rows": [(reward, shares[reward.pk], _notes(shares[reward.pk].flags)) for reward in page.rows],
+        "after": page.after,
+        "shown": page.shown,
+        "form": form,
+        "only": only,
+        "filtered": any(wanted.values()),
+        "month": month_to_date(access, only, now.date(), now),
+    }
+    return render(request, "staff/rewards.html", context)
+
+
+def _chosen(
+    access: Access, rewards: QuerySet[Reward], wanted: dict[str, Any], only: Customer | None
+) -> QuerySet[Reward]:
+    if only is not None:
+        rewards = rewards.filter(customer=only)
+    if wanted.get("q"):
+        rewards = rewards.filter(customer__in=customers_found(access, wanted["q"]))
+    if wanted.get("date_from"):
+        rewards = rewards.filter(day__gte=wanted["date_from"])
+    if wanted.get("date_to"):
+        rewards = rewards.filter(day__lte=wanted["date_to"])
+    if wanted.get("status"):
+        rewards = rewards.filter(status=wanted["status"])
+    return rewards
+
+
+def _notes(flags: tuple[str, ...]) -> list[str]:
+    return [FLAG_WORDS[flag] for flag in flags if flag in FLAG_WORDS]

@@ -1,0 +1,92 @@
+"""How reading the pool goes: now, lately, and what could not be taken in. The web asks; workers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from customers.tenancy import Access
+from mining import planner
+from mining import queries as mining
+from mining.models import SyncRun
+from mining.models.runs import Subject
+from portal.access import AccessRequest, staff_page
+from portal.views.staff.answers import do, fragment
+from portal.views.staff.overview import read_at
+from portal.views.staff.paging import keyset
+
+SUBJECT_WORDS = {
+    Subject.ACCOUNTS: "Accounts",
+    Subject.REWARDS: "Rewards",
+    Subject.HASHRATE: "Hashrate",
+    Subject.WORKERS: "Machines",
+    Subject.PAYOUTS: "Payout destinations",
+    Subject.KEY: "Key check",
+}
+RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One subject at one login: what runs or ran last, and the last time that it brought something."""
+
+    name: str
+    label: str
+    newest: SyncRun
+    read_at: datetime | None
+
+
+@staff_page("read")
+@require_GET
+def sync(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    context = _live(access, request.GET.get("after")) | {
+        "read_at": read_at(access, now=now),
+        "quarantine": mining.quarantine(access),
+        "strays": mining.unknown_accounts(access),
+    }
+    return fragment(request, "staff/sync.html", "staff/_sync_live.html", context)
+
+
+def _live(access: Access, after: str | None) -> dict[str, Any]:
+    """What changes while something is read."""
+    readings = _readings(access)
+    runs = keyset(SyncRun.objects.visible_to(access), after, order=("-pk",), size=RUNS)
+    return {
+        "readings": readings,
+        "under_way": [reading for reading in readings if reading.newest.state in SyncRun.OPEN],
+        "failed": [reading for reading in readings if reading.newest.state == SyncRun.State.FAILED],
+        "partial": [reading for reading in readings if reading.newest.state == SyncRun.State.PARTIAL],
+        "runs": [(run, SUBJECT_WORDS[Subject(run.subject)]) for run in runs.rows],
+        "after": runs.after,
+        "shown": runs.shown,
+    }
+
+
+def _readings(access: Access) -> list[Reading]:
+    order = list(SUBJECT_WORDS)
+    found = [
+        Reading(
+            SUBJECT_WORDS[Subject(entry.subject)],
+            entry.label,
+            entry.newest,
+            entry.newest_done.finished_at if entry.newest_done else None,
+        )
+        for entry in mining.subjects(access)
+    ]
+    return sorted(found, key=lambda reading: (reading.label, order.index(Subject(reading.newest.subject))))
+
+
+@staff_page("sync")
+@require_POST
+def sync_now(request: AccessRequest) -> HttpResponse:
+    def ask() -> str:
+        planner.request_sync(request.access, only=None, now=timezone.now())
+        return "Asked for. A worker reads the pool now; this page shows how far it is."
+
+    return do(request, ask, "staff:sync")

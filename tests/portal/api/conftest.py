@@ -1,0 +1,116 @@
+"""What tests of the API need: a caller with chosen scopes, and October's documents at both providers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from billing import settlement
+from billing.issue import issue
+from billing.models import Document
+from customers import onboarding, tenancy
+from tests.world import FIRST_DAY, NOW, Tenant, World
+
+API = "/api/v1"
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A system with its token."""
+
+    client: Client
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(f"{API}/{path}", parameters)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.client.post(f"{API}/{path}", json.dumps(body), content_type="application/json")
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self.client.patch(f"{API}/{path}", json.dumps(body), content_type="application/json")
+
+    def data(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        answer = self.get(path, **parameters)
+        assert answer.status_code == 200, answer.content
+        data: list[dict[str, Any]] = answer.json()["data"]
+        return data
+
+    def ids(self, path: str, **parameters: Any) -> list[str]:
+        return [row["id"] for row in self.data(path, **parameters)]
+
+
+def with_scopes(tenant: Tenant, *scopes: str) -> Caller:
+    with tenancy.access_context(tenant.system):
+        token = onboarding.create_token(tenant.system, name=" ".join(scopes)[:100], scopes=scopes, now=NOW)
+    return with_token(token)
+
+
+def with_token(token: str) -> Caller:
+    return Caller(Client(headers={"Authorization": f"Bearer {token}"}))
+
+
+@pytest.fixture
+def north(world: World) -> Caller:
+    return Caller(world.north.api())
+
+
+@pytest.fixture
+def south(world: World) -> Caller:
+    return Caller(world.south.api())
+
+
+@dataclass(frozen=True)
+class October:
+    """Each tenant's documents of October, one for each client; the first is issued, the second a draft."""
+
+    north: list[Document]
+    south: list[Document]
+
+
+@pytest.fixture
+def october(world: World) -> October:
+    return October(_close(world.north), _close(world.south))
+
+
+@pytest.fixture
+def close() -> Callable[[Tenant], list[Document]]:
+    return _close
+
+
+def _close(tenant: Tenant) -> list[Document]:
+    with tenancy.access_context(tenant.system):
+        drafts = settlement.close_period(tenant.system, month=FIRST_DAY, now=NOW)
+        by_customer = {draft.customer_id: draft for draft in drafts}
+        documents = [by_customer[client.customer.pk] for client in tenant.clients]
+        documents[0] = issue(tenant.system, documents[0], now=NOW)
+    return documents
+
+
+def count_queries(act: Callable[[], Any]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    return len(captured)
+
+
+def detail_of(answer: Any, status: int) -> str:
+    """A refusal's sentence, after looking at all that every refusal has."""
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == PROBLEM
+    body = answer.json()
+    assert body.keys() - {"errors"} == {"type", "title", "status", "detail"}
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert "\n" not in body["detail"]
+    assert len(body["detail"]) > 10
+    return str(body["detail"])
+
+
+def codes(rows: Iterable[Any]) -> list[str]:
+    return [row.code for row in rows]

@@ -1,0 +1,243 @@
+"""The API's own matrix: every route with its scope, for the owner, the neighbour, the wrong scope and no token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from customers import onboarding, tenancy
+from customers.models import ApiToken, Provider
+from portal.api import urls
+from portal.api.auth import unknown_scopes
+from portal.api.base import ResourceView
+from portal.api.customers import CustomerList
+from tests.portal.api.conftest import API, Caller, October, detail_of, with_scopes, with_token
+from tests.world import NOW, Tenant, World
+
+pytestmark = pytest.mark.django_db
+NEW_TERMS = {
+    "valid_from": "2026-12-01",
+    "settle_in": "btc",
+    "components": [{"kind": "revenue_share", "share_ppm": 100_000, "basis": "net"}],
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route, what fills it for a tenant, and what each of its methods answers to the owner."""
+
+    scope: str
+    code: Callable[[Tenant, list[Any]], str] | None = None
+    get: int | None = 200
+    body: Any = None
+    post: int | None = None
+    patch: int | None = None
+
+
+def _customer(tenant: Tenant, _: Any) -> str:
+    return tenant.clients[0].customer.code
+
+
+def _contract(tenant: Tenant, _: Any) -> str:
+    return tenant.clients[0].contract.code
+
+
+def _document(_: Tenant, documents: list[Any]) -> str:
+    return str(documents[0].code)
+
+
+ROUTES: dict[str, Row] = {
+    "customers": Row("customers", body={}, post=400),
+    "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
+    "mining-accounts": Row("mining-accounts"),
+    "mining-accounts/<code:id>": Row("mining-accounts", lambda t, _: t.clients[0].account.code),
+    "rewards": Row("rewards"),
+    "rewards/<code:id>": Row("rewards", lambda t, _: t.clients[0].rewards[0].code),
+    "sync-runs": Row("sync-runs", body={}, post=202),
+    "sync-runs/<code:id>": Row("sync-runs", lambda t, _: t.run.code),
+    "credentials": Row("credentials"),
+    "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code),
+    "contracts": Row("contracts", body={}, post=400),
+    "contracts/<code:id>": Row("contracts", _contract),
+    "contracts/<code:id>/versions": Row("contracts", _contract, get=None, body=NEW_TERMS, post=201),
+    "documents": Row("documents"),
+    "documents/<code:id>": Row("documents", _document),
+    "documents/<code:id>/lines": Row("documents", _document),
+    "documents/<code:id>/pdf": Row("documents", _document, get=409),
+    "documents/<code:id>/evidence": Row("documents", _document),
+}
+
+
+def filled(route: str, row: Row, tenant: Tenant, documents: list[Any]) -> str:
+    return route.replace("<code:id>", row.code(tenant, documents)) if row.code else route
+
+
+def tries(row: Row) -> list[tuple[str, int]]:
+    return [(method, status) for method in ("get", "post", "patch") if (status := getattr(row, method)) is not None]
+
+
+def answer_to(caller: Caller, method: str, path: str, row: Row) -> Any:
+    return caller.get(path) if method == "get" else getattr(caller, method)(path, row.body)
+
+
+def test_every_resource_has_a_row() -> None:
+    resources = {str(entry.pattern) for entry in urls.urlpatterns if entry.name}
+    assert resources - {"schema/", "docs/"} == ROUTES.keys()
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_the_owner_gets_it_with_and_without_a_slash(world: World, october: October, north: Caller, route: str) -> None:
+    row = ROUTES[route]
+    path = filled(route, row, world.north, october.north)
+    for method, status in tries(row):
+        for address in (path, f"{path}/"):
+            if method == "post" and status == 201 and address == f"{path}/":
+                continue  # these terms stand by now
+            assert answer_to(north, method, address, row).status_code == status, (method, address)
+
+
+@pytest.mark.parametrize("route", sorted(route for route in ROUTES if ROUTES[route].code))
+def test_the_neighbour_is_told_there_is_nothing(world: World, october: October, south: Caller, route: str) -> None:
+    row = ROUTES[route]
+    for method, _ in tries(row):
+        answer = answer_to(south, method, filled(route, row, world.north, october.north), row)
+        assert detail_of(answer, 404) == "There is nothing here that you may see."
+
+
+@pytest.mark.parametrize("route", sorted(route for route in ROUTES if ROUTES[route].code is None))
+def test_no_list_holds_a_foreign_code(world: World, october: October, north: Caller, route: str) -> None:
+    foreign = [world.south.run.code, world.south.credential.code, *(document.code for document in october.south)]
+    for client in world.south.clients:
+        foreign += [client.customer.code, client.account.code, client.contract.code]
+        foreign += [reward.code for reward in client.rewards]
+    answer = north.get(route)
+    assert answer.json()["data"]
+    assert [code for code in foreign if code in answer.content.decode()] == []
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_only_the_right_scope_opens_it(world: World, october: October, route: str) -> None:
+    row = ROUTES[route]
+    path = filled(route, row, world.north, october.north)
+    others = [f"{other.scope}:{act}" for other in ROUTES.values() for act in ("read", "write")]
+    for method, status in tries(row):
+        needed = f"{row.scope}:{'read' if method == 'get' else 'write'}"
+        wrong = with_scopes(world.north, *(scope for scope in others if scope != needed), "money:write")
+        assert needed in detail_of(answer_to(wrong, method, path, row), 403)
+        assert answer_to(with_scopes(world.north, needed), method, path, row).status_code == status
+
+
+def test_reading_everything_writes_nothing(world: World) -> None:
+    reader = with_scopes(world.north, "*:read")
+    assert reader.get("customers").status_code == 200
+    assert detail_of(reader.post("sync-runs", {}), 403) == "This token lacks the scope sync-runs:write."
+
+
+def test_a_token_without_scopes_opens_nothing(world: World) -> None:
+    assert with_scopes(world.north).get("customers").status_code == 403
+
+
+def test_a_view_that_names_no_resource_is_shut(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CustomerList, "resource", ResourceView.resource)
+    everything = Caller(world.north.api())
+    assert detail_of(everything.get("customers"), 403) == "This token lacks a scope for this."
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_no_token_is_asked_for_one(world: World, october: October, route: str) -> None:
+    row = ROUTES[route]
+    path = f"{API}/{filled(route, row, world.north, october.north)}"
+    for method in ("get", "post", "put", "patch", "delete", "options"):
+        answer = getattr(Client(), method)(path)
+        detail_of(answer, 401)
+        assert answer["WWW-Authenticate"] == 'Bearer realm="portal"'
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("Bearer hpt_guess", "unknown or revoked"),
+        ("Bearer ", "Send the token in the header"),
+        ("Basic dXNlcjpwYXNz", "Send the token in the header"),
+        ("Bearer a b", "unknown or revoked"),
+        ("Bearer \u00e9\u00ff", "unknown or revoked"),
+    ],
+)
+def test_a_wrong_header_is_refused(world: World, header: str, sentence: str) -> None:
+    answer = Client(headers={"Authorization": header}).get(f"{API}/customers")
+    assert sentence in detail_of(answer, 401)
+    assert answer["WWW-Authenticate"] == 'Bearer realm="portal", error="invalid_token"'
+
+
+def test_a_revoked_token_and_one_of_a_suspended_provider_end_at_once(world: World, north: Caller) -> None:
+    assert north.get("customers").status_code == 200
+    with tenancy.access_context(world.north.system):
+        ApiToken.objects.update(revoked_at=NOW)
+    detail_of(north.get("customers"), 401)
+    again = with_scopes(world.north, "*")
+    assert again.get("customers").status_code == 200
+    Provider.objects.filter(pk=world.north.provider.pk).update(status=Provider.Status.SUSPENDED)
+    detail_of(again.get("customers"), 401)
+
+
+def test_a_persons_session_does_not_open_the_api(world: World) -> None:
+    for person in (world.north.owner, world.north.clients[0].owner):
+        detail_of(person.browser().get(f"{API}/customers"), 401)
+
+
+def test_a_session_beside_a_token_changes_nothing(world: World, north: Caller) -> None:
+    browser = world.south.owner.browser()
+    answer = browser.get(f"{API}/customers", headers={"Authorization": f"Bearer {world.north.token}"})
+    assert answer.json() == north.get("customers").json()
+
+
+def test_other_addresses_are_problems_too(world: World, north: Caller) -> None:
+    for path in ("nothing", "customers/1", "customers/cus_short", "customers/CUS_" + "a" * 20, "", "customers//"):
+        detail_of(north.get(path), 404)
+    detail_of(Client().get(f"{API}/nothing"), 401)
+
+
+def test_other_methods_are_problems_too(world: World, north: Caller) -> None:
+    for method in ("put", "delete", "options"):
+        answer = getattr(north.client, method)(f"{API}/customers")
+        detail_of(answer, 405)
+        assert answer["Allow"] == "GET, HEAD, POST"
+
+
+def test_head_answers_as_get_does(world: World, north: Caller) -> None:
+    assert north.client.head(f"{API}/customers").status_code == 200
+
+
+def test_the_last_use_of_a_token_is_kept_to_within_a_minute(world: World) -> None:
+    tenant = world.north
+    with tenancy.access_context(tenant.system):
+        secret = onboarding.create_token(tenant.system, name="till", scopes=["rewards:read"], now=NOW)
+    caller = with_token(secret)
+
+    def last_used() -> Any:
+        with tenancy.access_context(tenant.system):
+            return ApiToken.objects.get(digest=tenancy.digest(secret)).last_used_at
+
+    assert last_used() is None
+    with time_machine.travel(NOW, tick=False) as clock:
+        caller.get("rewards")
+        assert last_used() == NOW
+        clock.shift(timedelta(seconds=59))
+        caller.get("rewards")
+        assert last_used() == NOW
+        clock.shift(timedelta(seconds=2))
+        caller.get("customers")  # refused, and used all the same
+        assert last_used() == NOW + timedelta(seconds=61)
+    with tenancy.access_context(tenant.system):
+        assert ApiToken.objects.get(name="erp").last_used_at is None
+
+
+def test_scopes_are_known_names() -> None:
+    assert unknown_scopes(["*", "*:read", "money:write", "payout-batches:read", "customers:write"]) == []
+    assert unknown_scopes(["customer:read", "*:write", "", "rewards"]) == ["customer:read", "*:write", "", "rewards"]
