@@ -47,7 +47,7 @@ def agree(
     terms = read_terms(settle_in, components)
     with transaction.atomic():
         # The customer's row serialises two people who agree with the same customer at once.
-        owner = Customer.objects.visible_to(access).select_for_update().get(pk=customer.pk)
+        owner = Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
         if Contract.objects.visible_to(access).filter(customer=owner).exists():
             raise TermsRefused(f"{owner.name} has a contract already. Add a new version to it instead.")
         contract = Contract.objects.create(provider=access.provider, customer=owner, created_at=now)
@@ -70,7 +70,7 @@ def new_version(
     """New terms from a day on; the former version ends the day before."""
     terms = read_terms(settle_in, components)
     with transaction.atomic():
-        contract = Contract.objects.visible_to(access).select_for_update().get(pk=contract.pk)
+        contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         former = _latest_version(contract)
         _end_before(former, valid_from)
         version = _add_version(contract, valid_from, terms, now)

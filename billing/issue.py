@@ -56,14 +56,15 @@ def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -
     in_order = sorted(documents, key=lambda document: (document.first_day, document.pk))
     contracts = {document.contract_id for document in in_order}
     with transaction.atomic():
+        settlement.lock_closing(access, shared=True)
         # All contracts before the first number is taken, or two such acts could wait for each other in a circle.
-        list(Contract.objects.visible_to(access).select_for_update().filter(pk__in=contracts).order_by("pk"))
+        list(Contract.objects.visible_to(access).select_for_update(no_key=True).filter(pk__in=contracts).order_by("pk"))
         return [issue(access, document, now=now) for document in in_order]
 
 
 def _claim(access: Access, document: Document) -> Document:
     # The contract first: its documents are issued one after the other, so that none bills what another just billed.
-    Contract.objects.visible_to(access).select_for_update().get(pk=document.contract_id)
+    Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=document.contract_id)
     return (
         Document.objects.visible_to(access)
         .select_for_update(of=("self",))

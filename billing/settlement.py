@@ -42,43 +42,48 @@ WHERE (e.position, e.kind, e.day, e.version_id, e.reason, e.amount_sat,
     OR e.corrects_id IS DISTINCT FROM l.corrects_id
 """
 
+# Temporary tables: all expected lines, and the contracts that need writing with the sum of their lines (null: none).
+CHANGED = """
+CREATE TEMP TABLE billing_changed ON COMMIT DROP AS
+SELECT d.contract_id, s.customer_id, s.balance_sat, row_number() OVER (ORDER BY d.contract_id) AS n
+FROM (DIFFERENCES) d (contract_id)
+LEFT JOIN (
+    SELECT contract_id, customer_id, sum(amount_sat)::bigint AS balance_sat FROM billing_expected
+    GROUP BY contract_id, customer_id
+) s ON s.contract_id = d.contract_id
+""".replace("DIFFERENCES", DIFFERENCES.format(expected="billing_expected"))
+
 ADD_DOCUMENTS = """
 INSERT INTO billing_document (provider_id, code, customer_id, contract_id, period, asset, status, type, balance_sat,
     created_at, computed_at)
-SELECT %(provider)s, codes.code, e.customer_id, e.contract_id, %(period)s::daterange, 'BTC', 'draft',
-    CASE WHEN e.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END, e.balance_sat, %(now)s, %(now)s
-FROM (
-    SELECT contract_id, customer_id, sum(amount_sat) AS balance_sat, row_number() OVER (ORDER BY contract_id) AS n
-    FROM billing_expected x
-    WHERE contract_id = ANY(%(changed)s) AND NOT EXISTS (
-        SELECT 1 FROM billing_document d WHERE d.provider_id = %(provider)s AND d.contract_id = x.contract_id
-            AND d.status = 'draft' AND d.period = %(period)s::daterange
-    )
-    GROUP BY contract_id, customer_id
-) e
-JOIN unnest(%(codes)s::text[]) WITH ORDINALITY AS codes (code, n) ON codes.n = e.n
+SELECT %(provider)s, codes.code, c.customer_id, c.contract_id, %(period)s::daterange, 'BTC', 'draft',
+    CASE WHEN c.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END, c.balance_sat, %(now)s, %(now)s
+FROM billing_changed c
+JOIN unnest(%(codes)s::text[]) WITH ORDINALITY AS codes (code, n) ON codes.n = c.n
+WHERE c.balance_sat IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM billing_document d WHERE d.provider_id = %(provider)s AND d.contract_id = c.contract_id
+        AND d.status = 'draft' AND d.period = %(period)s::daterange
+)
+ORDER BY c.n
 """
 
 # A changed draft gets all its lines anew: their order is part of what it says.
 REMOVE_LINES = """
-DELETE FROM billing_documentline l USING billing_document d
+DELETE FROM billing_documentline l USING billing_document d, billing_changed c
 WHERE l.provider_id = %(provider)s AND d.provider_id = l.provider_id AND d.id = l.document_id
-    AND d.status = 'draft' AND d.period = %(period)s::daterange AND d.contract_id = ANY(%(changed)s)
-    AND EXISTS (SELECT 1 FROM billing_expected e WHERE e.contract_id = d.contract_id)
+    AND d.status = 'draft' AND d.period = %(period)s::daterange
+    AND c.contract_id = d.contract_id AND c.balance_sat IS NOT NULL
 """
 
 UPDATE_DOCUMENTS = """
 UPDATE billing_document d
-SET balance_sat = e.balance_sat, type = CASE WHEN e.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END,
+SET balance_sat = c.balance_sat, type = CASE WHEN c.balance_sat < 0 THEN 'invoice' ELSE 'settlement' END,
     computed_at = %(now)s
-FROM (
-    SELECT contract_id, sum(amount_sat) AS balance_sat FROM billing_expected
-    WHERE contract_id = ANY(%(changed)s) GROUP BY contract_id
-) e
-WHERE d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.status = 'draft'
-    AND d.period = %(period)s::daterange
+FROM billing_changed c
+WHERE d.provider_id = %(provider)s AND d.contract_id = c.contract_id AND d.status = 'draft'
+    AND d.period = %(period)s::daterange AND c.balance_sat IS NOT NULL
     -- What was just added is as it should be.
-    AND (d.balance_sat, d.computed_at) IS DISTINCT FROM (e.balance_sat, %(now)s::timestamptz)
+    AND (d.balance_sat, d.computed_at) IS DISTINCT FROM (c.balance_sat, %(now)s::timestamptz)
 """
 
 ADD_LINES = """
@@ -87,18 +92,18 @@ INSERT INTO billing_documentline (provider_id, document_id, customer_id, positio
 SELECT %(provider)s, d.id, e.customer_id, e.position, e.kind, e.component, e.reward_id, e.version_id,
     e.day, e.amount_sat, e.net_sat, e.provider_sat, e.customer_sat, e.reason, e.corrects_id, e.facts
 FROM billing_expected e
+JOIN billing_changed c ON c.contract_id = e.contract_id
 JOIN billing_document d ON d.provider_id = %(provider)s AND d.contract_id = e.contract_id AND d.status = 'draft'
     AND d.period = %(period)s::daterange
-WHERE e.contract_id = ANY(%(changed)s)
 ORDER BY d.id, e.position
 """
 
 # A draft that has become empty is put aside with the lines it had: no lines, no document.
 DISCARD_EMPTY = """
 UPDATE billing_document d SET status = 'discarded'
+FROM billing_changed c
 WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND d.period = %(period)s::daterange
-    AND d.contract_id = ANY(%(changed)s)
-    AND NOT EXISTS (SELECT 1 FROM billing_expected e WHERE e.contract_id = d.contract_id)
+    AND c.contract_id = d.contract_id AND c.balance_sat IS NULL
 """
 
 
@@ -118,18 +123,19 @@ def _agree_drafts(access: Access, period: DateRange, now: datetime) -> int:
     """Make the period's drafts say what is expected; the number of contracts whose draft changed."""
     values: dict[str, Any] = {"provider": access.provider.pk, "contract": None, "period": period, "now": now}
     with hash_joins(), connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.billing_expected")
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.billing_expected, pg_temp.billing_changed")
         cursor.execute(f"CREATE TEMP TABLE billing_expected ON COMMIT DROP AS {EXPECTED_LINES}", values)
         # Without statistics the joins below are planned for a handful of rows.
         cursor.execute("ANALYZE billing_expected")
-        cursor.execute(DIFFERENCES.format(expected="billing_expected"), values)
-        changed = [contract for (contract,) in cursor.fetchall()]
+        cursor.execute(CHANGED, values)
+        changed = cursor.rowcount
         if changed:
-            values |= {"changed": changed, "codes": [new_code("doc") for _ in changed]}
+            cursor.execute("ANALYZE billing_changed")
+            values["codes"] = [new_code("doc") for _ in range(changed)]
             for statement in (ADD_DOCUMENTS, REMOVE_LINES, UPDATE_DOCUMENTS, ADD_LINES, DISCARD_EMPTY):
                 cursor.execute(statement, values)
-        cursor.execute("DROP TABLE pg_temp.billing_expected")
-    return len(changed)
+        cursor.execute("DROP TABLE pg_temp.billing_expected, pg_temp.billing_changed")
+    return changed
 
 
 def drafts_of(access: Access, month: date) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from billing.bulk import hash_joins
 from billing.components import split_sat
 from billing.models import ContractComponent
 from billing.settlement import month_of
@@ -121,16 +123,21 @@ class MonthToDate:
 
 # Net is what went into the split: rewards without terms, canceled or unknown ones are counted apart.
 MONTH_REWARDS = """
-WITH rewards AS (
-    SELECT r.customer_id, r.status, r.day, r.total_sat, r.net_sat, v.id IS NULL AS no_contract,
+WITH terms AS MATERIALIZED (
+    SELECT v.customer_id, v.valid, t.share_ppm, t.basis, t.pool_fee_borne_by
+    FROM billing_contractversion v
+    JOIN billing_contractcomponent t ON t.provider_id = v.provider_id AND t.version_id = v.id
+        AND t.kind = 'revenue_share' AND t.position = 1
+    WHERE v.provider_id = %(provider)s
+        AND (%(customers)s::bigint[] IS NULL OR v.customer_id = ANY(%(customers)s))
+), rewards AS (
+    SELECT r.customer_id, r.status, r.day, r.total_sat, r.net_sat, t.valid IS NULL AS no_contract,
         r.currency <> 'BTC' OR r.payout_destination = 'unknown' OR r.status = 'unknown' OR r.missing_since IS NOT NULL
             AS unknown,
         greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by), 0)
             AS customer_sat
     FROM mining_reward r
-    LEFT JOIN (billing_contractversion v JOIN billing_contractcomponent t
-            ON t.provider_id = v.provider_id AND t.version_id = v.id AND t.kind = 'revenue_share' AND t.position = 1)
-        ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
+    LEFT JOIN terms t ON t.customer_id = r.customer_id AND t.valid @> r.day
     WHERE r.provider_id = %(provider)s AND r.customer_id IS NOT NULL
         AND (%(customers)s::bigint[] IS NULL OR r.customer_id = ANY(%(customers)s))
         AND r.day >= %(first)s AND r.day < %(after)s
@@ -157,7 +164,7 @@ MONTH_BY_CUSTOMER = f"{MONTH_REWARDS} SELECT customer_id, {SUMS} GROUP BY custom
 def month_to_date(access: Access, customer: Customer | None, month: date, now: datetime) -> MonthToDate:
     """For one customer, or for all of the provider's. One query."""
     only = access.customer if access.customer is not None else customer
-    with connection.cursor() as cursor:
+    with hash_joins() if only is None else nullcontext(), connection.cursor() as cursor:
         cursor.execute(MONTH, _month_values(access, [only.pk] if only is not None else None, month, now))
         return _month(month, *cursor.fetchone())
 

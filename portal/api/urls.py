@@ -34,5 +34,7 @@ urlpatterns: list[URLPattern] = [
     *(path(f"{route}/", view.as_view(schema=None)) for route, view, _ in RESOURCES),
     path("schema/", schema.SchemaView.as_view(), name="schema"),
     path("docs/", schema.docs, name="docs"),
+    path("schema", schema.SchemaView.as_view()),
+    path("docs", schema.docs),
     re_path("", Nowhere.as_view(schema=None)),
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from portal.demo import environment
+from portal.demo.calendar import ended_months
 from portal.demo.children import ChildFailed, Children, children, free_port
 
 
@@ -44,10 +45,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     begun = time.monotonic()
-    state = environment.data_dir() / "sandbox.json"
-    started.start(
-        "sandbox", "-m", "mining.pool.sandbox", "--port", "0", "--world", "demo", "--seed", "7", "--state", str(state)
-    )
+    _start_sandbox(started, datetime.now(UTC))
     line = started.wait_for("sandbox", "sandbox listening on", seconds=30)
     os.environ["WHITEPOOL_BASE_URL"] = line.split()[-1]
     port = free_port(int(os.environ.get("PORT", "8000")))
@@ -67,7 +65,7 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     )
     if not once:
         started.start("beat", "-m", "celery", "-A", "portal", "beat")
-        started.start("web", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "portal.wsgi",
+        started.start("web", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket", "portal.wsgi",
                       POOL_SEALING_PRIVATE_KEYS="")  # fmt: skip  # the web process can seal and not open
     tell = story.Story(started, sandbox_url=os.environ["WHITEPOOL_BASE_URL"], password=kept["password"])
     tell.play(now=datetime.now(UTC))
@@ -77,6 +75,14 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     started.wait_for("web", "Listening at", seconds=30)
     _print_logins(tell, port, seconds=time.monotonic() - begun)
     return _stay(started)
+
+
+def _start_sandbox(started: Children, now: datetime) -> None:
+    """The pool as it was when the demo's provider began; its clock moves on once the customers are there."""
+    began, _ = ended_months(now.date())
+    clock = ("--now", f"{began.isoformat()}T00:00:00+00:00", "--history-days", "0")
+    state = ("--state", str(environment.data_dir() / "sandbox.json"))
+    started.start("sandbox", "-m", "mining.pool.sandbox", "--port", "0", "--seed", "7", *clock, *state)
 
 
 def _log_to(path: Path) -> None:

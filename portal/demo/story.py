@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -35,6 +35,7 @@ from customers.tenancy import Access, Kind
 from mining import accounts, keys, planner
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
+from portal.demo.calendar import ended_months
 from portal.demo.children import ChildFailed, Children
 
 SLUG, NAME, LABEL = "northmere", "Northmere Hosting", "northmere"
@@ -74,12 +75,10 @@ class Story:
         self.last_month: date
 
     def play(self, *, now: datetime) -> None:
-        self.last_month = _month_before(now.date())
-        self.first_month = _month_before(self.last_month)
+        self.first_month, self.last_month = ended_months(now.date())
         provider = Provider.objects.filter(slug=SLUG).first()
         if provider is None:
             _say("Onboarding the provider, its key and a dozen customers …")
-            self._set_pool_clock(self.first_month.isoformat() + "T00:00:00Z")
             self.access = onboarding.create_provider(slug=SLUG, name=NAME, now=now)
         else:
             self.access = Access(kind=Kind.SYSTEM, provider=provider, label="demo")
@@ -245,10 +244,6 @@ def present_code(email: str) -> str:
 
 def _email(name: str) -> str:
     return f"owner@{name.lower().replace(' & ', '-').replace(' ', '-')}.example"
-
-
-def _month_before(day: date) -> date:
-    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 def _say(text: str) -> None:

@@ -20,6 +20,7 @@ class RewardFilter(forms.Form):
     status = forms.ChoiceField(
         required=False,
         label="Status",
+        error_messages={"invalid_choice": "Choose one of the list."},
         choices=[("", "All"), *((status.value, state_word(status.value, "reward")) for status in RewardStatus)],
     )
 

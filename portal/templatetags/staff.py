@@ -12,3 +12,8 @@ def may(context: template.Context, act: str) -> bool:
     """{% may "issue" as may_issue %}: whether this person's role may do it. The view checks it again."""
     request = context.get("request")
     return may_do(getattr(request, "access", None), act)
+
+
+@register.filter
+def thousands(count: int) -> str:
+    return f"{count:,}"

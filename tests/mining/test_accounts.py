@@ -209,14 +209,16 @@ def test_a_name_taken_behind_our_back_is_never_adopted(north: Hosting) -> None:
 
 
 def test_the_list_leaves_an_account_that_is_being_created_to_its_intent(north: Hosting) -> None:
+    north.sync("accounts")
     customer = onboard(north, "alder_1")
+    not_listed = north.sync("accounts")
     north.pool.edit("add_account", login="alpha", account="alder_1")
     north.sync_all()
 
     account = account_of(north, customer)
 
     assert account is not None
-    assert account.state == State.CREATING
+    assert (account.state, account.unlisted_since, not_listed.rows_changed) == (State.CREATING, None, 0)
     assert north.rewards(mining_account=account) == []
 
 

@@ -100,7 +100,7 @@ class History:
         self.hosting.pool.edit(act, login="alpha", account=account, date=str(day), **fields)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(10))
 def test_in_the_end_we_have_what_the_pool_lists(north: Hosting, settings: object, seed: int) -> None:
     settings.POOL_RETRY_BUDGET_SECONDS = 0.5  # type: ignore[attr-defined]  # pytest-django's wrapper
     north.pool.edit("add_reward", login="alpha", account="Stranger_1", date="2026-10-18")

@@ -146,6 +146,17 @@ def test_a_key_that_nobody_verified_is_taken_up_and_a_refused_one_tried_daily(
     assert north.credential().state == Credential.State.ACTIVE
 
 
+def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting, hinted: list[Hint]) -> None:
+    now = timezone.now() + timedelta(hours=1)
+    with north.context():
+        Credential.objects.update(state="checking", checked_at=now)
+
+    plan(north, now + timedelta(minutes=1))
+    assert hinted == []
+    plan(north, now + timedelta(minutes=4))
+    assert dict(hinted) == {"verify_credential": (north.provider.pk, north.credential().pk)}
+
+
 def test_asking_twice_opens_one_run(north: Hosting, hinted: list[Hint]) -> None:
     with tenancy.access_context(north.access):
         first = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mining import queries
+from mining import listing, queries
 from mining.models import MiningAccount, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import RewardStatus
 from tests.mining.hosting import AFTERNOON, DAY, Hosting, writes, written_between
@@ -297,6 +297,18 @@ def test_neighbours_read_their_own(north: Hosting, south: Hosting) -> None:
     with north.context():
         assert set(Reward.objects.values_list("provider", flat=True)) == {north.provider.pk}
         assert set(MiningAccount.objects.values_list("name", flat=True)) == {"north", "south", "alpha_east"}
+
+
+def test_a_list_that_would_not_hold_still_proves_nothing_gone(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    north.sync_all()
+    unsure = listing.Listing([], [], consistent=False)
+    monkeypatch.setattr(listing, "read_login", lambda *_args, **_options: unsure)
+
+    run = north.sync()
+
+    assert run.rows_changed == 0
+    assert north.account("north").state == MiningAccount.State.ACTIVE
+    assert north.rewards(missing_since__isnull=False) == []
 
 
 # --- Windows

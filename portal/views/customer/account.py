@@ -12,7 +12,6 @@ from billing.queries import terms_on
 from customers.models import MemberKind, Membership
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import customer_of, frame_of
-from portal.views.customer.reward_rows import PAID_TO
 
 
 @customer_page()
@@ -35,6 +34,5 @@ def account(request: AccessRequest) -> HttpResponse:
         "members": list(members),
         "terms": terms,
         "terms_words": terms and terms_in_words(terms.share_ppm, terms.basis, terms.pool_fee_borne_by),
-        "paid_to": frame.account and PAID_TO.get(frame.account.payout_destination or ""),
     }
     return render(request, "customer/account.html", context)

@@ -67,9 +67,11 @@ def _exceptions(workers: Workers, total: int) -> str:
     if workers.online == total:
         return "Nothing needs you."
     low, down = workers.low or 0, workers.offline or 0
+    if down == total:
+        return "The pool gets no work from it." if total == 1 else "The pool gets no work from any of them."
     told = [
         f"{low:,} {'runs' if low == 1 else 'run'} low" if low else "",
-        f"{down:,} {'is' if down == 1 else 'are'} down" if down and down != total else "",
+        f"{down:,} {'is' if down == 1 else 'are'} down" if down else "",
     ]
     words = ", ".join(word for word in told if word)
     return f"{words}." if words else ""

@@ -13,7 +13,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing.queries import month_before
+from billing.components import WHOLE_PPM
+from billing.queries import month_before, terms_on
 from billing.shares import month_to_date
 from customers.tenancy import Access
 from mining import queries as mining
@@ -42,6 +43,7 @@ def overview(request: AccessRequest) -> HttpResponse:
         "rewards": reward_rows(list(rewards)),
         "documents": list(statements_of(access)[:FEW]),
         **_months(access, now),
+        **_terms(access, now),
         **_machines(access, frame, now),
     }
     context["is_new"] = frame.read_at is None and not context["rewards"] and not context["documents"]
@@ -54,6 +56,11 @@ def _months(access: Access, now: datetime) -> dict[str, Any]:
         "month": month_to_date(access, customer, today, now),
         "month_before": month_to_date(access, customer, month_before(today), now),
     }
+
+
+def _terms(access: Access, now: datetime) -> dict[str, Any]:
+    terms = terms_on(access, customer_of(access), now.date())
+    return {"terms": terms, "your_ppm": None if terms is None else WHOLE_PPM - terms.share_ppm}
 
 
 def _machines(access: Access, frame: Frame, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ NOTES = {
     shares.UNKNOWN_CURRENCY: "Not paid in BTC",
     shares.MISSING: "No longer listed by the pool",
 }
-PAID_TO = {"main_balance": "Our balance", "external_address": "Your address"}
+PAID_TO = {"main_balance": "us", "external_address": "you"}
 
 
 @dataclass(frozen=True, slots=True)

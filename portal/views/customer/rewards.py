@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.settlement import month_of
-from billing.shares import month_to_date
+from billing.shares import MonthToDate, Parts, month_to_date
 from customers import tenancy
 from customers.tenancy import Access
 from mining.models import Reward
+from mining.models.rewards import RewardStatus
 from portal.access import AccessRequest, customer_page
 from portal.forms.customer import RewardFilter
 from portal.templatetags.units import hashrate_unit
@@ -40,6 +41,7 @@ def rewards(request: AccessRequest) -> HttpResponse:
     page = keyset(_chosen(access, form), request.GET.get("after"), order=("-day", "-pk"), size=PAGE)
     rows = reward_rows(page.rows)
     month = form.chosen_month
+    totals = month_to_date(access, customer_of(access), month, now) if month else None
     context = {
         "now": now,
         "frame": frame_of(access, now=now),
@@ -50,7 +52,8 @@ def rewards(request: AccessRequest) -> HttpResponse:
         "shown": page.shown,
         "month": month,
         "status": form.chosen_status,
-        "totals": month_to_date(access, customer_of(access), month, now) if month else None,
+        "totals": totals,
+        "sums": _sums(totals, form.chosen_status) if totals and not page.after else [],
         "has_any": bool(months),
         "csv": f"{reverse('customer:rewards_csv')}?{urlencode(_query(form))}",
     }
@@ -85,6 +88,15 @@ def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:
         days = month_of(form.chosen_month)
         rewards = rewards.filter(day__gte=days.lower, day__lt=days.upper)
     return rewards.filter(status=form.chosen_status) if form.chosen_status else rewards
+
+
+def _sums(totals: MonthToDate, status: str) -> list[tuple[str, Parts, bool]]:
+    """The lines below the list, of what stands in it: final, and apart from it what is not."""
+    lines = [
+        (RewardStatus.SUCCESSFUL, "Final", totals.successful, True),
+        (RewardStatus.PENDING, "Not final", totals.pending, False),
+    ]
+    return [(words, parts, final) for of, words, parts, final in lines if parts.count and status in ("", of)]
 
 
 def _query(form: RewardFilter) -> dict[str, str]:

@@ -26,7 +26,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
-from portal.templatetags.units import btc_plain, period
+from portal.templatetags.units import NBSP, btc_plain, period
 from portal.views.staff.answers import do
 from portal.views.staff.paging import keyset
 from portal.views.staff.rows import the
@@ -196,9 +196,9 @@ def effect_in_words(effect: billing.Owed) -> str:
 def _sides(effect: billing.Owed) -> list[str]:
     sides = []
     if effect.to_customers_sat or not effect.by_customers_sat:
-        sides.append(f"{btc_plain(effect.to_customers_sat)} BTC owed to customers")
+        sides.append(f"{btc_plain(effect.to_customers_sat)}{NBSP}BTC owed to customers")
     if effect.by_customers_sat:
-        sides.append(f"{btc_plain(effect.by_customers_sat)} BTC owed to us")
+        sides.append(f"{btc_plain(effect.by_customers_sat)}{NBSP}BTC owed to us")
     return sides
 
 

@@ -133,10 +133,13 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
 
 def _money(access: Access, now: datetime) -> Iterator[Need]:
     uncovered = billing.uncovered(access)
-    for row in uncovered:
-        title = f"{row.customer.name}: {_counted(row.rewards, 'reward')} without terms"
-        text = "No contract covers these days, so they are on no document yet."
-        yield Need("is-low", "Contract", title, text, _customer(row.customer), "Look")
+    if uncovered:
+        rewards = sum(row.rewards for row in uncovered)
+        title = f"{_counted(rewards, 'reward')} {_has(rewards, 'is', 'are')} covered by no contract"
+        names = _listed([row.customer.name for row in uncovered])
+        text = f"{names}: the days before the first terms. They are on no document until terms cover them."
+        one = _customer(uncovered[0].customer) if len(uncovered) == 1 else _url("contracts")
+        yield Need("is-low", "Contract", title, text, one, "Look")
     known = {row.customer.pk for row in uncovered}
     bare = [customer for customer in billing.without_contract(access) if customer.pk not in known]
     if bare:

@@ -13,11 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from customers.tenancy import Access
 from mining import planner
 from mining import queries as mining
-from mining.models import SyncRun
+from mining.models import QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
 from portal.views.staff.answers import do, fragment
-from portal.views.staff.overview import read_at
 from portal.views.staff.paging import keyset
 
 SUBJECT_WORDS = {
@@ -29,6 +28,11 @@ SUBJECT_WORDS = {
     Subject.KEY: "Key check",
 }
 RUNS = 20
+# Any other reason names the field that could not be read.
+ASIDE_WORDS = {
+    "twin": "A second record exactly like another one: the first counts",
+    "unmatched": "A change that fits none of the records we have",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,9 @@ class Reading:
 @staff_page("read")
 @require_GET
 def sync(request: AccessRequest) -> HttpResponse:
-    access, now = request.access, timezone.now()
+    access = request.access
     context = _live(access, request.GET.get("after")) | {
-        "read_at": read_at(access, now=now),
-        "quarantine": mining.quarantine(access),
+        "quarantine": [(record, _why_aside(record)) for record in mining.quarantine(access)],
         "strays": mining.unknown_accounts(access),
     }
     return fragment(request, "staff/sync.html", "staff/_sync_live.html", context)
@@ -80,6 +83,10 @@ def _readings(access: Access) -> list[Reading]:
         for entry in mining.subjects(access)
     ]
     return sorted(found, key=lambda reading: (reading.label, order.index(Subject(reading.newest.subject))))
+
+
+def _why_aside(record: QuarantinedRecord) -> str:
+    return ASIDE_WORDS.get(record.reason) or f"A record that could not be read ({record.reason})"
 
 
 @staff_page("sync")

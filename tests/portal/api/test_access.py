@@ -102,23 +102,25 @@ def test_the_owner_gets_it_with_and_without_a_slash(world: World, october: Octob
             assert answer_to(north, method, address, row).status_code == status, (method, address)
 
 
-@pytest.mark.parametrize("route", sorted(route for route in ROUTES if ROUTES[route].code))
-def test_the_neighbour_is_told_there_is_nothing(world: World, october: October, south: Caller, route: str) -> None:
-    row = ROUTES[route]
-    for method, _ in tries(row):
-        answer = answer_to(south, method, filled(route, row, world.north, october.north), row)
-        assert detail_of(answer, 404) == "There is nothing here that you may see."
+def test_the_neighbour_is_told_there_is_nothing(world: World, october: October, south: Caller) -> None:
+    for route, row in ROUTES.items():
+        if row.code is None:
+            continue
+        for method, _ in tries(row):
+            answer = answer_to(south, method, filled(route, row, world.north, october.north), row)
+            assert detail_of(answer, 404) == "There is nothing here that you may see.", route
 
 
-@pytest.mark.parametrize("route", sorted(route for route in ROUTES if ROUTES[route].code is None))
-def test_no_list_holds_a_foreign_code(world: World, october: October, north: Caller, route: str) -> None:
+def test_no_list_holds_a_foreign_code(world: World, october: October, north: Caller) -> None:
     foreign = [world.south.run.code, world.south.credential.code, *(document.code for document in october.south)]
     for client in world.south.clients:
         foreign += [client.customer.code, client.account.code, client.contract.code]
         foreign += [reward.code for reward in client.rewards]
-    answer = north.get(route)
-    assert answer.json()["data"]
-    assert [code for code in foreign if code in answer.content.decode()] == []
+    for route, row in ROUTES.items():
+        if row.code is None:
+            answer = north.get(route)
+            assert answer.json()["data"], route
+            assert [code for code in foreign if code in answer.content.decode()] == []
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
@@ -149,30 +151,29 @@ def test_a_view_that_names_no_resource_is_shut(world: World, monkeypatch: pytest
     assert detail_of(everything.get("customers"), 403) == "This token lacks a scope for this."
 
 
-@pytest.mark.parametrize("route", sorted(ROUTES))
-def test_no_token_is_asked_for_one(world: World, october: October, route: str) -> None:
-    row = ROUTES[route]
-    path = f"{API}/{filled(route, row, world.north, october.north)}"
-    for method in ("get", "post", "put", "patch", "delete", "options"):
-        answer = getattr(Client(), method)(path)
-        detail_of(answer, 401)
-        assert answer["WWW-Authenticate"] == 'Bearer realm="portal"'
+def test_without_a_token_one_is_asked_for(world: World, october: October) -> None:
+    for route, row in ROUTES.items():
+        path = f"{API}/{filled(route, row, world.north, october.north)}"
+        for method in ("get", "post", "put", "patch", "delete", "options"):
+            answer = getattr(Client(), method)(path)
+            detail_of(answer, 401)
+            assert answer["WWW-Authenticate"] == 'Bearer realm="portal"'
 
 
-@pytest.mark.parametrize(
-    ("header", "sentence"),
-    [
-        ("Bearer hpt_guess", "unknown or revoked"),
-        ("Bearer ", "Send the token in the header"),
-        ("Basic dXNlcjpwYXNz", "Send the token in the header"),
-        ("Bearer a b", "unknown or revoked"),
-        ("Bearer \u00e9\u00ff", "unknown or revoked"),
-    ],
-)
-def test_a_wrong_header_is_refused(world: World, header: str, sentence: str) -> None:
-    answer = Client(headers={"Authorization": header}).get(f"{API}/customers")
-    assert sentence in detail_of(answer, 401)
-    assert answer["WWW-Authenticate"] == 'Bearer realm="portal", error="invalid_token"'
+BAD_HEADERS = [
+    ("Bearer hpt_guess", "unknown or revoked"),
+    ("Bearer ", "Send the token in the header"),
+    ("Basic dXNlcjpwYXNz", "Send the token in the header"),
+    ("Bearer a b", "unknown or revoked"),
+    ("Bearer \u00e9\u00ff", "unknown or revoked"),
+]
+
+
+def test_a_wrong_header_is_refused(world: World) -> None:
+    for header, sentence in BAD_HEADERS:
+        answer = Client(headers={"Authorization": header}).get(f"{API}/customers")
+        assert sentence in detail_of(answer, 401), header
+        assert answer["WWW-Authenticate"] == 'Bearer realm="portal", error="invalid_token"'
 
 
 def test_a_revoked_token_and_one_of_a_suspended_provider_end_at_once(world: World, north: Caller) -> None:

@@ -93,3 +93,4 @@ def test_a_bad_token_does_not_close_the_open_pages(db: None) -> None:
     client = Client(headers={"Authorization": "Bearer hpt_gone"})
     assert client.get(f"{API}/schema/").status_code == 200
     assert client.get(f"{API}/docs/").status_code == 200
+    assert client.get(f"{API}/docs").content == client.get(f"{API}/docs/").content

@@ -1,0 +1,123 @@
+"""Agreeing on terms, changing them, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from billing import contracts
+from billing.errors import TermsRefused
+from billing.models import ContractVersion
+from customers.models import AuditEntry, Customer
+from customers.tenancy import Access
+from tests.billing.books import AFTER_OCTOBER, OCTOBER, Story, open_story, revenue_share
+from tests.world import FIRST_DAY, NOW, World
+
+
+def periods(story: Story) -> list[tuple[date, date | None]]:
+    versions = ContractVersion.objects.filter(contract=story.contract).order_by("valid")
+    return [(version.valid.lower, version.valid.upper) for version in versions]
+
+
+def test_a_contract_begins_with_one_open_version(story: Story) -> None:
+    assert periods(story) == [(FIRST_DAY, None)]
+    version = contracts.version_on(story.access, story.contract, date(2027, 5, 1))
+    assert version is not None
+    (component,) = version.components.all()
+    assert (component.share_ppm, component.basis, component.pool_fee_borne_by) == (150_000, "net", "shared")
+    assert contracts.version_on(story.access, story.contract, date(2026, 9, 30)) is None
+    assert AuditEntry.objects.filter(action="contract.agreed", subject=story.contract.code).count() == 1
+
+
+def test_a_new_version_ends_the_former_one_the_day_before(story: Story) -> None:
+    story.new_terms(date(2026, 11, 1), revenue_share(200_000))
+    story.new_terms(date(2027, 1, 1), revenue_share(100_000, "gross", "customer"))
+
+    assert periods(story) == [
+        (date(2026, 10, 1), date(2026, 11, 1)),
+        (date(2026, 11, 1), date(2027, 1, 1)),
+        (date(2027, 1, 1), None),
+    ]
+
+
+@pytest.mark.parametrize("start", [FIRST_DAY, date(2026, 9, 1)])
+def test_a_version_that_does_not_begin_after_the_former_one_is_refused(story: Story, start: date) -> None:
+    with pytest.raises(TermsRefused, match="The present terms began on 1 October 2026"):
+        story.new_terms(start, revenue_share(200_000))
+
+    assert periods(story) == [(FIRST_DAY, None)]
+
+
+def test_a_second_contract_with_a_customer_is_refused(story: Story) -> None:
+    with pytest.raises(TermsRefused, match="Cedar has a contract already"):
+        contracts.agree(
+            story.access,
+            customer=story.customer,
+            valid_from=FIRST_DAY,
+            settle_in="btc",
+            components=[revenue_share(1)],
+            now=NOW,
+        )
+
+
+def test_the_neighbours_customer_is_not_found(story: Story, world: World) -> None:
+    with pytest.raises(Customer.DoesNotExist):
+        contracts.agree(
+            story.access,
+            customer=world.south.clients[0].customer,
+            valid_from=FIRST_DAY,
+            settle_in="btc",
+            components=[revenue_share(1)],
+            now=NOW,
+        )
+
+
+@pytest.mark.parametrize(
+    ("settle_in", "components", "sentence"),
+    [
+        ("eur", [revenue_share(1)], "Settling in 'eur' is not built yet"),
+        ("btc", [], "exactly one component"),
+        ("btc", [revenue_share(1), revenue_share(2)], "exactly one component"),
+        ("btc", [{"kind": "hosting_fee"}], "of kind 'hosting_fee' are not built yet"),
+        ("btc", [revenue_share(1) | {"cap": 5}], "A revenue share has no 'cap'"),
+        ("btc", [revenue_share(-1)], "from 0 to 1000000"),
+        ("btc", [revenue_share(1_000_001)], "from 0 to 1000000"),
+        ("btc", [{"kind": "revenue_share", "share_ppm": True, "basis": "net"}], "from 0 to 1000000"),
+        ("btc", [{"kind": "revenue_share", "share_ppm": 0.15, "basis": "net"}], "from 0 to 1000000"),
+        ("btc", [revenue_share(1, "fiat")], "basis must be"),
+        ("btc", [revenue_share(1, "net", "customer")], "leave pool_fee_borne_by out"),
+        ("btc", [revenue_share(1, "gross")], "say who bears the pool's fee"),
+        ("btc", [revenue_share(1, "gross", "nobody")], "say who bears the pool's fee"),
+    ],
+)
+def test_what_can_not_be_agreed_is_refused_with_a_sentence(
+    settle_in: str, components: list[dict[str, Any]], sentence: str
+) -> None:
+    with pytest.raises(TermsRefused, match=sentence):
+        contracts.read_terms(settle_in, components)
+
+
+def test_used_terms_may_end_on_the_last_day_they_billed_but_not_before(story: Story) -> None:
+    story.reward(20)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    (version,) = story.contract.versions.all()
+
+    assert contracts.last_day_billed(version) == date(2026, 10, 20)
+    for end, refused in (("2026-10-20", True), ("2026-10-21", False)):
+        statement = f"UPDATE billing_contractversion SET valid = '[2026-10-01,{end})' WHERE id = %s"
+        if refused:
+            with pytest.raises(DatabaseError, match="may only end nearer"), transaction.atomic():
+                connection.cursor().execute(statement, [version.pk])
+        else:
+            connection.cursor().execute(statement, [version.pk])
+
+
+def test_terms_that_billed_nothing_yet_may_still_be_changed(north: Access) -> None:
+    story = open_story(north)
+    story.close(OCTOBER, AFTER_OCTOBER)
+    (version,) = story.contract.versions.all()
+
+    assert version.components.update(share_ppm=1) == 1

@@ -1,0 +1,207 @@
+"""From draft to issued: numbers, snapshot, audit, and what happens when the broker or the clock is away."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from billing import settlement
+from billing.errors import IssueRefused
+from billing.issue import issue, issue_all
+from billing.models import Document, DocumentSeries, DocumentStatus, JournalTx
+from customers import tenancy
+from customers.models import AuditEntry
+from customers.tenancy import Access
+from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, open_story
+from tests.world import World
+
+
+def test_an_issued_document_has_its_number_snapshot_posting_and_audit(story: Story) -> None:
+    story.reward(1)
+
+    document = story.issue(OCTOBER, AFTER_OCTOBER)
+
+    document.refresh_from_db()
+    assert (document.status, document.series, document.sequence, document.number) == (
+        "issued",
+        "SET-2026",
+        1,
+        "SET-2026-000001",
+    )
+    assert (document.issued_at, document.issued_on) == (AFTER_OCTOBER, AFTER_OCTOBER.date())
+    assert document.snapshot == {
+        "title": "Settlement statement",
+        "provider": {
+            "name": "Northmere Hosting",
+            "legal_name": "Northmere Hosting",
+            "address": "",
+            "tax_id": "",
+            "support_email": "",
+        },
+        "customer": {
+            "code": story.customer.code,
+            "name": "Cedar",
+            "email": "cedar@client.example",
+            "external_ref": "",
+        },
+        "mining_accounts": [{"name": "cedar", "label": "main"}],
+        "contract": story.contract.code,
+        "terms": [
+            {
+                "version": story.contract.versions.get().code,
+                "valid_from": "2026-10-01",
+                "share_ppm": 150_000,
+                "basis": "net",
+                "pool_fee_borne_by": "shared",
+                "words": "Customer 85 %, provider 15 % of the net reward, after the pool's fee."
+                " The provider takes the rounding.",
+            }
+        ],
+        "period": {
+            "first_day": "2026-10-01",
+            "last_day": "2026-10-31",
+            "from": "2026-10-01T00:00:00Z",
+            "to": "2026-11-01T00:00:00Z",
+        },
+        "rounding": "half-even, once per reward; the provider takes the residue",
+        "pending": [],
+    }
+    tx = JournalTx.objects.get()
+    assert (tx.event_key, tx.effective_on) == (f"document:{document.code}:issued", AFTER_OCTOBER.date())
+    entry = AuditEntry.objects.get(action="document.issued")
+    assert (entry.subject, entry.details) == (document.code, {"type": "settlement", "balance_sat": 829})
+
+
+def test_the_two_kinds_count_by_themselves_without_gaps(north: Access) -> None:
+    drafts = settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
+    third = open_story(north)
+    third.reward(1)
+
+    numbers = [issue(north, draft, now=AFTER_OCTOBER).number for draft in drafts]
+    numbers.append(third.issue(OCTOBER, AFTER_OCTOBER).number)
+
+    assert numbers == ["SET-2026-000001", "INV-2026-000001", "SET-2026-000002"]
+
+
+def test_the_series_is_the_year_of_the_issue_date(story: Story) -> None:
+    story.reward(1)
+
+    document = story.issue(OCTOBER, datetime(2027, 1, 1, 0, 30, tzinfo=UTC))
+
+    assert document.number == "SET-2027-000001"
+
+
+def test_a_clock_that_runs_backwards_is_refused(north: Access, story: Story) -> None:
+    other = open_story(north, name="Other")
+    for teller in (story, other):
+        teller.reward(1)
+    story.issue(OCTOBER, AFTER_NOVEMBER)
+
+    with pytest.raises(IssueRefused, match="Numbers follow dates: check the clock"):
+        other.issue(OCTOBER, AFTER_OCTOBER)
+
+
+def test_a_refused_issue_gives_its_number_back(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.reward(1)
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+
+    def broken(*_arguments: Any, **_options: Any) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(Document, "save", broken)
+        issue(story.access, draft, now=AFTER_OCTOBER)
+
+    assert not DocumentSeries.objects.exists()
+    assert not JournalTx.objects.exists()
+    assert issue(story.access, draft, now=AFTER_OCTOBER).number == "SET-2026-000001"
+
+
+def test_an_issued_or_discarded_document_is_not_issued(story: Story) -> None:
+    story.reward(1)
+    issued = story.issue(OCTOBER, AFTER_OCTOBER)
+    with pytest.raises(IssueRefused, match="SET-2026-000001 is issued already"):
+        issue(story.access, issued, now=AFTER_OCTOBER)
+
+    story.reward(31)
+    draft = story.close(NOVEMBER, AFTER_NOVEMBER)
+    assert draft is not None
+    settlement.discard(story.access, draft, now=AFTER_NOVEMBER)
+    with pytest.raises(IssueRefused, match="was discarded"):
+        issue(story.access, draft, now=AFTER_NOVEMBER)
+
+
+def test_several_documents_are_issued_all_or_none(north: Access, story: Story) -> None:
+    reward = story.reward(1)
+    drafts = settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
+    reward.status = "canceled"
+    reward.save(update_fields=["status"])
+
+    with pytest.raises(IssueRefused, match="changed after this draft"):
+        issue_all(north, drafts, now=AFTER_OCTOBER)
+    assert not Document.objects.filter(status=DocumentStatus.ISSUED).exists()
+
+    drafts = settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
+    assert [d.number for d in issue_all(north, drafts, now=AFTER_OCTOBER)] == ["SET-2026-000001", "INV-2026-000001"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_issue_stands_when_the_broker_is_away(
+    transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from portal.celery import app
+
+    access = world.north.system
+    monkeypatch.setattr(app.conf, "broker_url", "redis+socket:///nowhere/valkey.sock")
+    monkeypatch.setattr(app.conf, "broker_write_url", "redis+socket:///nowhere/valkey.sock")
+    app.pool.force_close_all()
+    app.amqp._producer_pool = None
+    app.set_current()
+    try:
+        with tenancy.access_context(access):
+            draft, *_ = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
+            issue(access, draft, now=AFTER_OCTOBER)
+    finally:
+        app.amqp._producer_pool = None
+
+    with tenancy.access_context(access):
+        assert Document.objects.get(pk=draft.pk).status == DocumentStatus.ISSUED
+    assert "waits for the next sweep" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_issuers_with_rollbacks_leave_no_gap_and_no_double(transactional_db: None, world: World) -> None:
+    access = world.north.system
+    with tenancy.access_context(access):
+        for number in range(12):
+            open_story(access, name=f"Customer {number}").reward(1)
+        drafts = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
+
+    def issue_some(mine: list[Document]) -> None:
+        try:
+            for index, draft in enumerate(mine):
+                try:
+                    with tenancy.access_context(access):
+                        issue(access, draft, now=AFTER_OCTOBER)
+                        if index % 3 == 0:
+                            raise ConnectionError("lost on the way")
+                except ConnectionError:
+                    with tenancy.access_context(access):
+                        issue(access, draft, now=AFTER_OCTOBER)
+        finally:
+            connection.close()
+
+    workers = [Thread(target=issue_some, args=(drafts[start::4],)) for start in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+
+    with tenancy.access_context(access):
+        issued = Document.objects.filter(series="SET-2026").order_by("sequence")
+        assert [document.sequence for document in issued] == list(range(1, 14))

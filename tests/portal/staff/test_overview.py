@@ -1,0 +1,141 @@
+"""The headline is the answer: how many things need a person, and which."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from billing.models import Document
+from billing.settlement import close_period
+from customers import tenancy
+from customers.models import Customer
+from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, QuarantinedRecord, Reward, SyncRun
+from portal.views.staff.needs import needs_of
+from tests.portal.staff.reading import heading, text
+from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
+
+pytestmark = pytest.mark.django_db
+
+
+def needs(tenant: Tenant) -> list[str]:
+    with tenancy.access_context(tenant.system):
+        return [need.title for need in needs_of(tenant.owner.access, now=NOW)]
+
+
+def issue_october(tenant: Tenant) -> None:
+    from billing.issue import issue
+
+    with tenancy.access_context(tenant.system):
+        for draft in close_period(tenant.system, month=FIRST_DAY, now=NOW):
+            issue(tenant.system, draft, now=NOW)
+
+
+def page(person: Person) -> object:
+    return person.browser().get(reverse("staff:overview"))
+
+
+def test_nothing_open_reads_all_is_well(north: Tenant) -> None:
+    issue_october(north)
+    assert needs(north) == []
+    assert heading(page(north.owner)) == "All is well"
+
+
+def test_an_ended_month_that_nobody_closed_and_then_its_drafts_need_a_person(north: Tenant) -> None:
+    assert needs(north) == ["October 2026 is not closed"]
+    with tenancy.access_context(north.system):
+        close_period(north.system, month=FIRST_DAY, now=NOW)
+    assert needs(north) == ["2 drafts wait to be issued"]
+    answer = page(north.owner)
+    assert heading(answer) == "One thing needs you"
+    # Alder: 3 × 0.000975 × 85 %, we owe it. Birch is paid by the pool itself and owes 15 %.
+    assert "2 we will owe 0.00248625 BTC owed to us 0.00043875 BTC" in text(answer)
+
+
+def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> None:
+    issue_october(north)
+    first, second = north.clients
+    with tenancy.access_context(north.system):
+        provider = north.provider
+        Credential.objects.filter(pk=north.credential.pk).update(state="refused", problem="Wrong signature.")
+        SyncRun.objects.create(
+            provider=provider, label="main", subject="workers", state="failed", queued_at=NOW, error="No answer."
+        )
+        SyncRun.objects.create(
+            provider=provider, label="main", subject="hashrate", state="partial", queued_at=NOW, error="1 of 2."
+        )
+        stray = MiningAccount.objects.create(
+            provider=provider, label="main", name="stray", state="active", first_seen_at=NOW
+        )
+        make_reward(stray, FIRST_DAY)
+        MiningAccount.objects.filter(pk=second.account.pk).update(state="unknown")
+        QuarantinedRecord.objects.create(
+            provider=provider, label="main", sync_run=north.run, reason="twin", fingerprint="f", raw="{}", seen_at=NOW
+        )
+        make_reward(first.account, FIRST_DAY - timedelta(days=2))
+        Reward.objects.filter(pk=first.rewards[0].pk).update(missing_since=NOW)
+        make_reward(first.account, FIRST_DAY + timedelta(days=5), status="unknown")
+        bare = Customer.objects.create(provider=provider, name="Cedar", email="c@c.example", created_at=NOW)
+        PoolIntent.objects.create(
+            provider=provider, kind="create_account", state="failed", customer=bare, label="main",
+            account_name="cedar", created_at=NOW, problem="The name is taken.",
+        )  # fmt: skip
+    assert needs(north) == [
+        "The pool refuses the key of main",
+        "Reading workers of main failed",
+        "Birch Mining: the pool does not answer for client_1",
+        "Reading hashrate of main is not complete",
+        "1 account at the pool belongs to no customer",
+        "Cedar has no mining account",
+        "1 record of the pool was not taken in",
+        "1 reward is no longer listed by the pool",
+        "1 reward has a status that we do not know",
+        "1 reward is covered by no contract",
+        "1 customer has no contract",
+    ]
+    answer = page(north.owner)
+    assert heading(answer) == "11 things need you"
+    assert "Wrong signature." in text(answer)
+    assert heading(page(north.auditor)) == "11 things need you"
+
+
+def test_the_neighbours_trouble_is_not_told(world: World) -> None:
+    issue_october(world.north)
+    with tenancy.access_context(world.south.system):
+        Credential.objects.filter(pk=world.south.credential.pk).update(state="refused", problem="Theirs.")
+    assert needs(world.north) == []
+    assert "The pool refuses the key of main" in needs(world.south)
+
+
+def test_buttons_are_for_those_who_may(north: Tenant) -> None:
+    assert "Close it" in text(page(north.finance))
+    assert "Close it" not in text(page(north.support))
+
+
+def test_final_and_not_final_rewards_stand_apart(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, NOW.date().replace(day=1))
+        make_reward(north.clients[0].account, NOW.date().replace(day=2), status="pending", total="0.00200000", fee="0")
+    words = text(page(north.owner))
+    assert "Rewards in November 2026, final 0.00097500 BTC" in words
+    assert "not final: ≈ 0.00200000 BTC in 1 reward" in words
+
+
+def test_hashrate_that_was_not_read_is_unknown_and_never_zero(north: Tenant) -> None:
+    assert "Hashrate of all customers 20.10 PH/s 2 of 2 accounts" in text(page(north.owner))
+    with tenancy.access_context(north.system):
+        HashratePoint.objects.filter(mining_account=north.clients[0].account).delete()
+    assert "10.05 PH/s 1 of 2 accounts" in text(page(north.owner))
+    with tenancy.access_context(north.system):
+        HashratePoint.objects.filter(provider=north.provider).delete()
+    words = text(page(north.owner))
+    assert "Hashrate of all customers unknown nothing read in the last two hours" in words
+    assert "0 TH/s" not in words
+
+
+def test_a_provider_without_anything_is_told_where_to_start(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(state="retired")
+    assert "There is no pool key yet" in needs(north)
+    assert not Document.objects.none()
