@@ -128,7 +128,7 @@ def _agree_drafts(access: Access, period: DateRange, now: datetime) -> int:
         # Without statistics the joins below are planned for a handful of rows.
         cursor.execute("ANALYZE billing_expected")
         cursor.execute(CHANGED, values)
-        changed = cursor.rowcount
+        changed: int = cursor.rowcount
         if changed:
             cursor.execute("ANALYZE billing_changed")
             values["codes"] = [new_code("doc") for _ in range(changed)]

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
+
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from mining.models import MiningAccount
 from mining.pool.client import PoolClient
@@ -88,7 +91,12 @@ def for_each_account(
 def _ask(reading: Reading, accounts: list[MiningAccount], call: Callable[[PoolClient, MiningAccount], T]) -> Answers[T]:
     answers: Answers[T] = Answers()
     clients = _Clients(reading)
-    executor = ThreadPoolExecutor(max_workers=min(THREADS, len(accounts)), thread_name_prefix="pool")
+    executor = ThreadPoolExecutor(
+        max_workers=min(THREADS, len(accounts)),
+        thread_name_prefix="pool",
+        # A thread begins without the task's id, and a call's line in the log would belong to nobody.
+        initializer=partial(bind_contextvars, **get_contextvars()),
+    )
     try:
         waiting = {executor.submit(clients.use, call, account): account for account in accounts}
         _collect(reading, waiting, answers)

@@ -1,10 +1,12 @@
-import customers.codes
+import functools
+
 import django.db.models.deletion
 import django.db.models.expressions
-import functools
+from django.db import migrations, models
+
+import customers.codes
 from customers.sqlfiles import run_sql
 from customers.walls import Wall
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
@@ -20,7 +22,7 @@ class Migration(migrations.Migration):
             name='MiningAccount',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('acc',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('acc',)), editable=False, max_length=32)),
                 ('label', models.CharField(max_length=64)),
                 ('name', models.CharField(max_length=255)),
                 ('state', models.CharField(choices=[('creating', 'Creating'), ('active', 'Active'), ('unknown', 'Unknown'), ('disabled', 'Disabled')], max_length=16)),
@@ -59,7 +61,7 @@ class Migration(migrations.Migration):
             name='PoolIntent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('int',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('int',)), editable=False, max_length=32)),
                 ('kind', models.CharField(choices=[('create_account', 'Create Account'), ('adopt_account', 'Adopt Account')], max_length=32)),
                 ('state', models.CharField(choices=[('planned', 'Planned'), ('called', 'Called'), ('done', 'Done'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='planned', max_length=16)),
                 ('label', models.CharField(max_length=64)),
@@ -78,7 +80,7 @@ class Migration(migrations.Migration):
             name='Reward',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('rwd',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('rwd',)), editable=False, max_length=32)),
                 ('reward_at', models.DateTimeField()),
                 ('day', models.DateField()),
                 ('currency', models.CharField(max_length=16)),
@@ -113,7 +115,7 @@ class Migration(migrations.Migration):
             name='SyncRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('run',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('run',)), editable=False, max_length=32)),
                 ('label', models.CharField(max_length=64)),
                 ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Workers'), ('payouts', 'Payouts'), ('key', 'Key')], max_length=16)),
                 ('depth', models.CharField(blank=True, choices=[('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
@@ -146,7 +148,7 @@ class Migration(migrations.Migration):
             name='QuarantinedRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('qtn',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('qtn',)), editable=False, max_length=32)),
                 ('label', models.CharField(max_length=64)),
                 ('account_name', models.CharField(blank=True, default='', max_length=255)),
                 ('reason', models.CharField(max_length=64)),
@@ -161,7 +163,7 @@ class Migration(migrations.Migration):
             name='Credential',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('crd',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('crd',)), editable=False, max_length=32)),
                 ('label', models.CharField(max_length=64)),
                 ('state', models.CharField(choices=[('checking', 'Checking'), ('active', 'Active'), ('refused', 'Refused'), ('retired', 'Retired')], default='checking', max_length=16)),
                 ('sealed_api_key', models.TextField()),

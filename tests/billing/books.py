@@ -41,7 +41,9 @@ class Story:
     def reward(self, day: date | int, **facts: Any) -> Reward:
         """A reward of October (by its day of the month) or of any date; 1,000 sat, fee 25, unless said otherwise."""
         facts = {"total": "0.00001000", "fee": "0.00000025", **facts}
-        return make_reward(self.account, FIRST_DAY.replace(day=day) if isinstance(day, int) else day, **facts)
+        reward = make_reward(self.account, FIRST_DAY.replace(day=day) if isinstance(day, int) else day, **facts)
+        reward.refresh_from_db(fields=["customer"])  # the database fills it in
+        return reward
 
     def new_terms(self, day: date, component: dict[str, Any]) -> ContractVersion:
         return contracts.new_version(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from threading import Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from kombu import Connection
 
-from billing import settlement
+from billing import settlement, tasks
 from billing.errors import IssueRefused
 from billing.issue import issue, issue_all
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalTx
@@ -154,20 +157,15 @@ def test_several_documents_are_issued_all_or_none(north: Access, story: Story) -
 def test_the_issue_stands_when_the_broker_is_away(
     transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from portal.celery import app
-
     access = world.north.system
-    monkeypatch.setattr(app.conf, "broker_url", "redis+socket:///nowhere/valkey.sock")
-    monkeypatch.setattr(app.conf, "broker_write_url", "redis+socket:///nowhere/valkey.sock")
-    app.pool.force_close_all()
-    app.amqp._producer_pool = None
-    app.set_current()
-    try:
-        with tenancy.access_context(access):
-            draft, *_ = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
-            issue(access, draft, now=AFTER_OCTOBER)
-    finally:
-        app.amqp._producer_pool = None
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    dead = Connection("redis+socket:///nowhere/valkey.sock", transport_options=options)
+    publish: Any = tasks.render.apply_async
+    monkeypatch.setattr(tasks.render, "apply_async", partial(publish, connection=dead))
+
+    with tenancy.access_context(access):
+        draft, *_ = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
+        issue(access, draft, now=AFTER_OCTOBER)
 
     with tenancy.access_context(access):
         assert Document.objects.get(pk=draft.pk).status == DocumentStatus.ISSUED

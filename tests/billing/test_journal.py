@@ -116,8 +116,10 @@ def test_what_was_changed_past_the_triggers_is_found(transactional_db: None, wor
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(
             "UPDATE billing_documentline SET net_sat = net_sat + 5, provider_share_sat = provider_share_sat + 5"
+            " WHERE document_id = %s",
+            [document.pk],
         )
-        cursor.execute("UPDATE billing_document SET balance_sat = 900")
+        cursor.execute("UPDATE billing_document SET balance_sat = 900 WHERE id = %s", [document.pk])
         cursor.execute("UPDATE billing_documentseries SET last_sequence = 2")
         cursor.execute("DELETE FROM billing_journalentry WHERE amount_sat < -800")
 

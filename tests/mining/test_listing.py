@@ -59,6 +59,16 @@ def test_new_records_between_two_pages_hide_nothing(colossus: Hosting, times: in
     assert colossus.told() == colossus.truth()
 
 
+def test_a_record_that_appears_behind_the_last_page_is_seen(colossus: Hosting) -> None:
+    calls = colossus.sync().calls
+    colossus.pool.fault("page_shift", skip=calls - 2, times=1)  # the last call looks at the first page again
+
+    run = colossus.sync()
+
+    assert run.rows_new == 1
+    assert colossus.told() == colossus.truth()
+
+
 def test_a_list_that_never_holds_still_is_read_all_the_same(colossus: Hosting) -> None:
     colossus.sync()
     colossus.pool.clock(advance_seconds=DAY)

@@ -15,6 +15,7 @@ from customers import onboarding, tenancy
 from customers.models import Customer, Invitation, MemberKind, Role
 from mining.models import PoolIntent
 from portal.access import STAFF_ACTS
+from tests.portal.customer.scenes import statement_of
 from tests.world import NOW, Tenant, draft_document
 
 
@@ -92,6 +93,10 @@ def only_owner(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.owner.membership.code}
 
 
+def statement(tenant: Tenant) -> dict[str, str]:
+    return {"code": statement_of(tenant).code}
+
+
 def run(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.run.code}
 
@@ -135,6 +140,15 @@ ROUTES: dict[str, Row] = {
     "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,)),
     "staff/team/<str:code>/role/": Row("staff:team", only_owner, "post", (302,)),
     "staff/team/<str:code>/end/": Row("staff:team", only_owner, "post", (302,)),
+    # Customers. A statement is an issued document; the second customer of the same provider is an outsider to it.
+    "overview/": Row("customer"),
+    "rewards/": Row("customer"),
+    "rewards/csv/": Row("customer"),
+    "statements/": Row("customer"),
+    "statements/<str:code>/": Row("customer", statement),
+    "statements/<str:code>/pdf/": Row("customer", statement),
+    "statements/<str:code>/csv/": Row("customer", statement),
+    "me/": Row("customer"),
 }
 
 # allauth's pages are the same for everybody who is signed in, and show nothing of a tenant; the API has its own matrix.

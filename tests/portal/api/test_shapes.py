@@ -280,7 +280,9 @@ def test_the_pdf_is_served_once_it_is_made(world: World, north: Caller, october:
     making = north.get(f"documents/{issued.code}/pdf")
     assert making.status_code == 409
     assert making.json()["detail"] == "The PDF is being made. Try again in a minute."
-    assert north.get(f"documents/{draft.code}/pdf").status_code == 409
+    none_yet = north.get(f"documents/{draft.code}/pdf")
+    assert none_yet.status_code == 409
+    assert none_yet.json()["detail"] == "This document is not issued, so it has no PDF."
     tasks.render(issued.provider_id, issued.pk)
     made = north.get(f"documents/{issued.code}/pdf")
     assert (made.status_code, made["Content-Type"]) == (200, "application/pdf")

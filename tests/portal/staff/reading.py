@@ -1,10 +1,13 @@
-"""What a person reads on a page: its words without the markup."""
+"""What a person reads on a page (its words without the markup), and the rows that are there afterwards."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
 from typing import Any
+
+from customers import tenancy
+from tests.world import Tenant
 
 
 def text(response: Any) -> str:
@@ -24,3 +27,8 @@ def _words(html: str) -> str:
     # The groups of an amount touch each other, as in a copy of the page.
     html = re.sub(r"</?[bi]>", "", html)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def rows(tenant: Tenant, model: Any, **wanted: Any) -> list[Any]:
+    with tenancy.access_context(tenant.system):
+        return list(model.objects.filter(provider=tenant.provider, **wanted).order_by("pk"))

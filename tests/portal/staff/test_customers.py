@@ -12,7 +12,7 @@ from django.urls import reverse
 from customers import onboarding, tenancy
 from customers.models import AuditEntry, Customer, Invitation, MemberKind, Membership, Role
 from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent
-from tests.portal.staff.reading import heading, text
+from tests.portal.staff.reading import heading, rows, text
 from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +23,6 @@ NEW = "/staff/customers/new/"
 
 def of(client: Any) -> str:
     return reverse("staff:customer", args=[client.customer.code])
-
-
-def rows(tenant: Tenant, model: Any, **wanted: Any) -> list[Any]:
-    with tenancy.access_context(tenant.system):
-        return list(model.objects.filter(provider=tenant.provider, **wanted).order_by("pk"))
 
 
 def stray(tenant: Tenant, name: str = "stray_01") -> MiningAccount:
@@ -143,15 +138,24 @@ def test_hostile_names_are_only_text(north: Tenant) -> None:
     evil = '"><script>alert(1)</script>'
     with tenancy.access_context(north.system):
         Customer.objects.filter(pk=north.clients[0].customer.pk).update(name=evil, external_ref=evil, email=evil)
-        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(
-            name=evil, payout_address=evil, state="unknown", label=evil
-        )
+        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(payout_address=evil, state="unknown")
         Credential.objects.filter(pk=north.credential.pk).update(label=evil, problem=evil, state="refused")
         north.owner.user.name = evil
         north.owner.user.save()
+    stray(north, evil)
     browser = north.owner.browser()
     contract = reverse("staff:contract", args=[north.clients[0].contract.code])
-    for page in (of(north.clients[0]), LIST, "/staff/", "/staff/keys/", "/staff/team/", "/staff/rewards/", contract):
+    for page in (
+        of(north.clients[0]),
+        LIST,
+        NEW,
+        "/staff/",
+        "/staff/sync/",
+        "/staff/keys/",
+        "/staff/team/",
+        "/staff/rewards/",
+        contract,
+    ):
         assert "<script>alert" not in browser.get(page).content.decode(), page
     assert "<script>alert" not in browser.get(LIST, {"q": evil}).content.decode()
 

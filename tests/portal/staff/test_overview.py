@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from billing.models import Document
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import Customer
@@ -138,4 +137,3 @@ def test_a_provider_without_anything_is_told_where_to_start(north: Tenant) -> No
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(state="retired")
     assert "There is no pool key yet" in needs(north)
-    assert not Document.objects.none()

@@ -1,0 +1,248 @@
+"""Staff at work in a real browser: the ways in, money, keys and sync, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from billing.models import Document
+from billing.settlement import close_period
+from customers import onboarding, tenancy
+from customers.models import Customer, MemberKind, Role
+from mining import keys, sync
+from mining.models import Credential, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from portal.invitations import send_invitation
+from portal.sign_in import MFAAdapter
+from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
+from tests.sandbox import Sandbox, start_sandbox
+from tests.world import FIRST_DAY, NOW, PASSWORD, Person, Tenant, World, make_reward
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def code_for(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
+
+
+def secret_of(person: Person) -> str:
+    stored = Authenticator.objects.get(user=person.user, type=Authenticator.Type.TOTP)
+    return str(MFAAdapter().decrypt(stored.data["secret"]))
+
+
+def found(tenant: Tenant, model: Any, **wanted: Any) -> list[Any]:
+    with tenancy.access_context(tenant.system):
+        return list(model.objects.filter(provider=tenant.provider, **wanted).order_by("pk"))
+
+
+# --- The ways in
+
+
+def test_an_owner_signs_in_with_password_and_code(world: World, open_page: OpenPage) -> None:
+    page, owner = open_page(), world.north.owner
+    page.goto("/staff/")
+    page.get_by_label("E-mail").fill(owner.user.email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    second = page.get_by_role("heading", name="Second factor")
+    expect(second).to_be_visible()
+    page.goto("/staff/customers/")
+    expect(second).to_be_visible()  # the password alone opens nothing
+    page.get_by_label("Code").fill(code_for(secret_of(owner)))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    page.goto("/staff/customers/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 customers")
+
+
+def test_a_new_colleague_sees_nothing_before_the_second_factor(world: World, open_page: OpenPage) -> None:
+    with tenancy.access_context(world.north.system):
+        link = send_invitation(
+            onboarding.invite(
+                world.north.system,
+                email="new@north.example",
+                kind=MemberKind.STAFF,
+                role=Role.SUPPORT,
+                now=timezone.now(),
+            )
+        )
+    page = open_page()
+    page.goto("/invite/" + link.split("/invite/")[1])
+    page.get_by_label("Your name").fill("New Colleague")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Accept the invitation").click()
+    setup = page.get_by_role("heading", name="Set up your second factor")
+    expect(setup).to_be_visible()
+    for path in ("/staff/", "/staff/customers/", f"/staff/customers/{world.north.clients[0].customer.code}/"):
+        page.goto(path)
+        expect(setup).to_be_visible()
+    page.get_by_label("Code that the app shows now").fill(code_for(page.locator(".secret").inner_text().strip()))
+    page.get_by_role("button", name="Switch it on").click()
+    page.goto("/staff/customers/")
+    expect(page.get_by_role("link", name="Alder & Finch")).to_be_visible()
+    page.goto("/staff/documents/")
+    expect(page.get_by_role("button", name="Work out the drafts")).to_have_count(0)
+
+
+# --- Money
+
+
+def test_a_draft_is_issued_after_the_page_that_says_the_effect(world: World, open_page: OpenPage) -> None:
+    north = world.north
+    with tenancy.access_context(north.system):
+        close_period(north.system, month=FIRST_DAY, now=NOW)
+    page = open_page(north.finance)
+    page.goto("/staff/documents/")
+    page.get_by_label("Choose the draft for Alder & Finch").check()
+    page.get_by_role("button", name="Issue the chosen ones…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Issue 1 document, 0.00248625\u00a0BTC owed to customers")
+    assert [d.status for d in found(north, Document)] == ["draft", "draft"]
+    page.get_by_role("button", name="Issue 1 document").dblclick()
+    expect(page.locator("main")).to_contain_text("SET-2026-000001")
+    assert sorted((d.status, d.number) for d in found(north, Document, status="issued")) == [
+        ("issued", "SET-2026-000001")
+    ]
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "SET-2026-000001.csv"
+
+
+def test_terms_are_agreed_in_per_cent(world: World, open_page: OpenPage) -> None:
+    north = world.north
+    page = open_page(north.finance)
+    page.goto(f"/staff/contracts/{north.clients[0].contract.code}/")
+    page.get_by_label("Our share, in per cent").fill("12.3456")
+    page.get_by_label("Gross: before the pool's fee").check()
+    page.get_by_label("From", exact=False).last.fill("2026-12-01")
+    page.get_by_role("button", name="Add these terms").click()
+    expect(page.locator(".field__error")).to_have_text("With a gross basis, say who bears the pool's fee.")
+    page.get_by_label("With gross: who bears the pool's fee").select_option("customer")
+    page.get_by_role("button", name="Add these terms").click()
+    expect(page.get_by_role("status").first).to_contain_text("New terms from 1 December 2026 on.")
+    expect(page.locator("main")).to_contain_text("Customer 87.6544 %, provider 12.3456 % of the gross reward")
+
+
+# --- The pool: the web asks, this process works as a worker would
+
+
+@pytest.fixture
+def pool(settings: Any, worker_keys: None) -> Iterator[Sandbox]:
+    with start_sandbox("tests", 7) as sandbox:
+        settings.WHITEPOOL_BASE_URL = sandbox.base_url
+        yield sandbox
+
+
+def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_page: OpenPage) -> None:
+    north, key = world.north, pool.key("alpha")
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(state="retired")
+    page = open_page(north.owner)
+    page.goto("/staff/keys/")
+    page.get_by_label("WhiteBIT user").fill("alpha")
+    page.get_by_label("API key").fill(key.api_key)
+    page.get_by_label("Secret").fill(key.secret)
+    page.get_by_role("button", name="Seal and try the key").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A key is being tried")
+    assert key.secret not in page.content()
+    (stored,) = found(north, Credential, label="alpha")
+    keys.verify(north.provider.pk, stored.pk, now=timezone.now())
+    expect(page.get_by_role("heading", level=1)).to_have_text("The pool key works")  # by itself
+
+    page.goto("/staff/sync/")
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Reading the pool")
+    for run in found(north, SyncRun, state="queued"):
+        sync.perform(north.provider.pk, run.pk, now=timezone.now())
+    expect(page.get_by_role("heading", level=1)).to_have_text("Everything is read")
+    expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
+    assert {run.state for run in found(north, SyncRun, label="alpha")} == {"ok"}
+
+
+# --- Every page, on a desk and on a phone
+
+
+def trouble(tenant: Tenant) -> None:
+    """The longest names and the worst states at once."""
+    long = "Wolverhampton International Digital Asset Infrastructure Holdings & Partners <b>"
+    provider, client = tenant.provider, tenant.clients[0]
+    with tenancy.access_context(tenant.system):
+        Customer.objects.filter(pk=client.customer.pk).update(name=long, external_ref="A reference of a certain length")
+        bare = Customer.objects.create(provider=provider, name=long, email=f"{'x' * 60}@x.example", created_at=NOW)
+        for state in ("unknown", "disabled"):
+            lost = Customer.objects.create(provider=provider, name=state, email="x@x.example", created_at=NOW)
+            MiningAccount.objects.create(
+                provider=provider, label="main", name=f"{state}_{'0123456789' * 5}", state=state, customer=lost,
+                first_seen_at=NOW, payout_destination="external_address", payout_address="bc1q" + "w508d6qe" * 8,
+            )  # fmt: skip
+        PoolIntent.objects.create(
+            provider=provider, kind="create_account", state="unknown", customer=bare, label="main",
+            account_name="wanted", created_at=NOW, problem="The pool's answer was lost 3 times. Look at the pool.",
+        )  # fmt: skip
+        MiningAccount.objects.create(
+            provider=provider, label="main", name="stray_" + "0123456789" * 9, state="active", first_seen_at=NOW
+        )
+        Credential.objects.create(
+            provider=provider, label="a label as long as it may be, " + "x" * 34, state="refused",
+            key_digest="d", key_hint="77fe", created_at=NOW, problem="The pool refused the key: paste both again.",
+        )  # fmt: skip
+        for subject, state in (("hashrate", "partial"), ("payouts", "failed")):
+            SyncRun.objects.create(
+                provider=provider, label="main", subject=subject, state=state, queued_at=NOW, started_at=NOW,
+                error="1 of 12 accounts could not be read: the pool answers that it knows no such account.",
+            )  # fmt: skip
+        QuarantinedRecord.objects.create(
+            provider=provider, label="main", account_name="x" * 100, sync_run=tenant.run, reason="twin",
+            fingerprint="f", raw='{"date":1}' * 99, seen_at=NOW,
+        )  # fmt: skip
+        make_reward(client.account, FIRST_DAY + timedelta(days=4), total="1234.56789012", fee="30.86419725")
+        make_reward(client.account, FIRST_DAY + timedelta(days=5), status="canceled")
+        make_reward(client.account, FIRST_DAY - timedelta(days=5))
+        onboarding.invite(
+            tenant.system, email=f"{'y' * 50}@x.example", kind=MemberKind.STAFF, role=Role.FINANCE, now=timezone.now()
+        )
+        close_period(tenant.system, month=FIRST_DAY, now=NOW)
+
+
+def pages(tenant: Tenant) -> list[str]:
+    (draft, *_) = found(tenant, Document)
+    customers = [f"/staff/customers/{row.code}/" for row in found(tenant, Customer)]
+    first = customers[0]
+    contract = tenant.clients[0].contract.code
+    listed = ["", "customers/", "customers/new/", "contracts/", "contracts/new/", "rewards/", "documents/", "sync/"]
+    return [
+        *(f"/staff/{name}" for name in [*listed, "keys/", "team/", "documents/issue/?month=2026-10"]),
+        *customers,
+        f"{first}invite/",
+        f"{first}account/",
+        f"/staff/contracts/{contract}/",
+        f"/staff/documents/{draft.code}/",
+    ]
+
+
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (DESK, False), (DESK, True)])
+def test_no_page_scrolls_sideways_or_complains(
+    world: World, open_page: OpenPage, size: tuple[int, int], dark: bool
+) -> None:
+    trouble(world.north)
+    page = open_page(world.north.owner, size=size, dark=dark)
+    for path in pages(world.north):
+        answer = page.goto(path)
+        assert answer is not None
+        assert (path, answer.status, sideways(page)) == (path, 200, [])
+
+
+def test_a_phone_reaches_every_page_through_the_menu(world: World, open_page: OpenPage) -> None:
+    page = open_page(world.north.owner, size=PHONE)
+    page.goto("/staff/")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Team").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("4 people on the team")
+    page.get_by_role("button", name="Remove: owner@north.example").click()
+    page.get_by_role("button", name="Remove from the team").first.click()
+    expect(page.get_by_role("alert")).to_contain_text("Owner is the only owner left.")

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import date, timedelta
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from billing.shares import shares_of
+from customers import tenancy
+from mining.models import Reward
+from portal.templatetags.units import btc_plain
+from tests.portal.customer.scenes import set_account, words
+from tests.world import FIRST_DAY, NOW, Tenant, make_reward
+
+NOVEMBER = date(2026, 11, 1)
+Cells = list[str]
+
+
+def table(html: str) -> list[Cells]:
+    """The rows of the list, cell by cell, as text."""
+    body = html[html.index("<tbody>") : html.index("</tbody>")]
+    return [
+        [words(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, flags=re.S)]
+        for row in re.findall(r"<tr\b[^>]*>(.*?)</tr>", body, flags=re.S)
+    ]
+
+
+def sums(html: str) -> list[Cells]:
+    foot = html[html.index("<tfoot>") : html.index("</tfoot>")]
+    return [
+        [words(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, flags=re.S)]
+        for row in re.findall(r"<tr\b[^>]*>(.*?)</tr>", foot, flags=re.S)
+    ]
+
+
+def get(browser: Client, query: str = "") -> str:
+    return browser.get(f"/rewards/{query}").content.decode()
+
+
+def download(browser: Client, query: str = "") -> list[dict[str, str]]:
+    response = browser.get(f"/rewards/csv/{query}")
+    body = b"".join(response.streaming_content)  # type: ignore[attr-defined]  # the test client's answer is untyped
+    return list(csv.DictReader(io.StringIO(body.decode())))
+
+
+def test_every_figure_of_the_list_is_that_of_its_row(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        rows = list(Reward.objects.filter(customer=client.customer).order_by("-day"))
+        parts = shares_of(rows)
+
+    shown = table(get(client.owner.browser()))
+
+    assert shown == [
+        [
+            f"{row.day.day} Oct",
+            "Final",
+            "us",
+            "10.05",
+            btc_plain(row.total_sat),
+            btc_plain(row.fee_sat),
+            btc_plain(row.net_sat),
+            btc_plain(parts[row.pk].provider_share_sat),
+            btc_plain(parts[row.pk].customer_share_sat),
+        ]
+        for row in rows
+    ]
+    assert shown[0][4:] == ["0.00100000", "0.00002500", "0.00097500", "0.00014625", "0.00082875"]
+
+
+def test_the_newest_month_is_shown_first_with_its_sums(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, NOVEMBER)
+        make_reward(client.account, NOVEMBER + timedelta(days=1), status="pending", destination="external_address")
+
+    html = get(client.owner.browser())
+
+    assert "<h1>Rewards in November 2026</h1>" in html
+    assert [row[:3] for row in table(html)] == [["2 Nov", "Not final", "you"], ["1 Nov", "Final", "us"]]
+    assert sums(html) == [
+        ["Final", "1 reward", "", "", "0.00100000", "0.00002500", "0.00097500", "0.00014625", "0.00082875"],
+        ["Not final", "1 reward", "", "", "0.00100000", "0.00002500", "0.00097500", "0.00014625", "0.00082875"],
+    ]
+
+
+def test_filters_by_month_and_status_and_sums_only_what_is_shown(north: Tenant) -> None:
+    client = north.clients[0]
+    browser = client.owner.browser()
+    with tenancy.access_context(north.system):
+        make_reward(client.account, NOVEMBER, status="canceled")
+
+    assert [row[0] for row in table(get(browser, "?month=2026-10"))] == ["3 Oct", "2 Oct", "1 Oct"]
+    assert [row[0] for row in table(get(browser, "?month=all"))] == [
+        "1 Nov 2026",
+        "3 Oct 2026",
+        "2 Oct 2026",
+        "1 Oct 2026",
+    ]
+    assert [row[0] for row in table(get(browser, "?month=all&status=canceled"))] == ["1 Nov 2026"]
+    assert "<tfoot>" not in get(browser, "?month=2026-11&status=canceled")
+    assert "No reward matches." in get(browser, "?month=2026-10&status=pending")
+
+
+def test_a_filter_that_means_nothing_is_told_and_filters_nothing(north: Tenant) -> None:
+    html = get(north.clients[0].owner.browser(), "?month=1999-01&status=paid")
+
+    assert "There are no rewards of that month." in html
+    assert "Choose one of the list." in html
+    assert len(table(html)) == 3
+
+
+def test_each_status_has_its_word_and_what_is_not_known_has_no_parts(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        for day, status in enumerate(("pending", "canceled", "unknown"), start=4):
+            make_reward(client.account, FIRST_DAY.replace(day=day), status=status)
+
+    shown = {row[0]: (row[1], *row[7:]) for row in table(get(client.owner.browser()))}
+
+    assert shown["4 Oct"] == ("Not final", "0.00014625", "0.00082875")
+    assert shown["5 Oct"] == ("Canceled by the pool", "–", "–")
+    assert shown["6 Oct"] == ("Unknown", "unknown", "unknown")
+
+
+def test_what_is_odd_about_a_reward_is_told_in_its_row(north: Tenant) -> None:
+    client = north.clients[0]
+    day = FIRST_DAY.replace(day=9)
+    with tenancy.access_context(north.system):
+        odd = make_reward(client.account, day)
+        odd.currency, odd.missing_since, odd.hashrate_hs, odd.payout_destination = "LTC", NOW, None, "unknown"
+        odd.save()
+        make_reward(client.account, FIRST_DAY - timedelta(days=1))
+
+    rows = {row[0]: row for row in table(get(client.owner.browser(), "?month=all"))}
+
+    assert rows["9 Oct 2026"][1:4] == ["Final Not paid in BTC No longer listed by the pool", "unknown", "unknown"]
+    assert rows["9 Oct 2026"][4:] == ["–"] * 5
+    assert rows["30 Sep 2026"][1] == "Final No terms agreed for this day"
+    assert rows["30 Sep 2026"][7:] == ["–", "–"]
+
+
+def test_two_records_of_one_day_are_two_rows(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, FIRST_DAY, total="0.00000100", fee="0.00000002", occurrence=2)
+
+    assert [row[0] for row in table(get(client.owner.browser()))] == ["3 Oct", "2 Oct", "1 Oct", "1 Oct"]
+
+
+def test_long_lists_come_in_pages_without_a_gap_or_a_double(north: Tenant) -> None:
+    client = north.clients[0]
+    browser = client.owner.browser()
+    with tenancy.access_context(north.system):
+        for back in range(1, 120):
+            make_reward(client.account, FIRST_DAY - timedelta(days=back))
+
+    first = get(browser, "?month=all")
+    after = re.search(r'href="([^"]*after=[^"]*)" rel="next"', first)
+    assert after is not None
+    second = get(browser, after[1].replace("&amp;", "&"))
+
+    days = [row[0] for row in table(first) + table(second)]
+    assert (len(table(first)), len(days), len(set(days))) == (100, 122, 122)
+    assert 'rel="next"' not in second
+
+
+def test_a_neighbours_reward_is_no_place_in_the_list(north: Tenant) -> None:
+    theirs = north.clients[1].rewards[1]
+
+    assert north.clients[0].owner.browser().get(f"/rewards/?after={theirs.code}").status_code == 404
+    assert north.clients[0].owner.browser().get("/rewards/?after=%00").status_code == 404
+
+
+def test_owner_and_viewer_see_the_same(north: Tenant) -> None:
+    client = north.clients[0]
+
+    assert words(get(client.owner.browser())) == words(get(client.viewer.browser()))
+    assert download(client.owner.browser()) == download(client.viewer.browser())
+
+
+def test_the_file_has_the_numbers_of_the_page(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, NOVEMBER, destination="external_address", status="pending")
+        make_reward(client.account, NOVEMBER + timedelta(days=1), status="unknown")
+    browser = client.owner.browser()
+
+    for query in ("", "?month=2026-10", "?month=all", "?month=all&status=successful"):
+        page = [row[4:] for row in table(get(browser, query))]
+        file = [
+            [
+                _btc(row[name])
+                for name in ("total_sat", "fee_sat", "net_sat", "provider_share_sat", "customer_share_sat")
+            ]
+            for row in download(browser, query)
+        ]
+        assert page == file
+    assert 'href="/rewards/csv/?month=2026-11"' in get(browser)
+
+
+def _btc(sat: str) -> str:
+    return btc_plain(int(sat)) if sat else "unknown"
+
+
+def test_the_file_keeps_the_pools_own_words(north: Tenant) -> None:
+    client = north.clients[1]
+    row = download(client.owner.browser())[0]
+
+    assert (row["date"], row["status"], row["currency"]) == ("2026-10-03", "successful", "BTC")
+    assert (row["total_reward"], row["pool_fee"], row["net_reward"]) == ("0.00100000", "0.00002500", "0.00097500")
+    assert row["payout_address"] == "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+    assert row["hashrate_hs"] == "10050000000000000"
+    assert row["reward"] == client.rewards[2].code
+
+
+def test_a_spreadsheet_runs_nothing_that_somebody_wrote(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        reward = make_reward(client.account, NOVEMBER)
+        reward.transaction_hash, reward.payout_address, reward.currency = "=1+1", "@SUM(A1)", "-BTC"
+        reward.save()
+
+    row = download(client.owner.browser(), "?month=2026-11")[0]
+
+    assert (row["transaction_hash"], row["payout_address"], row["currency"]) == ("'=1+1", "'@SUM(A1)", "'-BTC")
+
+
+def test_a_wrong_filter_gives_no_file_but_the_page_that_says_why(north: Tenant) -> None:
+    response = north.clients[0].owner.browser().get("/rewards/csv/?month=1999-01")
+
+    assert (response.status_code, response["Location"]) == (302, "/rewards/?month=1999-01")
+
+
+def test_without_rewards_the_page_says_when_the_first_comes(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        Reward.objects.filter(customer=client.customer).delete()
+    set_account(client, north, rewards_read_at=None)
+
+    text = words(get(client.owner.browser()))
+
+    assert text.startswith("Rewards All months")
+    assert "No rewards yet." in text
+    assert download(client.owner.browser()) == []
+
+
+def test_three_rewards_cost_as_many_queries_as_one(north: Tenant) -> None:
+    client = north.clients[0]
+    browser = client.owner.browser()
+    with tenancy.access_context(north.system):
+        make_reward(client.account, NOVEMBER)
+    get(browser)
+    with CaptureQueriesContext(connection) as one:
+        get(browser, "?month=2026-11")
+    with CaptureQueriesContext(connection) as three:
+        get(browser, "?month=2026-10")
+
+    assert len(one) == len(three)

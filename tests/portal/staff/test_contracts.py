@@ -1,0 +1,155 @@
+"""Contracts: shares are exact, and terms change from a day on."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from billing.issue import issue
+from billing.models import Contract, ContractComponent, ContractVersion
+from billing.settlement import close_period
+from customers import tenancy
+from customers.models import Customer
+from tests.portal.staff.reading import heading, rows, text
+from tests.world import FIRST_DAY, NOW, Tenant, World
+
+pytestmark = pytest.mark.django_db
+
+LIST, NEW = "/staff/contracts/", "/staff/contracts/new/"
+
+
+@pytest.fixture
+def cedar(north: Tenant) -> Customer:
+    """A customer without a contract."""
+    with tenancy.access_context(north.system):
+        return Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
+
+
+def terms(north: Tenant, **fields: str) -> dict[str, object]:
+    given = {"share": "12.3456", "basis": "net", "pool_fee_borne_by": "", "valid_from": "2026-11-01"}
+    return north.finance.form(**(given | fields))
+
+
+def agreed(north: Tenant, customer: Customer) -> list[tuple[str, int, str, str]]:
+    found = rows(north, ContractComponent, customer=customer)
+    with tenancy.access_context(north.system):
+        return [(str(c.version.valid.lower), c.share_ppm, c.basis, c.pool_fee_borne_by) for c in found]
+
+
+def test_the_list_says_the_terms_of_today_and_who_has_none(north: Tenant, cedar: Customer) -> None:
+    words = text(north.auditor.browser().get(LIST))
+    assert "2 contracts 1 customer without" in words
+    assert "Without terms: Cedar" in words
+    assert "Alder & Finch Customer 85 %, provider 15 % of the net reward" in words
+    assert "New contract" not in words
+    assert "New contract" in text(north.finance.browser().get(LIST))
+    assert "No contract is found." in text(north.finance.browser().get(LIST, {"q": "nobody"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "ppm", "basis", "borne_by"),
+    [
+        ({}, 123_456, "net", "shared"),
+        ({"share": "0"}, 0, "net", "shared"),
+        ({"share": "100"}, 1_000_000, "net", "shared"),
+        ({"share": "0.0001"}, 1, "net", "shared"),
+        ({"share": "33.3333", "basis": "gross", "pool_fee_borne_by": "customer"}, 333_333, "gross", "customer"),
+        ({"share": "29", "basis": "gross", "pool_fee_borne_by": "provider"}, 290_000, "gross", "provider"),
+    ],
+)
+def test_a_share_in_per_cent_becomes_exact_parts_per_million(
+    north: Tenant, cedar: Customer, fields: dict[str, str], ppm: int, basis: str, borne_by: str
+) -> None:
+    answer = north.finance.browser().post(NEW, terms(north, customer=cedar.code, **fields), follow=True)
+    assert "The contract with Cedar holds." in text(answer)
+    assert agreed(north, cedar) == [("2026-11-01", ppm, basis, borne_by)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"share": "12.34567"}, "A share has four decimals at most."),
+        ({"share": "100.0001"}, "A share is at most 100 per cent."),
+        ({"share": "-1"}, "A share is at least 0 per cent."),
+        ({"share": "12,5"}, "Write the share as a number"),
+        ({"share": "NaN"}, "Write the share as a number"),
+        ({"share": ""}, "This field is required."),
+        ({"basis": "gross"}, "say who bears the pool's fee"),
+        ({"pool_fee_borne_by": "provider"}, "choose nothing here"),
+        ({"valid_from": "1.11.2026"}, "Write the day as 2026-10-01."),
+        ({"customer": "cus_x"}, "This customer has a contract already, or does not exist."),
+    ],
+)
+def test_bad_terms_are_told_in_a_sentence_and_change_nothing(
+    north: Tenant, cedar: Customer, fields: dict[str, str], says: str
+) -> None:
+    answer = north.finance.browser().post(NEW, terms(north, **({"customer": cedar.code} | fields)))
+    assert says in text(answer)
+    assert agreed(north, cedar) == []
+
+
+def test_agreeing_twice_makes_one_contract(north: Tenant, cedar: Customer) -> None:
+    browser = north.finance.browser()
+    for _ in range(2):
+        answer = browser.post(NEW, terms(north, customer=cedar.code))
+    assert "This customer has a contract already" in text(answer) or answer.status_code == 200
+    assert len(rows(north, Contract, customer=cedar)) == 1
+
+
+def test_the_neighbours_customer_cannot_be_chosen(world: World) -> None:
+    with tenancy.access_context(world.south.system):
+        other = Customer.objects.create(
+            provider=world.south.provider, name="Cedar", email="c@c.example", created_at=NOW
+        )
+        mine = None
+    with tenancy.access_context(world.north.system):
+        mine = Customer.objects.create(provider=world.north.provider, name="Maple", email="m@m.example", created_at=NOW)
+    browser = world.north.finance.browser()
+    assert other.code not in browser.get(NEW).content.decode()
+    assert "does not exist" in text(browser.post(NEW, terms(world.north, customer=other.code)))
+    assert agreed(world.north, mine) == []
+    assert rows(world.south, Contract, customer=other) == []
+
+
+def address(north: Tenant) -> str:
+    return reverse("staff:contract_version_new", args=[north.clients[0].contract.code])
+
+
+def test_new_terms_end_the_former_ones_the_day_before(north: Tenant) -> None:
+    client = north.clients[0]
+    answer = north.finance.browser().post(address(north), terms(north), follow=True)
+    assert heading(answer) == "Contract with Alder & Finch"
+    assert "New terms from 1 November 2026 on." in text(answer)
+    versions = rows(north, ContractVersion, contract=client.contract)
+    assert [(v.valid.lower, v.valid.upper) for v in versions] == [
+        (FIRST_DAY, date(2026, 11, 1)),
+        (date(2026, 11, 1), None),
+    ]
+    again = north.finance.browser().post(address(north), terms(north))
+    assert "The present terms began on 1 November 2026." in text(again)
+    assert len(rows(north, ContractVersion, contract=client.contract)) == 2
+
+
+def test_terms_cannot_reach_into_what_is_billed(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        for draft in close_period(north.system, month=FIRST_DAY, now=NOW):
+            issue(north.system, draft, now=NOW)
+    answer = north.finance.browser().post(address(north), terms(north, valid_from="2026-10-02"))
+    assert "are billed with the present terms in issued documents" in text(answer)
+    assert 'value="12.3456"' in answer.content.decode()
+    assert len(rows(north, ContractVersion, contract=north.clients[0].contract)) == 1
+
+
+def test_support_reads_terms_and_gets_no_form(north: Tenant) -> None:
+    page = north.support.browser().get(reverse("staff:contract", args=[north.clients[0].contract.code]))
+    assert "Add these terms" not in text(page)
+    assert north.support.browser().post(address(north), terms(north)).status_code == 403
+
+
+def test_the_neighbours_contract_does_not_exist(world: World) -> None:
+    code = world.south.clients[0].contract.code
+    browser = world.north.finance.browser()
+    assert browser.get(reverse("staff:contract", args=[code])).status_code == 404
+    assert browser.post(reverse("staff:contract_version_new", args=[code]), terms(world.north)).status_code == 404

@@ -1,0 +1,257 @@
+"""Documents: closed, looked at, and issued on exactly the amounts that were shown."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from billing.issue import issue
+from billing.models import Document, DocumentFile
+from billing.settlement import close_period
+from customers import tenancy
+from customers.models import AuditEntry
+from mining.models import Reward
+from tests.portal.staff.reading import heading, rows, text
+from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
+
+pytestmark = pytest.mark.django_db
+
+LIST, CLOSE, ISSUE = "/staff/documents/", "/staff/documents/close/", "/staff/documents/issue/"
+
+
+def close(tenant: Tenant) -> list[Document]:
+    with tenancy.access_context(tenant.system):
+        return close_period(tenant.system, month=FIRST_DAY, now=NOW)
+
+
+def issue_one(tenant: Tenant) -> Document:
+    (draft, *_) = close(tenant)
+    with tenancy.access_context(tenant.system):
+        return issue(tenant.system, draft, now=NOW)
+
+
+def page_of(document: Document, name: str = "document") -> str:
+    return reverse(f"staff:{name}", args=[document.code])
+
+
+def confirmed(page: Any) -> list[str]:
+    """The hidden fields of the confirm page."""
+    return re.findall(r'name="document"\s+value="([^"]+)"', page.content.decode())
+
+
+def confirm_and_issue(who: Person, **chosen: str) -> Any:
+    browser = who.browser()
+    return browser.post(ISSUE, who.form(document=confirmed(browser.get(ISSUE, chosen))), follow=True)
+
+
+# --- Closing
+
+
+def test_closing_a_month_makes_its_drafts_and_closing_again_changes_nothing(north: Tenant) -> None:
+    browser = north.finance.browser()
+    answer = browser.post(CLOSE, north.finance.form(month="2026-10"), follow=True)
+    assert "October 2026: 2 drafts to look at." in text(answer)
+    assert heading(answer) == "2 drafts to issue"
+    drafts = rows(north, Document)
+    assert [(d.status, d.balance_sat) for d in drafts] == [("draft", 248_625), ("draft", -43_875)]
+    browser.post(CLOSE, north.finance.form(month="2026-10"))
+    assert [(d.pk, d.computed_at) for d in rows(north, Document)] == [(d.pk, d.computed_at) for d in drafts]
+
+
+@pytest.mark.parametrize("month", ["", "2026-11", "2026-13", "x", "\x00", "1999-01"])
+def test_a_month_that_cannot_be_closed_is_told_and_changes_nothing(north: Tenant, month: str) -> None:
+    answer = north.finance.browser().post(CLOSE, north.finance.form(month=month), follow=True)
+    assert re.search(r"Choose the month to close\.|Only a month that has ended can be closed\.", text(answer))
+    assert rows(north, Document) == []
+
+
+def test_a_month_without_rewards_says_so(north: Tenant) -> None:
+    answer = north.finance.browser().post(CLOSE, north.finance.form(month="2026-08"), follow=True)
+    assert "August 2026: nothing to bill" in text(answer)
+
+
+def test_support_may_look_and_neither_close_nor_issue(north: Tenant) -> None:
+    draft = close(north)[0]
+    browser = north.support.browser()
+    for address in (CLOSE, ISSUE, page_of(draft, "document_discard")):
+        assert browser.post(address, north.support.form(month="2026-10")).status_code == 403
+    for address in (LIST, page_of(draft)):
+        words = text(browser.get(address))
+        assert "Issue…" not in words
+        assert "Work out the drafts" not in words
+
+
+# --- The list
+
+
+def test_the_list_filters_by_month_stage_and_words(north: Tenant) -> None:
+    number = issue_one(north).number
+    browser = north.auditor.browser()
+
+    def found(**filters: str) -> list[str]:
+        return [document.customer.name for document in browser.get(LIST, filters).context["rows"]]
+
+    assert found() == ["Birch Mining", "Alder & Finch"]
+    assert found(status="draft") == ["Birch Mining"]
+    assert found(q=str(number)) == ["Alder & Finch"]
+    assert found(q="birch") == ["Birch Mining"]
+    assert found(month="2026-09") == []
+    assert found(customer=north.clients[0].customer.code) == ["Alder & Finch"]
+    assert "Select a valid choice." in text(browser.get(LIST, {"month": "2030-01"}))
+
+
+def test_the_neighbours_documents_do_not_exist(world: World) -> None:
+    theirs = close(world.south)[0]
+    browser = world.north.owner.browser()
+    for name in ("document", "document_pdf", "document_csv"):
+        assert browser.get(page_of(theirs, name)).status_code == 404
+    assert browser.post(page_of(theirs, "document_discard"), world.north.owner.form()).status_code == 404
+    assert theirs.code not in browser.get(LIST).content.decode()
+    assert "Choose at least one draft" in text(browser.get(ISSUE, {"document": theirs.code}, follow=True))
+    stolen = world.north.owner.form(document=[f"{theirs.code}:{theirs.balance_sat}"])
+    assert "Nothing was issued." in text(browser.post(ISSUE, stolen, follow=True))
+    assert [d.status for d in rows(world.south, Document)] == ["draft", "draft"]
+
+
+# --- Issuing
+
+
+def test_the_confirm_page_repeats_the_exact_effect_and_changes_nothing(north: Tenant) -> None:
+    drafts = close(north)
+    page = north.finance.browser().get(ISSUE, {"month": "2026-10"})
+    assert heading(page) == "Issue 2 documents, 0.00248625 BTC owed to customers, 0.00043875 BTC owed to us"
+    assert confirmed(page) == [f"{draft.code}:{draft.balance_sat}" for draft in drafts]
+    assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
+
+
+def test_issuing_a_month_gives_each_its_number_once(north: Tenant) -> None:
+    close(north)
+    answer = confirm_and_issue(north.finance, month="2026-10")
+    assert "Issued 2 documents: SET-2026-000001 to INV-2026-000001." in text(answer)
+    issued = rows(north, Document)
+    assert [(d.status, d.number, d.balance_sat) for d in issued] == [
+        ("issued", "SET-2026-000001", 248_625),
+        ("issued", "INV-2026-000001", -43_875),
+    ]
+    assert len(rows(north, AuditEntry, action="document.issued")) == 2
+    again = north.finance.form(document=[f"{d.code}:{d.balance_sat}" for d in issued])
+    repeated = north.finance.browser().post(ISSUE, again, follow=True)
+    assert "SET-2026-000001 is issued already." in text(repeated)
+    assert [d.number for d in rows(north, Document)] == ["SET-2026-000001", "INV-2026-000001"]
+
+
+def test_issuing_one_leaves_the_other_a_draft(north: Tenant) -> None:
+    draft = close(north)[1]
+    answer = confirm_and_issue(north.finance, document=draft.code)
+    assert answer.redirect_chain[-1][0] == page_of(draft)
+    assert [d.status for d in rows(north, Document)] == ["draft", "issued"]
+
+
+def test_what_changed_after_the_look_is_not_issued_and_neither_is_the_rest(north: Tenant) -> None:
+    close(north)
+    browser = north.finance.browser()
+    shown = confirmed(browser.get(ISSUE, {"month": "2026-10"}))
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[1].account, FIRST_DAY + timedelta(days=9), destination="external_address")
+    answer = browser.post(ISSUE, north.finance.form(document=shown), follow=True)
+    assert "Rewards or terms changed after this draft was computed." in text(answer)
+    assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
+    close(north)
+    answer = browser.post(ISSUE, north.finance.form(document=shown), follow=True)
+    assert "The drafts are not what you looked at any more. Nothing was issued." in text(answer)
+    assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
+
+
+@pytest.mark.parametrize("document", [[], ["doc_x:1"], [":"], ["x"], ["doc_x:1e9"], ["\x00:1"], ["doc_x:-"]])
+def test_a_made_up_choice_issues_nothing(north: Tenant, document: list[str]) -> None:
+    close(north)
+    answer = north.finance.browser().post(ISSUE, north.finance.form(document=document), follow=True)
+    assert "Nothing was issued." in text(answer)
+    assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
+
+
+def test_choosing_nothing_leads_back_with_a_sentence(north: Tenant) -> None:
+    for chosen in ({}, {"document": "\x00"}, {"month": "x"}, {"month": "2026-01"}):
+        answer = north.finance.browser().get(ISSUE, chosen, follow=True)
+        assert "Choose at least one draft to issue." in text(answer)
+
+
+# --- One document
+
+
+def test_a_draft_shows_its_lines_and_their_sum(north: Tenant) -> None:
+    draft = close(north)[1]
+    answer = north.finance.browser().get(page_of(draft))
+    assert heading(answer) == "Owed to us: 0.00043875 BTC"
+    words = text(answer)
+    assert "1 Oct the customer 0.00100000 0.00002500 0.00097500 0.00014625 0.00082875 −0.00014625" in words
+    assert "Sum 0.00300000 0.00007500 0.00292500 0.00043875 0.00248625 −0.00043875" in words
+    assert "The numbers agree with what the pool says now." in words
+
+
+def test_a_draft_that_the_facts_left_behind_says_so(north: Tenant) -> None:
+    draft = close(north)[0]
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, FIRST_DAY + timedelta(days=9))
+    browser = north.finance.browser()
+    words = text(browser.get(page_of(draft)))
+    assert "Rewards or terms changed after this draft was worked out." in words
+    assert "Issue…" not in words
+    browser.post(CLOSE, north.finance.form(month="2026-10"))
+    assert heading(browser.get(page_of(draft))) == "We owe 0.00331500 BTC"
+
+
+def test_corrections_stand_apart_and_name_what_they_correct(north: Tenant) -> None:
+    issued = issue_one(north)
+    with tenancy.access_context(north.system):
+        Reward.objects.filter(pk=north.clients[0].rewards[0].pk).update(status="canceled", status_raw="canceled")
+        make_reward(north.clients[0].account, NOW.date().replace(day=1))
+    december = NOW + timedelta(days=30)
+    with tenancy.access_context(north.system):
+        close_period(north.system, month=NOW.date(), now=december)
+        (draft,) = Document.objects.filter(period__startswith=NOW.date().replace(day=1), customer=issued.customer_id)
+    words = text(north.finance.browser().get(page_of(draft)))
+    assert "Corrections of earlier months" in words
+    assert f"1 Oct 2026 The pool canceled it {issued.number}" in words
+    assert "−0.00082875" in words
+
+
+def test_discarding_puts_a_draft_aside_once(north: Tenant) -> None:
+    draft = close(north)[0]
+    browser = north.finance.browser()
+    for says in ("The draft for Alder & Finch is put aside.", "Only a draft can be discarded."):
+        answer = browser.post(page_of(draft, "document_discard"), north.finance.form(), follow=True)
+        assert says in text(answer)
+    assert [d.status for d in rows(north, Document)] == ["discarded", "draft"]
+    assert len(rows(north, AuditEntry, action="document.discarded")) == 1
+    assert draft.code not in browser.get(LIST).content.decode()
+    assert draft.code in browser.get(LIST, {"status": "discarded"}).content.decode()
+
+
+def test_the_pdf_is_the_kept_file_and_until_then_a_sentence(north: Tenant) -> None:
+    document = issue_one(north)
+    browser = north.support.browser()
+    waiting = browser.get(page_of(document, "document_pdf"), follow=True)
+    assert "The PDF is being made." in text(waiting)
+    with tenancy.access_context(north.system):
+        DocumentFile.objects.create(
+            provider=north.provider, document=document, customer_id=document.customer_id, content=b"%PDF-kept",
+            sha256=hashlib.sha256(b"%PDF-kept").hexdigest(), template_version=1, created_at=NOW,
+        )  # fmt: skip
+    answer = browser.get(page_of(document, "document_pdf"))
+    assert (answer.content, answer["Content-Type"]) == (b"%PDF-kept", "application/pdf")
+    assert answer["Content-Disposition"] == f'inline; filename="{document.number}.pdf"'
+
+
+def test_the_csv_has_a_row_for_each_line(north: Tenant) -> None:
+    document = issue_one(north)
+    answer = north.auditor.browser().get(page_of(document, "document_csv"))
+    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]  # a streamed answer
+    assert len(lines) == 1 + 3
+    assert lines[1].startswith(f"{document.number},1,regular,pay_customer,2026-10-01")
+    assert answer["Content-Disposition"] == f'attachment; filename="{document.number}.csv"'

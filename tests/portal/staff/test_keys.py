@@ -1,0 +1,110 @@
+"""Pool keys: sealed at once, tried by a worker, and never shown again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from customers import tenancy
+from customers.models import AuditEntry
+from mining.models import Credential
+from tests.portal.staff.reading import heading, rows, text
+from tests.world import NOW, Tenant, World
+
+pytestmark = pytest.mark.django_db
+
+PAGE, PASTE = "/staff/keys/", "/staff/keys/paste/"
+API_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+SECRET = "5ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e7"
+
+
+def form(north: Tenant, **fields: str) -> dict[str, object]:
+    return north.owner.form(**({"label": "second", "api_key": API_KEY, "secret": SECRET} | fields))
+
+
+def test_pasting_seals_the_key_and_asks_a_worker_to_try_it(
+    north: Tenant, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr("celery.Celery.send_task", lambda _app, name, args, **_kwargs: sent.append((name, args)))
+    with django_capture_on_commit_callbacks(execute=True):
+        north.owner.browser().post(PASTE, form(north))
+    (stored,) = rows(north, Credential, label="second")
+    assert (stored.state, stored.key_hint) == ("checking", API_KEY[-4:])
+    assert API_KEY not in stored.sealed_api_key
+    assert SECRET not in stored.sealed_secret
+    assert sent == [("mining.tasks.verify_credential", (north.provider.pk, stored.pk))]
+    page = north.owner.browser().get(PAGE)
+    assert heading(page) == "A key is being tried"
+    assert 'hx-trigger="every 3s"' in page.content.decode()
+    assert "second key ending in e1f0" in text(page)
+
+
+def test_pasting_twice_keeps_one_key(north: Tenant) -> None:
+    browser = north.owner.browser()
+    for _ in range(2):
+        browser.post(PASTE, form(north))
+    assert [row.state for row in rows(north, Credential, label="second") if row.state != "retired"] == ["checking"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"label": ""}, "This field is required."),
+        ({"label": "a/b"}, "The label names the WhiteBIT user"),
+        ({"label": "MAIN"}, "There is a label 'main'."),
+        ({"api_key": SECRET, "secret": API_KEY}, "API key and secret look swapped"),
+        ({"secret": f"{SECRET[:9]} {SECRET[9:]}"}, "The secret has a space or line break inside."),
+        ({"api_key": "short"}, "The API key is 5 characters long, which no key is."),
+        ({"secret": "x" * 5000}, "The secret is 5000 characters long"),
+        ({"secret": ""}, "This field is required."),
+    ],
+)
+def test_a_refused_key_is_told_in_a_sentence_stored_nowhere_and_not_echoed(
+    north: Tenant, fields: dict[str, str], says: str
+) -> None:
+    answer = north.owner.browser().post(PASTE, form(north, **fields))
+    assert says in text(answer)
+    assert len(rows(north, Credential)) == 1
+    assert rows(north, AuditEntry, action="credential.pasted") == []
+    for typed in (API_KEY, SECRET, "x" * 5000):
+        assert typed not in answer.content.decode()
+
+
+def test_a_refused_key_can_be_tried_again(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(state="refused", problem="The signature is wrong.")
+    browser = north.owner.browser()
+    page = browser.get(PAGE)
+    assert heading(page) == "The pool refuses 1 key"
+    assert "The signature is wrong." in text(page)
+    browser.post(reverse("staff:key_verify", args=[north.credential.code]), north.owner.form())
+    assert [row.state for row in rows(north, Credential)] == ["checking"]
+
+
+def test_a_working_key_shows_its_hint_and_nothing_more(north: Tenant) -> None:
+    page = north.auditor.browser().get(PAGE)
+    assert heading(page) == "The pool key works"
+    assert "main key ending in 9f3a , pasted 4 Nov 2026 Works verified just now last answer just now" in text(page)
+    for hidden in (north.credential.sealed_secret, north.credential.sealed_api_key, north.credential.key_digest):
+        assert not hidden or hidden not in page.content.decode()
+
+
+def test_only_an_owner_pastes_and_tries(world: World) -> None:
+    north = world.north
+    for who in (north.finance, north.support, north.auditor):
+        assert "Paste a new key" not in text(who.browser().get(PAGE))
+        assert who.browser().post(PASTE, form(north) | who.form()).status_code == 403
+    theirs = reverse("staff:key_verify", args=[world.south.credential.code])
+    assert north.owner.browser().post(theirs, north.owner.form()).status_code == 404
+    assert len(rows(north, Credential)) == 1
+
+
+def test_replaced_keys_are_listed_apart(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        Credential.objects.create(
+            provider=north.provider, label="main", state="retired", key_digest="old", key_hint="0ld1", created_at=NOW
+        )
+    assert "Replaced nothing of them is kept main key ending in 0ld1" in text(north.owner.browser().get(PAGE))

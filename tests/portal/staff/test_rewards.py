@@ -1,0 +1,109 @@
+"""Rewards: every record with its split, by customer, days and status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from customers import tenancy
+from mining.models import MiningAccount, Reward
+from tests.portal.staff.reading import heading, text
+from tests.world import FIRST_DAY, NOW, Tenant, World, make_reward
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/staff/rewards/"
+
+
+def listed(tenant: Tenant, **filters: str) -> list[tuple[str, str]]:
+    answer = tenant.auditor.browser().get(LIST, filters)
+    return [
+        (str(reward.day), reward.customer.name if reward.customer else "-") for reward, _, _ in answer.context["rows"]
+    ]
+
+
+ALDER, BIRCH = "Alder & Finch", "Birch Mining"
+
+
+def test_newest_day_first_and_only_ones_own(world: World) -> None:
+    assert listed(world.north) == [
+        ("2026-10-03", BIRCH),
+        ("2026-10-03", ALDER),
+        ("2026-10-02", BIRCH),
+        ("2026-10-02", ALDER),
+        ("2026-10-01", BIRCH),
+        ("2026-10-01", ALDER),
+    ]
+    page = world.north.auditor.browser().get(LIST).content.decode()
+    for client in world.south.clients:
+        assert client.customer.code not in page
+
+
+def test_filters_narrow_by_customer_days_and_status(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, FIRST_DAY + timedelta(days=3), status="pending")
+    assert listed(north, status="pending") == [("2026-10-04", ALDER)]
+    assert listed(north, q="birch", date_from="2026-10-02") == [("2026-10-03", BIRCH), ("2026-10-02", BIRCH)]
+    assert listed(north, date_from="2026-10-01", date_to="2026-10-01") == [("2026-10-01", BIRCH), ("2026-10-01", ALDER)]
+    assert listed(north, customer=north.clients[1].customer.code, date_to="2026-10-01") == [("2026-10-01", BIRCH)]
+    assert listed(north, status="canceled") == []
+
+
+def test_a_wrong_filter_is_told_and_filters_nothing(north: Tenant) -> None:
+    for filters, says in (
+        ({"date_from": "yesterday"}, "Enter a valid date."),
+        ({"date_from": "2026-10-03", "date_to": "2026-10-01"}, "This day is before the first one."),
+        ({"status": "x"}, "Select a valid choice."),
+    ):
+        answer = north.owner.browser().get(LIST, filters)
+        assert says in text(answer)
+        assert len(answer.context["rows"]) == 6
+
+
+def test_another_providers_customer_is_no_filter(world: World) -> None:
+    code = world.south.clients[0].customer.code
+    assert world.north.owner.browser().get(LIST, {"customer": code}).status_code == 404
+    place = world.south.clients[0].rewards[0].code
+    assert world.north.owner.browser().get(LIST, {"after": place}).status_code == 404
+
+
+def test_pages_follow_each_other_over_rewards_of_one_day(north: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.views.staff.paging.keyset.__kwdefaults__", {"size": 2})
+    whole = listed(north)
+    assert len(whole) == 2
+    browser, seen, filters = north.owner.browser(), [], {"date_from": "2026-10-01"}
+    after: str | None = ""
+    while after is not None:
+        answer = browser.get(LIST, filters | ({"after": after} if after else {}))
+        seen += [reward.code for reward, _, _ in answer.context["rows"]]
+        after = answer.context["after"]
+    rewards = [reward.code for client in north.clients for reward in client.rewards]
+    assert len(seen) == len(rewards)
+    assert set(seen) == set(rewards)
+
+
+def test_what_has_no_split_says_why(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        stray = MiningAccount.objects.create(
+            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+        )
+        make_reward(stray, FIRST_DAY + timedelta(days=9))
+        make_reward(north.clients[0].account, FIRST_DAY - timedelta(days=1), occurrence=2)
+        Reward.objects.filter(pk=north.clients[0].rewards[0].pk).update(missing_since=NOW)
+        make_reward(north.clients[1].account, FIRST_DAY + timedelta(days=8), status="canceled")
+    words = text(north.owner.browser().get(LIST))
+    assert "10 Oct 2026 Final No customer stray no terms for this day us" in words
+    assert (
+        "record 2 of the day Final Alder & Finch client_0 no terms for this day us 0.00002500 0.00097500 – –" in words
+    )
+    assert "no longer listed by the pool" in words
+    assert "9 Oct 2026 Canceled by the pool Birch Mining client_1 us 0.00002500 0.00097500 – –" in words
+
+
+def test_the_headline_is_the_month_and_an_empty_list_says_why(north: Tenant) -> None:
+    assert heading(north.owner.browser().get(LIST)) == "Rewards"
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, NOW.date())
+    assert heading(north.owner.browser().get(LIST)) == "0.00097500 BTC in November"
+    assert "No reward matches." in text(north.owner.browser().get(LIST, {"q": "nobody"}))
