@@ -1,4 +1,4 @@
-"""How long a close of a month takes: `python -m portal.embedded --temporary -- python -m benchmarks.close_speed 1000`.
+"""How long a close of a month takes: `python -m benchmarks.close_speed 10000` (1,000 contracts without a number).
 
 Makes one provider with so many contracts and 31 rewards each, then closes, closes again, changes one reward in a
 hundred and closes once more, and issues twenty of the documents.
@@ -6,14 +6,20 @@ hundred and closes once more, and issues twenty of the documents.
 
 from __future__ import annotations
 
+import base64
+import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import django
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.core.management import call_command
 from django.db import connection
+
+from portal import embedded
 
 OCTOBER, NOW = date(2026, 10, 1), datetime(2026, 11, 4, 9, 0, tzinfo=UTC)
 
@@ -48,7 +54,19 @@ def timed(name: str, act: Callable[[], object]) -> None:
     print(f"{name:<40} {time.perf_counter() - began:8.2f} s", flush=True)
 
 
-def main(contracts: int) -> None:
+def main(contracts: int = 1000) -> None:
+    """On servers of its own (or those that DATABASE_URL and REDIS_URL name: an empty database)."""
+    with embedded.servers(None) as servers:
+        os.environ.update(servers)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+        os.environ.setdefault("PORTAL_MODE", "test")
+        os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(64))
+        key = X25519PrivateKey.generate().public_key().public_bytes_raw()
+        os.environ.setdefault("POOL_SEALING_PUBLIC_KEYS", f"bench:{base64.urlsafe_b64encode(key).decode().rstrip('=')}")
+        measure(contracts)
+
+
+def measure(contracts: int) -> None:
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
     from billing import settlement

@@ -202,6 +202,9 @@ def grant_runtime(cursor: CursorWrapper, role: str) -> None:
     cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}")
     cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
     cursor.execute(f"GRANT SELECT ON django_migrations TO {quoted}")
+    there = set(connection.introspection.table_names(cursor))  # `migrate <app> zero` leaves some out
     for model in installed_apps.get_models(include_auto_created=True):
+        if model._meta.db_table not in there:
+            continue
         rights = "SELECT, INSERT" if getattr(model, "append_only", False) else "SELECT, INSERT, UPDATE, DELETE"
         cursor.execute(f'GRANT {rights} ON "{model._meta.db_table}" TO {quoted}')

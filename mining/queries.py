@@ -20,8 +20,9 @@ from mining.models.runs import Subject
 
 HOUR = timedelta(hours=1)
 WEEK_HOURS = 7 * 24
-# The pool makes a point an hour; older than two of them is no longer "now".
-CURRENT_FOR = timedelta(hours=2)
+# The pool gives whole hours, stamped with their start: just before the next one is out the newest is two hours old, and
+# it is read with the next turn (15 minutes). One lost turn more, and the number is no longer "now".
+CURRENT_FOR = timedelta(hours=2, minutes=30)
 
 
 @dataclass(frozen=True, slots=True)

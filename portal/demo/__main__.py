@@ -65,8 +65,7 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     )
     if not once:
         started.start("beat", "-m", "celery", "-A", "portal", "beat")
-        started.start("web", "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket", "portal.wsgi",
-                      POOL_SEALING_PRIVATE_KEYS="")  # fmt: skip  # the web process can seal and not open
+        _start_web(started, port)
     tell = story.Story(started, sandbox_url=os.environ["WHITEPOOL_BASE_URL"], password=kept["password"])
     tell.play(now=datetime.now(UTC))
     wrong = proof.show(tell)
@@ -83,6 +82,12 @@ def _start_sandbox(started: Children, now: datetime) -> None:
     clock = ("--now", f"{began.isoformat()}T00:00:00+00:00", "--history-days", "0")
     state = ("--state", str(environment.data_dir() / "sandbox.json"))
     started.start("sandbox", "-m", "mining.pool.sandbox", "--port", "0", "--seed", "7", *clock, *state)
+
+
+def _start_web(started: Children, port: int) -> None:
+    gunicorn = ("-m", "gunicorn", "--no-control-socket", "--threads", "4")
+    # Without private keys: the web process can seal and not open.
+    started.start("web", *gunicorn, "--bind", f"127.0.0.1:{port}", "portal.wsgi", POOL_SEALING_PRIVATE_KEYS="")
 
 
 def _log_to(path: Path) -> None:

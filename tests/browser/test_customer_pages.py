@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -34,6 +34,8 @@ def north(world: World) -> Tenant:
     client = tenant.clients[0]
     with tenancy.access_context(tenant.system):
         ProviderProfile.objects.update(support_email="help@north.example")
+        client.version.valid = (date(2020, 1, 1), None)
+        client.version.save()
         HashratePoint.objects.filter(mining_account=client.account).delete()
         for back in range(168):
             if back not in GAP:
@@ -46,7 +48,7 @@ def north(world: World) -> Tenant:
                 )
         today = now.date()
         for back, status in enumerate(("pending", "unknown", "canceled", "successful"), start=1):
-            make_reward(client.account, today - timedelta(days=back), status=status)
+            make_reward(client.account, today - timedelta(days=back), status=status, occurrence=7)
     return tenant
 
 
@@ -81,7 +83,10 @@ def test_a_customer_signs_in_and_sees_the_machines_and_the_chart(north: Tenant, 
 def inked(page: Page) -> bool:
     """Something is drawn on the chart's canvas."""
     drawn: bool = page.locator(".chart canvas").evaluate(
-        """(canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte)"""
+        """(canvas) => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return data.some((byte) => byte > 0);
+        }"""
     )
     return drawn
 

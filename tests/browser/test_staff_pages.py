@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -24,10 +25,16 @@ from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
 from tests.sandbox import Sandbox, start_sandbox
 from tests.world import FIRST_DAY, NOW, PASSWORD, Person, Tenant, World, make_reward
 
+TOTP_STEP_S = 30
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def code_for(secret: str) -> str:
+    """The code of this moment, with some seconds left to use it."""
+    left_s = TOTP_STEP_S - time.time() % TOTP_STEP_S
+    if left_s < 5:
+        time.sleep(left_s)
     return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
 
 

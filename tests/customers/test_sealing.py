@@ -33,7 +33,7 @@ def test_a_value_moved_to_another_place_does_not_open(worker_keys: None, moved: 
 
 def test_a_changed_value_does_not_open(worker_keys: None) -> None:
     sealed = seal("hunter2", PLACE)
-    flipped = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
+    flipped = sealed[:20] + ("A" if sealed[20] != "A" else "B") + sealed[21:]
     with pytest.raises(SealError):
         unseal(flipped, PLACE)
 

@@ -149,6 +149,7 @@ ROUTES: dict[str, Row] = {
     "statements/<str:code>/pdf/": Row("customer", statement),
     "statements/<str:code>/csv/": Row("customer", statement),
     "me/": Row("customer"),
+    "brand/<slug:colour>.css": Row("open", lambda _: {"colour": "23579f"}),
 }
 
 # allauth's pages are the same for everybody who is signed in, and show nothing of a tenant; the API has its own matrix.

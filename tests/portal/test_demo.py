@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def test_a_second_play_on_the_same_data_changes_no_document(played: tuple[Path, 
 
 def _table(text: str) -> list[str]:
     return [line for line in text.splitlines() if " SET-" in line or " INV-" in line]
+
+
+def test_every_call_to_the_pool_is_logged_with_its_task(played: tuple[Path, Any]) -> None:
+    folder, _ = played
+    lines = [line for line in (folder / "logs/worker.log").read_text().splitlines() if line.startswith("{")]
+    calls = [event for event in map(json.loads, lines) if event["event"] == "pool.call"]
+    assert len(calls) > 36
+    assert [event for event in calls if not event.get("task_id")] == []
 
 
 def test_nothing_of_the_demo_is_left_running(played: tuple[Path, Any]) -> None:

@@ -31,6 +31,7 @@ class Frame:
     read_at: datetime | None  # the oldest reading among those there are
     freshness: Freshness
     support_email: str
+    brand: str  # the provider's colour as six hexadecimal digits, or nothing
 
     @property
     def is_old(self) -> bool:
@@ -41,7 +42,13 @@ def frame_of(access: Access, *, now: datetime) -> Frame:
     account = mining.account_of(access, customer_of(access))
     profile = profile_of(access)
     read_at = _oldest_reading(account) if account is not None else None
-    return Frame(account, read_at, freshness(read_at, now=now), profile.support_email if profile else "")
+    return Frame(
+        account,
+        read_at,
+        freshness(read_at, now=now),
+        support_email=profile.support_email if profile else "",
+        brand=profile.brand_colour.removeprefix("#") if profile else "",
+    )
 
 
 def customer_of(access: Access) -> Customer:

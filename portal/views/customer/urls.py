@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views.customer import account, overview, rewards, statements
+from portal.views.customer import account, brand, overview, rewards, statements
 
 app_name = "customer"
 urlpatterns = [
@@ -11,5 +11,6 @@ urlpatterns = [
     path("statements/<str:code>/", statements.statement, name="statement"),
     path("statements/<str:code>/pdf/", statements.statement_pdf, name="statement_pdf"),
     path("statements/<str:code>/csv/", statements.statement_csv, name="statement_csv"),
+    path("brand/<slug:colour>.css", brand.brand, name="brand"),
     path("me/", account.account, name="account"),
 ]

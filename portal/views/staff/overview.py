@@ -25,6 +25,7 @@ from portal.views.staff.needs import allowed, needs_of
 def overview(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
     needs = needs_of(access, now=now)
+    series = mining.total_series(access, now=now)
     context = {
         "now": now,
         "needs": [(need, allowed(access, need)) for need in needs],
@@ -34,7 +35,8 @@ def overview(request: AccessRequest) -> HttpResponse:
         "drafts": billing.drafts_open(access),
         "issued": _last_issued(access),
         "read_at": read_at(access, now=now),
-        **hashrate_chart(mining.total_series(access, now=now), title="Hashrate of all customers"),
+        "last_known": next((hour for hour in reversed(series) if hour.hashrate_ths is not None), None),
+        **hashrate_chart(series, title="Hashrate of all accounts"),
     }
     return render(request, "staff/overview.html", context)
 
