@@ -21,11 +21,11 @@ from mining import queries as mining
 from mining.models import MiningAccount, Reward
 from mining.queries import UNKNOWN_HASHRATE, Hour
 from portal.access import AccessRequest, customer_page
+from portal.views.charts import hashrate_chart
 from portal.views.customer.answer import answer
 from portal.views.customer.frame import Frame, customer_of, frame_of, freshness
 from portal.views.customer.reward_rows import reward_rows
 from portal.views.customer.statements import statements_of
-from portal.views.staff.charts import hashrate_chart
 
 FEW = 6  # the lists have the rest
 

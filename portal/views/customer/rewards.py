@@ -26,7 +26,7 @@ from portal.templatetags.units import hashrate_unit
 from portal.views.customer.frame import customer_of, frame_of
 from portal.views.customer.reward_file import csv_rows
 from portal.views.customer.reward_rows import RewardRow, reward_rows
-from portal.views.staff.paging import keyset
+from portal.views.paging import keyset
 
 PAGE = 100  # a month on one page
 HS_PER_THS = 12  # powers of ten

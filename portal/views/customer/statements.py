@@ -20,8 +20,8 @@ from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of
 from portal.views.customer.reward_rows import PAID_TO
-from portal.views.staff.paging import keyset
-from portal.views.staff.rows import the
+from portal.views.paging import keyset
+from portal.views.rows import the
 
 
 def statements_of(access: Access) -> QuerySet[Document]:

@@ -20,9 +20,9 @@ from billing.models import Contract, ContractComponent
 from customers.tenancy import Access
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
+from portal.views.paging import keyset
+from portal.views.rows import the
 from portal.views.staff.answers import accepted
-from portal.views.staff.paging import keyset
-from portal.views.staff.rows import the
 from portal.views.staff.search import customers_found
 
 

@@ -30,12 +30,12 @@ from portal.access import AccessRequest, staff_page
 from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, NewCustomerForm
 from portal.invitations import send_invitation
 from portal.templatetags.units import hashrate_unit
+from portal.views.charts import hashrate_chart
+from portal.views.paging import keyset
+from portal.views.rows import the
 from portal.views.staff.answers import accepted, do
-from portal.views.staff.charts import hashrate_chart
 from portal.views.staff.contracts import terms_of
 from portal.views.staff.overview import read_at
-from portal.views.staff.paging import keyset
-from portal.views.staff.rows import the
 from portal.views.staff.search import customers_found
 
 FEW = 7  # rewards and documents on a customer's page; the lists have the rest

@@ -27,9 +27,9 @@ from customers.tenancy import Access
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import NBSP, btc_plain, period
+from portal.views.paging import keyset
+from portal.views.rows import the
 from portal.views.staff.answers import do
-from portal.views.staff.paging import keyset
-from portal.views.staff.rows import the
 from portal.views.staff.search import customers_found
 
 MONTHS_BACK = 12

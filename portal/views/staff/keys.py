@@ -13,8 +13,8 @@ from mining import keys as pool_keys
 from mining.models import Credential
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import PasteKeyForm
+from portal.views.rows import the
 from portal.views.staff.answers import accepted, do, fragment
-from portal.views.staff.rows import the
 
 RETIRED_SHOWN = 10
 

@@ -16,7 +16,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from mining import queries as mining
 from portal.access import AccessRequest, staff_page
-from portal.views.staff.charts import hashrate_chart
+from portal.views.charts import hashrate_chart
 from portal.views.staff.needs import allowed, needs_of
 
 

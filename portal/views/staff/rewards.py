@@ -16,8 +16,8 @@ from customers.tenancy import Access
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import RewardFilter
-from portal.views.staff.paging import keyset
-from portal.views.staff.rows import the
+from portal.views.paging import keyset
+from portal.views.rows import the
 from portal.views.staff.search import customers_found
 
 # Why a reward has no split, or an odd one; what stands here is told in the row.

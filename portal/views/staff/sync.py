@@ -16,8 +16,8 @@ from mining import queries as mining
 from mining.models import QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
+from portal.views.paging import keyset
 from portal.views.staff.answers import do, fragment
-from portal.views.staff.paging import keyset
 
 SUBJECT_WORDS = {
     Subject.ACCOUNTS: "Accounts",

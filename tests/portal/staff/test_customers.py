@@ -56,7 +56,7 @@ def test_search_finds_by_name_reference_account_or_address(north: Tenant, words:
 
 
 def test_pages_follow_each_other_without_a_gap(north: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.views.staff.paging.keyset.__kwdefaults__", {"size": 2})
+    monkeypatch.setattr("portal.views.paging.keyset.__kwdefaults__", {"size": 2})
     with tenancy.access_context(north.system):
         for name in ("alder & finch", "Aspen", "zeta"):
             Customer.objects.create(provider=north.provider, name=name, email="x@x.example", created_at=NOW)

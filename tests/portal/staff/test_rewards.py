@@ -69,7 +69,7 @@ def test_another_providers_customer_is_no_filter(world: World) -> None:
 
 
 def test_pages_follow_each_other_over_rewards_of_one_day(north: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.views.staff.paging.keyset.__kwdefaults__", {"size": 2})
+    monkeypatch.setattr("portal.views.paging.keyset.__kwdefaults__", {"size": 2})
     whole = listed(north)
     assert len(whole) == 2
     browser, seen, filters = north.owner.browser(), [], {"date_from": "2026-10-01"}
