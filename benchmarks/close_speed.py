@@ -7,6 +7,7 @@ hundred and closes once more, and issues twenty of the documents.
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import secrets
 import sys
@@ -68,6 +69,7 @@ def main(contracts: int = 1000) -> None:
 
 def measure(contracts: int) -> None:
     django.setup()
+    logging.disable(logging.INFO)  # figures only
     call_command("migrate", verbosity=0, interactive=False)
     from billing import settlement
     from billing.issue import issue

@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
     what.add_argument("--once", action="store_true", help="do the main job once, print what came of it, and end")
     what.add_argument("--run", metavar="COMMAND", help="run a manage.py command in the demo's environment")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell starts background jobs with it ignored
+        signal.signal(number, _interrupt)
     kept = environment.prepare()
     if options.run is not None:
         os.execv(sys.executable, [sys.executable, "manage.py", *shlex.split(options.run)])  # noqa: S606 - ours
