@@ -47,8 +47,7 @@ def render_missing() -> None:
 
 
 def _render_or_report(provider_id: int, document_id: int) -> None:
-    # One document that can not be typeset must not keep the others from getting their PDF.
     try:
         render(provider_id, document_id)
-    except pdf.TypesetError:
+    except Exception:
         log.exception("the PDF of document %s can not be made", document_id)

@@ -14,6 +14,7 @@ from billing.components import btc_text
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalEntry, JournalTx
 from customers.models import Customer
 from customers.tenancy import Access
+from mining.models import Reward
 
 WRONG_BALANCES = """
 SELECT d.code, d.number, d.balance_sat, coalesce(sum(l.amount_sat), 0), count(l.id)
@@ -56,6 +57,7 @@ def problems(access: Access) -> list[str]:
             *_journal(access),
             *_postings(access),
             *_balances(access),
+            *_strays(access),
         ]
 
 
@@ -151,3 +153,11 @@ def _rows(access: Access, query: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, [access.provider.pk])
         return list(cursor.fetchall())
+
+
+def _strays(access: Access) -> Iterator[str]:
+    """Rewards that do not carry their account's customer would be billed to nobody."""
+    strays = Reward.objects.visible_to(access).exclude(mining_account__customer=F("customer"))
+    count = strays.filter(mining_account__customer__isnull=False).count()
+    if count:
+        yield f"{count} rewards do not carry the customer of their mining account."

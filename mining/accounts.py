@@ -48,7 +48,7 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
         for name, created_at in sorted(listed.items())
         if name not in known
     ]
-    MiningAccount.objects.bulk_create(new)
+    MiningAccount.objects.bulk_create(new, ignore_conflicts=True)  # the reading of rewards may be quicker
     outcome.rows_new = len(new)
     # An account that is being created is left to its intent: only that can tell ours from somebody else's.
     settled = [account for account in known.values() if account.state != State.CREATING]

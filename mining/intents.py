@@ -15,7 +15,7 @@ from customers import audit, tenancy
 from customers.tenancy import Access, Kind
 from mining import keys
 from mining.errors import NoKey, name_taken
-from mining.models import MiningAccount, PoolIntent
+from mining.models import MiningAccount, PoolIntent, Reward
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, KeyRefused, PoolError, RequestRefused
 from mining.pool.types import PoolAccount
@@ -163,6 +163,10 @@ def fail(intent: PoolIntent, problem: str, *, now: datetime) -> None:
     """Surely nothing of ours is at the pool: take the account that was to be away, so the customer can have another."""
     with tenancy.provider_context(intent.provider_id):
         placeholder = _placeholder(intent)
+        if Reward.objects.filter(provider=intent.provider_id, mining_account__in=placeholder).exists():
+            sentence = f"{problem} But rewards have come in for {intent.account_name!r}: look whose account it is."
+            _finish(intent, IntentState.UNKNOWN, sentence, now=now)
+            return
         if _finish(intent, IntentState.FAILED, problem, now=now):
             _intents(intent).update(mining_account=None)
             placeholder.delete()

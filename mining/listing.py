@@ -273,12 +273,11 @@ def _ambiguous(records: Iterable[Listed]) -> set[str]:
 
 
 def _settle(listing: Listing, account: str, own: Listing) -> None:
-    """What the pool says when asked by name stands for the account; only silence does not take away what was seen."""
-    before = [listed for listed in listing.records if listed.record.account == account]
-    if before and not own.records:
-        return
+    """What the pool says when asked by name stands for the account; but it does not take away what was just seen."""
+    told = {_core(listed) for listed in own.records}
+    seen = [listed for listed in listing.records if listed.record.account == account and _core(listed) not in told]
     listing.records = [listed for listed in listing.records if listed.record.account != account]
-    listing.records += own.records
+    listing.records += [*own.records, *seen]
     listing.rejected += [record for record in own.rejected if record not in listing.rejected]
-    if own.consistent:
+    if own.consistent and not seen:
         listing.settled.add(account)

@@ -132,7 +132,7 @@ class Store:
         unheard = sorted(names - known.keys())
         if unheard:
             now = self.reading.now()
-            created = MiningAccount.objects.bulk_create(
+            new = [
                 MiningAccount(
                     provider_id=self.reading.provider_id,
                     label=self.reading.label,
@@ -142,10 +142,12 @@ class Store:
                     unlisted_since=now,
                 )
                 for name in unheard
-            )
-            known |= {account.name: account for account in created}
-            self.outcome.rows_new += len(created)
-            log.warning("rewards.unknown_accounts", run=self.reading.run.code, accounts=len(created))
+            ]
+            # The reading of accounts may meet the same new name at this moment; then that row is taken.
+            MiningAccount.objects.bulk_create(new, ignore_conflicts=True)
+            known |= {account.name: account for account in self._label_accounts().filter(name__in=unheard)}
+            self.outcome.rows_new += len(new)
+            log.warning("rewards.unknown_accounts", run=self.reading.run.code, accounts=len(new))
         return known
 
     def _plan(

@@ -33,7 +33,22 @@ def sync(reading: Reading) -> Outcome:
             expected=lambda listing: _expected(reading, listing, since),
             alive=reading.alive,
         )
-    return Store(reading, listing, since).everything()
+        torn = _torn(reading, listing, since)
+    outcome = Store(reading, listing, since).everything()
+    if torn:
+        # Not to be taken for the reading of everything that it was to be: the next one goes as deep again.
+        reading.run.depth = ""
+        outcome.problems.append(
+            f"The pool's list did not hold still for {len(torn)} accounts; the next run reads again."
+        )
+    return outcome
+
+
+def _torn(reading: Reading, listing: Listing, since: datetime | None) -> set[str]:
+    """Accounts of whose whole history nobody can be sure: neither the list held still, nor their own."""
+    if listing.consistent or since is not None:
+        return set()
+    return _expected(reading, listing, since) - listing.settled
 
 
 # --- What to read
@@ -74,6 +89,8 @@ def _expected(reading: Reading, listing: Listing, since: datetime | None) -> set
         for name, day in known.distinct():
             stored[name].add(day)
     listed = listing.days()
+    if since is None:  # a reading of everything is made once: each account is asked for by name
+        return {account.name for account in accounts} | listed.keys() | stored.keys()
     every_day = set().union(*listed.values(), *stored.values())
     mining = {account.name: account for account in accounts if account.state == MiningAccount.State.ACTIVE}
     return {

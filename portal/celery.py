@@ -28,9 +28,8 @@ def refuse_unsafe_start(**_kwargs: Any) -> None:
     from django.conf import settings
 
     from portal.database import refuse_unsafe_runtime
-    from portal.environment import refuse
+    from portal.environment import refuse, wrong_pair
 
-    missing = settings.POOL_SEALING_PUBLIC_KEYS.keys() - settings.POOL_SEALING_PRIVATE_KEYS.keys()
-    if missing:
-        refuse(f"a worker needs POOL_SEALING_PRIVATE_KEYS for the key {sorted(missing)[0]!r} to open the pool keys.")
+    if wrong := wrong_pair(settings.POOL_SEALING_PUBLIC_KEYS, settings.POOL_SEALING_PRIVATE_KEYS):
+        refuse(f"a worker needs POOL_SEALING_PRIVATE_KEYS with the key that belongs to the public key {wrong!r}.")
     refuse_unsafe_runtime()

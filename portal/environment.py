@@ -9,7 +9,9 @@ import re
 from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 MODES = ("production", "demo", "test")
 RUNTIME_ROLE = "portal_runtime"
@@ -64,7 +66,19 @@ def sealing_keys(name: str, mode: str, *, required: bool) -> dict[str, bytes]:
         if key_id in keys:
             refuse(f"{name} names the key {key_id!r} twice.")
         keys[key_id] = _raw_key(name, key_id, encoded, mode)
+    if required and not keys:
+        refuse(f"{name} holds no key. Make a pair with: manage.py sealing_key")
     return keys
+
+
+def wrong_pair(public: dict[str, bytes], private: dict[str, bytes]) -> str | None:
+    """The id of a public key that a worker could not open with: its private key is missing or another one's."""
+    for key_id, raw in public.items():
+        if key_id not in private:
+            return key_id
+        if X25519PrivateKey.from_private_bytes(private[key_id]).public_key().public_bytes_raw() != raw:
+            return key_id
+    return None
 
 
 def _raw_key(name: str, key_id: str, encoded: str, mode: str) -> bytes:
@@ -79,25 +93,41 @@ def _raw_key(name: str, key_id: str, encoded: str, mode: str) -> bytes:
     return raw
 
 
+def words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in read(name, default).split(",") if word.strip()]
+
+
+def whole_number(name: str, default: int) -> int:
+    text = read(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        refuse(f"{name} must be a whole number, such as {default}.")
+    return int(text)
+
+
+def _address(name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because only reading it tells whether it is a number
+    except ValueError:
+        refuse(f"{name} is no address: its host can not be read, or its port is not a number.")
+    return parts
+
+
 def database(name: str, url: str) -> dict[str, Any]:
     """A PostgreSQL URL to Django's dictionary; `?host=/folder` names the folder of a unix socket."""
-    parts = urlsplit(url)
+    parts = _address(name, url)
     if parts.scheme not in ("postgres", "postgresql"):
         refuse(f"{name} must be a PostgreSQL address such as postgresql://user:password@host:5432/portal.")
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     if not (database_name := unquote(parts.path.lstrip("/"))):
         refuse(f"{name} names no database. Add it after the last slash.")
-    try:
-        port = parts.port
-    except ValueError:
-        refuse(f"{name} has a port that is not a number.")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": database_name,
         "USER": unquote(parts.username or options.pop("user", "")),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", unquote(parts.hostname or "")),
-        "PORT": str(port or options.pop("port", "")),
+        "PORT": str(parts.port or options.pop("port", "")),
         "OPTIONS": options,
     }
 
@@ -119,8 +149,8 @@ def runtime_database(url: str, *, assume_runtime_role: bool) -> dict[str, Any]:
 
 def redis_urls(url: str) -> tuple[str, str]:
     """REDIS_URL as redis-py and as Celery spell it (they differ for unix sockets only)."""
-    parts = urlsplit(url)
-    if parts.scheme in ("redis", "rediss"):
+    parts = _address("REDIS_URL", url)
+    if parts.scheme in ("redis", "rediss") and parts.hostname:
         return url, url
     if parts.scheme != "unix" or not parts.path:
         refuse("REDIS_URL must be redis://host:6379/0, rediss://… or unix:///path/to/socket?db=0.")
@@ -131,7 +161,7 @@ def redis_urls(url: str) -> tuple[str, str]:
 
 def email(name: str, url: str, data_dir: Path) -> dict[str, Any]:
     """smtp://, smtp+tls:// (STARTTLS), smtp+ssl://, console:// or file:// (into PORTAL_DATA_DIR/mail)."""
-    parts = urlsplit(url)
+    parts = _address(name, url)
     backend = "django.core.mail.backends."
     match parts.scheme:
         case "console":

@@ -24,5 +24,6 @@ def send_invitation(invited: Invited, *, customer_name: str = "") -> str:
     # A name may hold a line break; a subject may not.
     subject = " ".join(render_to_string("email/invitation_subject.txt", words).split())
     text = render_to_string("email/invitation.txt", words)
-    transaction.on_commit(lambda: send_mail(subject, text, None, [invitation.email]))
+    # robust: when the mail server is away the invitation stands, the error is logged, and staff can invite again.
+    transaction.on_commit(lambda: send_mail(subject, text, None, [invitation.email]), robust=True)
     return link

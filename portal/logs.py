@@ -8,7 +8,7 @@ import structlog
 from structlog.typing import Processor
 
 # What opens a door by itself and may stand in an address or a message: an invitation's link, an API token.
-BEARERS = re.compile(r"(/invite/|/reset/key/|hpt_)[^/\s\"']+")
+BEARERS = re.compile(r"((?:/|%2F)(?:invite|reset(?:/|%2F)key)(?:/|%2F)|hpt_)[^/%\s\"']+", re.IGNORECASE)
 
 
 def mask_bearers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

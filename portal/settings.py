@@ -23,9 +23,7 @@ if not WHITEPOOL_BASE_URL.startswith("https://" if PRODUCTION else ("https://", 
 # Waits between tries of one pool call, and the longest a call may take with all its tries (seconds).
 POOL_RETRY_BUDGET_SECONDS = 60.0
 
-ALLOWED_HOSTS = [
-    h for h in environment.read("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,testserver").split(",") if h
-]
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,testserver")
 if PRODUCTION and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
     environment.refuse("ALLOWED_HOSTS must list the portal's host names, comma-separated, without *.")
 
@@ -130,6 +128,8 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# How many proxies of ours stand in front: sign-in is limited by the visitor's address, not by the proxy's.
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.whole_number("TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0)
 MFA_ADAPTER = "portal.sign_in.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Hosting portal"

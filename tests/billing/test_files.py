@@ -261,6 +261,28 @@ def test_lost_renderings_are_found_again_for_every_provider(transactional_db: No
 
 
 @pytest.mark.django_db(transaction=True)
+def test_one_document_that_breaks_leaves_the_others_theirs(
+    transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenant in (world.north, world.south):
+        with tenancy.access_context(tenant.system):
+            story = open_story(tenant.system)
+            story.reward(1)
+            story.issue(OCTOBER, AFTER_OCTOBER)
+    content_of = pdf.content_of
+
+    def broken(document: Document) -> Any:
+        if document.provider_id == world.north.provider.pk:
+            raise KeyError("a snapshot of another age")
+        return content_of(document)
+
+    monkeypatch.setattr(pdf, "content_of", broken)
+    tasks.render_missing()
+    with tenancy.access_context(world.south.system):
+        assert DocumentFile.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_rendering_of_what_is_not_there_does_nothing(transactional_db: None, world: World) -> None:
     with tenancy.access_context(world.north.system):
         story = open_story(world.north.system)

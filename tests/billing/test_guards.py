@@ -194,6 +194,17 @@ ILLEGAL = {
         [POSTED, leg("payable", 5), leg("custody:main_balance", -4)],
         "does not sum to zero",
     ),
+    "a leg added after the check was forced early (L1)": (
+        [
+            POSTED,
+            leg("payable", 5),
+            leg("custody:main_balance", -5),
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "SET CONSTRAINTS ALL DEFERRED",
+            leg("payable", 7),
+        ],
+        "do not sum to zero",
+    ),
     "a leg added to an older transaction (L2)": (
         [
             "INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)"
@@ -409,6 +420,7 @@ TRIGGERS = {
     ("billing_documentseries", "billing_number_is_used"),
     ("billing_documentseries", "billing_series_guard"),
     ("billing_documentseries", "billing_series_not_truncated"),
+    ("billing_journalentry", "billing_entry_balanced"),
     ("billing_journalentry", "billing_entry_guard"),
     ("billing_journalentry", "billing_entry_kept"),
     ("billing_journalentry", "billing_entry_not_truncated"),

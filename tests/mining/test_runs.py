@@ -37,7 +37,7 @@ sync.sync_provider({provider}, only="rewards", now=timezone.now())
 """
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 90.0) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "waited in vain"

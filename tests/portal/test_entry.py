@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from customers import onboarding, tenancy
 from customers.models import Customer, Invitation, MemberKind, Membership, Role, User
 from portal.invitations import send_invitation
+from portal.logs import mask_bearers
 from tests.world import NOW, PASSWORD, World
 
 pytestmark = pytest.mark.django_db
@@ -186,3 +188,37 @@ def test_sign_up_is_closed(world: World) -> None:
     assert "password1" not in page.content.decode()
     Client().post("/account/signup/", {"email": "x@x.example", "password1": PASSWORD, "password2": PASSWORD})
     assert not User.objects.filter(email="x@x.example").exists()
+
+
+def test_a_strangers_failures_do_not_lock_everybody_out(world: World, settings: Any) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1  # as in production, where all come through one proxy
+    cache.clear()
+    for number in range(12):
+        stranger = Client(REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": "203.0.113.9"})
+        stranger.post("/account/login/", {"login": f"nobody{number}@x.example", "password": "wrong wrong wrong"})
+    owner = world.north.clients[0].owner.user.email
+    person = Client(REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": "198.51.100.7"})
+    assert person.post("/account/login/", {"login": owner, "password": PASSWORD}).status_code == 302
+
+
+def test_the_log_masks_links_that_open_a_door() -> None:
+    for path in (
+        "/invite/SECRET/",
+        "/account/login/?next=%2Finvite%2FSECRET%2F",
+        "/account/password/reset/key/SECRET/",
+    ):
+        assert "SECRET" not in str(mask_bearers(None, "", {"request": f"GET {path}"}))
+    assert mask_bearers(None, "", {"event": "Bearer hpt_SECRET"}) == {"event": "Bearer hpt_…"}
+
+
+def test_an_invitation_stands_when_the_mail_server_is_away(
+    world: World, settings: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    person = world.north.owner
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = person.browser().post(
+            reverse("staff:team_invite"), person.form(email="new@x.example", role="auditor")
+        )
+    assert answer.status_code == 302

@@ -51,7 +51,12 @@ def test_good_settings_start() -> None:
         ({"PORTAL_MODE": "debug"}, "PORTAL_MODE is 'debug'"),
         ({"DATABASE_URL": None}, "DATABASE_URL is not set."),
         ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL must be a PostgreSQL address"),
-        ({"DATABASE_URL": "postgresql://x@y:port/z"}, "DATABASE_URL has a port that is not a number."),
+        ({"DATABASE_URL": "postgresql://x@y:port/z"}, "DATABASE_URL is no address"),
+        ({"DATABASE_URL": "postgresql://[::1/portal"}, "DATABASE_URL is no address"),
+        ({"EMAIL_URL": "smtp://host:abc"}, "EMAIL_URL is no address"),
+        ({"REDIS_URL": "redis://host:notaport/0"}, "REDIS_URL is no address"),
+        ({"POOL_SEALING_PUBLIC_KEYS": ","}, "POOL_SEALING_PUBLIC_KEYS holds no key"),
+        ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT must be a whole number"),
         ({"REDIS_URL": "amqp://x"}, "REDIS_URL must be redis://"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must list"),
         ({"PORTAL_URL": "http://x"}, "PORTAL_URL must be the https address"),
@@ -87,7 +92,9 @@ def test_worker_and_web_server_refuse_too(door: tuple[str, ...], status: int) ->
 def test_a_worker_without_private_keys_refuses() -> None:
     done = start("-m", "celery", "-A", "portal", "worker")
     assert done.returncode != 0
-    assert "a worker needs POOL_SEALING_PRIVATE_KEYS for the key 'k1'" in done.stderr
+    assert "with the key that belongs to the public key 'k1'" in done.stderr
+    stranger = start("-m", "celery", "-A", "portal", "worker", POOL_SEALING_PRIVATE_KEYS=f"k1:{new_key_pair()[0]}")
+    assert "with the key that belongs to the public key 'k1'" in stranger.stderr
 
 
 def test_redis_url_is_spelled_for_both_libraries() -> None:
@@ -100,3 +107,8 @@ def test_a_database_url_may_name_a_socket_folder() -> None:
     config = environment.database("DATABASE_URL", "postgresql://portal_runtime@/portal?host=/run/pg&sslmode=disable")
     assert (config["NAME"], config["USER"], config["HOST"]) == ("portal", "portal_runtime", "/run/pg")
     assert config["OPTIONS"] == {"sslmode": "disable"}
+
+
+def test_spaces_between_host_names_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBE_HOSTS", "a.example, b.example,")
+    assert environment.words("PROBE_HOSTS", "") == ["a.example", "b.example"]

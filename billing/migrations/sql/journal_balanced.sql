@@ -70,3 +70,20 @@ END $$;
 -- Once for a header, not for each leg: n checks of n legs would be n².
 CREATE CONSTRAINT TRIGGER billing_tx_balanced AFTER INSERT ON billing_journaltx
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_tx_balanced();
+
+-- And once more for each leg: a deferred check that was forced early (SET CONSTRAINTS … IMMEDIATE) leaves the header open
+-- for further legs. A transaction of ours has three legs, so the repetition costs little.
+CREATE FUNCTION billing_entry_balanced() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM billing_journalentry WHERE provider_id = NEW.provider_id AND tx_id = NEW.tx_id
+        GROUP BY asset HAVING sum(amount_sat) <> 0
+    ) THEN
+        RAISE EXCEPTION 'the legs of transaction % do not sum to zero', NEW.tx_id USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER billing_entry_balanced AFTER INSERT ON billing_journalentry
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_entry_balanced();

@@ -5,8 +5,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp 
 DECLARE
     account mining_miningaccount;
 BEGIN
+    -- FOR SHARE: while this row is uncommitted the account cannot be given away, or the row would be left behind.
     SELECT * INTO account FROM mining_miningaccount
-    WHERE provider_id = NEW.provider_id AND id = NEW.mining_account_id;
+    WHERE provider_id = NEW.provider_id AND id = NEW.mining_account_id FOR SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no mining account % here', NEW.mining_account_id USING ERRCODE = 'foreign_key_violation';
     END IF;

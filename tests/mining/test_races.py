@@ -1,0 +1,83 @@
+"""What two hands do at the same moment: a sync's batch, staff that give an account away, an intent that fails."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from customers.models import Customer
+from mining import accounts, intents
+from mining import listing as listings
+from mining.models import MiningAccount, PoolIntent, Reward
+from tests.mining.hosting import Hosting
+from tests.world import FIRST_DAY, NOW, Tenant, build_world, make_reward
+
+
+def customer_of(tenant: Tenant) -> Customer:
+    return Customer.objects.create(provider=tenant.provider, name="New", email="new@x.example", created_at=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reward_stored_while_its_account_is_given_away_follows_it() -> None:
+    north = build_world().north
+    with north.context():
+        stray = MiningAccount.objects.create(
+            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+        )
+        customer = customer_of(north)
+
+    def give_away() -> None:
+        try:
+            with north.context():
+                accounts.assign_account(north.system, customer, account_name="stray", adopt=True, label="main", now=NOW)
+        finally:
+            connection.close()
+
+    with north.context():
+        reward = make_reward(stray, FIRST_DAY)
+        staff = Thread(target=give_away)
+        staff.start()
+        staff.join(1)  # it waits for this batch, or would leave the new row behind
+    staff.join(30)
+    with north.context():
+        assert MiningAccount.objects.get(pk=stray.pk).customer == customer
+        assert Reward.objects.get(pk=reward.pk).customer == customer
+
+
+@pytest.mark.django_db
+def test_an_account_that_got_rewards_is_not_taken_away_when_its_creation_fails() -> None:
+    north = build_world().north
+    with north.context():
+        placeholder = accounts.assign_account(
+            north.system, customer_of(north), account_name="fresh", adopt=False, label="main", now=NOW
+        )
+        intent = PoolIntent.objects.select_related("mining_account", "provider").get(mining_account=placeholder)
+        make_reward(placeholder, FIRST_DAY)
+    intents.fail(intent, "The name is taken.", now=NOW)
+    with north.context():
+        intent.refresh_from_db()
+        assert intent.state == PoolIntent.State.UNKNOWN
+        assert "look whose account it is" in intent.problem
+        assert MiningAccount.objects.filter(pk=placeholder.pk).exists()
+
+
+def test_a_first_reading_that_could_not_be_made_whole_is_made_again(
+    north: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = listings.read_login
+
+    def torn(pool: Any, **rest: Any) -> listings.Listing:
+        true = whole(pool, **rest)
+        moments = sorted({listed.record.reward_at for listed in true.records})
+        later = [listed for listed in true.records if listed.record.reward_at > moments[3]]
+        return listings.Listing(later, [], consistent=False)
+
+    monkeypatch.setattr(listings, "read_login", torn)
+    first = north.sync()
+    assert (first.state, first.depth) == ("partial", "")
+    assert "did not hold still" in first.error
+    monkeypatch.undo()
+    assert (north.sync().depth, north.told()) == ("full", north.truth())
