@@ -5,6 +5,7 @@ UV := .tools/bin/uv
 PY := .venv/bin/python
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE := 1
+export CMD  # as a variable of the environment, so that it may hold quotes of either kind
 
 # mypy's Django plugin reads the settings; it reaches no server and opens nothing with these.
 LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
@@ -28,7 +29,7 @@ demo: setup
 	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo $(if $(ONCE),--once)
 
 run: setup
-	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run '$(CMD)'
+	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run "$$CMD"
 
 test: setup
 	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest $(ARGS)

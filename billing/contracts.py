@@ -34,6 +34,9 @@ class RevenueShare:
         return terms_in_words(self.share_ppm, self.basis, self.pool_fee_borne_by)
 
 
+FARTHEST_AHEAD = timedelta(days=5 * 366)
+
+
 def agree(
     access: Access,
     *,
@@ -45,6 +48,7 @@ def agree(
 ) -> Contract:
     """The customer's contract with its first version. A customer has one; changes are new versions."""
     terms = read_terms(settle_in, components)
+    _check_year(valid_from, now)
     with transaction.atomic():
         # The customer's row serialises two people who agree with the same customer at once.
         owner = Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
@@ -69,10 +73,12 @@ def new_version(
 ) -> ContractVersion:
     """New terms from a day on; the former version ends the day before."""
     terms = read_terms(settle_in, components)
+    _check_year(valid_from, now)
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
-        former = _latest_version(contract)
-        _end_before(former, valid_from)
+        former = _withdraw_not_begun(contract, valid_from, now)
+        if former is not None:
+            _end_before(former, valid_from)
         version = _add_version(contract, valid_from, terms, now)
         audit.record(
             access,
@@ -86,8 +92,24 @@ def new_version(
     return version
 
 
-def _latest_version(contract: Contract) -> ContractVersion:
-    return contract.versions.filter(provider=contract.provider_id).order_by("-valid").select_for_update()[0]
+def _withdraw_not_begun(contract: Contract, valid_from: date, now: datetime) -> ContractVersion | None:
+    """The version to end before `valid_from`. Terms that were to begin then or later, and have not, are taken back:
+    a slip in the year is put right by agreeing again."""
+    former = _latest_version(contract)
+    while former is not None and valid_from <= former.valid.lower and former.valid.lower > now.date():
+        former.components.filter(provider=contract.provider_id).delete()
+        former.delete()
+        former = _latest_version(contract)
+    return former
+
+
+def _latest_version(contract: Contract) -> ContractVersion | None:
+    return contract.versions.filter(provider=contract.provider_id).order_by("-valid").select_for_update().first()
+
+
+def _check_year(valid_from: date, now: datetime) -> None:
+    if valid_from > now.date() + FARTHEST_AHEAD:
+        raise TermsRefused(f"{in_words(valid_from)} is more than five years ahead: check the year.")
 
 
 def _end_before(former: ContractVersion, valid_from: date) -> None:

@@ -77,6 +77,14 @@ def ask_verification(access: Access, credential: Credential, *, now: datetime) -
     hints.after_commit("verify_credential", access.provider.pk, credential.pk)
 
 
+def withdraw(access: Access, credential: Credential, *, now: datetime) -> None:
+    """Throw away a key that is not in use. The one that works is replaced by pasting another, so that none is a gap."""
+    unused = Credential.objects.visible_to(access).filter(pk=credential.pk, state__in=[State.CHECKING, State.REFUSED])
+    if not unused.update(**RETIRED):
+        raise Refused("This key is in use. Paste another one to replace it.")
+    audit.record(access, "credential.withdrawn", credential.code, now=now, label=credential.label)
+
+
 def key_digest(provider: Provider, api_key: str) -> str:
     return hashlib.sha256(f"portal.v1|{provider.code}|{api_key}".encode()).hexdigest()
 

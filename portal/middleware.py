@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from customers import tenancy
 from customers.tenancy import Access, Kind
@@ -69,7 +72,8 @@ class TenancyMiddleware:
         if _is_open(request, view):
             return None
         if not request.user.is_authenticated:
-            return None  # LoginRequiredMiddleware sends them to the sign-in page
+            # LoginRequiredMiddleware sends them to the sign-in page; a form's address is no page to come back to.
+            return None if request.method in ("GET", "HEAD") else redirect_to_login(_page_of_form(request))
         if access is None:
             return redirect("choose")
         return _refusal(request, access, getattr(view, "portal_audience", None))
@@ -116,14 +120,26 @@ def _refusal(
     return None
 
 
+def _page_of_form(request: HttpRequest) -> str:
+    """The page that a form was sent from, when it is one of ours; else the start."""
+    came_from = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
+        return "/"
+    return urlsplit(came_from).path
+
+
 class PrivatePagesMiddleware:
-    """Pages of people are kept in no cache."""
+    """Pages of people are kept in no cache, and a wrong method has a page as a wrong address has."""
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if response.status_code == 405 and not response.content and not request.path.startswith("/api/"):
+            allowed = response["Allow"]
+            response = render(request, "405.html", status=405)
+            response["Allow"] = allowed
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = "no-store"
         return response

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from pathlib import Path
+from urllib.request import urlopen
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +28,21 @@ def prepare() -> dict[str, str]:
             if not os.environ.get(f"{name}_FILE"):
                 os.environ.setdefault(name, kept[name])
     return kept
+
+
+def pool_runs_at(address: str) -> None:
+    """Told to `make run`, which may be used while the demo runs."""
+    (data_dir() / "sandbox-address").write_text(address, encoding="utf-8")
+
+
+def running_pool() -> str | None:
+    """The address of the demo's sandbox when one answers there, else None."""
+    try:
+        address = (data_dir() / "sandbox-address").read_text(encoding="utf-8")
+        with urlopen(f"{address}/api/v4/public/ping", timeout=2):  # noqa: S310 - our own sandbox on this machine
+            return address
+    except OSError:
+        return None
 
 
 def _secrets(path: Path) -> dict[str, str]:

@@ -48,7 +48,7 @@ def show(tell: Story) -> int:
         if found != expected:
             wrong.append(f"{document.number} of {document.customer.name}: {found} instead of {expected}")
         if month == tell.last_month:
-            _print_row(document, terms[code], found)
+            _print_row(document, _on(terms[code], month), found)
     if not documents:
         wrong.append("no document was issued")
     for sentence in wrong:
@@ -67,9 +67,10 @@ def _counts(reward: dict[str, Any], account: str, month: date) -> bool:
     return reward["miningAccountName"] == account and reward["status"] == "successful" and in_month
 
 
-def _expected(rewards: list[dict[str, Any]], terms: dict[str, Any]) -> Expected:
+def _expected(rewards: list[dict[str, Any]], versions: list[dict[str, Any]]) -> Expected:
     sums = Expected(rewards=len(rewards))
     for reward in rewards:
+        terms = _on(versions, datetime.fromtimestamp(int(reward["date"]), UTC).date())
         total = _half_even(Fraction(reward["totalReward"]) * 10**8)
         net = _half_even(Fraction(reward["reward"]) * 10**8)
         customer = _customer_part(total, net, terms)
@@ -77,6 +78,10 @@ def _expected(rewards: list[dict[str, Any]], terms: dict[str, Any]) -> Expected:
         sums.provider_sat += net - customer
         sums.balance_sat += customer if reward["payoutDestination"] == "main_balance" else customer - net
     return sums
+
+
+def _on(versions: list[dict[str, Any]], day: date) -> dict[str, Any]:
+    return next(v for v in versions if v["valid"].lower <= day and (v["valid"].upper is None or day < v["valid"].upper))
 
 
 def _customer_part(total: int, net: int, terms: dict[str, Any]) -> int:

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from billing.contracts import agree
 from billing.issue import issue
-from billing.models import Contract, Document, DocumentFile
+from billing.models import ContractVersion, Document, DocumentFile
 from billing.models.documents import DocumentStatus
 from billing.settlement import close_period
 from customers import onboarding, tenancy
@@ -206,10 +206,14 @@ class Story:
             issued = Document.objects.visible_to(self.access).filter(status=DocumentStatus.ISSUED).count()
             return DocumentFile.objects.visible_to(self.access).count() == issued
 
-    def _wait(self, what: str, done: Callable[[], bool], *, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
+    def _wait(self, what: str, done: Callable[[], bool], *, seconds: float = 240) -> None:
+        # Longer than the lease of a reading that was stopped in its middle: the next one may have to wait for it.
+        deadline, patience = time.monotonic() + seconds, time.monotonic() + 15
         while not done():
             self.started.check()
+            if time.monotonic() > patience:
+                _say(f"Still waiting for {what}; a reading that was stopped half-way is given up after 150 s.")
+                patience = deadline
             if time.monotonic() > deadline:
                 raise ChildFailed(f"{what.capitalize()} took over {seconds:.0f} s. See {self.started.log('worker')}.")
             time.sleep(0.2)
@@ -250,14 +254,17 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def contract_terms(access: Access) -> dict[str, dict[str, Any]]:
-    """customer code → the terms of its one version, as the demo agreed them."""
-    found = {}
-    for contract in Contract.objects.visible_to(access).select_related("customer"):
-        component = contract.versions.get().components.get()
-        found[contract.customer.code] = {
+def contract_terms(access: Access) -> dict[str, list[dict[str, Any]]]:
+    """customer code → the terms of its versions, each with the days on which it holds, the earliest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    versions = ContractVersion.objects.visible_to(access).select_related("customer").order_by("valid")
+    for version in versions.prefetch_related("components"):
+        component = version.components.all()[0]
+        terms = {
+            "valid": version.valid,
             "share_ppm": component.share_ppm,
             "basis": component.basis,
             "pool_fee_borne_by": component.pool_fee_borne_by,
         }
+        found.setdefault(version.customer.code, []).append(terms)
     return found

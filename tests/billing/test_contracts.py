@@ -155,3 +155,21 @@ def test_new_terms_wait_for_an_issue_that_is_under_way(transactional_db: None, w
 
     assert len(outcome) == 1
     assert "can begin on 21 October 2026 or later" in outcome[0]
+
+
+def test_terms_that_have_not_begun_are_replaced_by_agreeing_again(story: Story) -> None:
+    story.new_terms(date(2029, 12, 1), revenue_share(200_000))
+    story.new_terms(date(2030, 12, 1), revenue_share(250_000))
+
+    story.new_terms(date(2026, 12, 1), revenue_share(300_000))
+
+    assert periods(story) == [(FIRST_DAY, date(2026, 12, 1)), (date(2026, 12, 1), None)]
+    latest = contracts.version_on(story.access, story.contract, date(2031, 1, 1))
+    assert latest is not None
+    assert latest.components.get().share_ppm == 300_000
+
+
+def test_a_day_far_ahead_is_taken_for_a_slip(story: Story) -> None:
+    with pytest.raises(TermsRefused, match="more than five years ahead: check the year"):
+        story.new_terms(date(9999, 12, 31), revenue_share(200_000))
+    assert periods(story) == [(FIRST_DAY, None)]

@@ -135,6 +135,7 @@ ROUTES: dict[str, Row] = {
     "staff/keys/": Row("staff:read"),
     "staff/keys/paste/": Row("staff:keys", method="post"),
     "staff/keys/<str:code>/verify/": Row("staff:keys", credential, "post", (302,)),
+    "staff/keys/<str:code>/withdraw/": Row("staff:keys", credential, "post", (302,)),
     "staff/team/": Row("staff:read"),
     "staff/team/invite/": Row("staff:team", method="post"),
     "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,)),

@@ -26,9 +26,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def demo_once(folder: Path) -> subprocess.CompletedProcess[str]:
+    return demo(folder, "--once")
+
+
+def demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "portal.embedded", "--data-dir", str(folder), "--"]
     return subprocess.run(
-        [*words, sys.executable, "-m", "portal.demo", "--once"],
+        [*words, sys.executable, "-m", "portal.demo", *options],
         cwd=ROOT,
         env=environment(folder),
         capture_output=True,
@@ -54,8 +58,30 @@ def test_the_main_job_agrees_with_the_pools_truth(played: tuple[Path, Any]) -> N
     assert "DISAGREES" not in done.stdout
 
 
+NEW_TERMS = """
+from django.utils import timezone
+from billing.contracts import new_version
+from billing.models import Contract
+from customers import tenancy
+from portal.management.operator import access_to
+access, now = access_to("northmere"), timezone.now()
+with tenancy.access_context(access):
+    contract = Contract.objects.order_by("pk")[0]
+    terms = {"kind": "revenue_share", "share_ppm": 1, "basis": "net"}
+    new_version(access, contract, valid_from=now.date(), settle_in="btc", components=[terms], now=now)
+"""
+
+
+def test_a_command_reads_the_demos_pool(played: tuple[Path, Any]) -> None:
+    folder, _ = played
+    done = demo(folder, "--run", "sync --provider northmere --only accounts")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "northmere  accounts: ok" in done.stdout
+
+
 def test_a_second_play_on_the_same_data_changes_no_document(played: tuple[Path, Any]) -> None:
     folder, first = played
+    assert demo(folder, "--run", f"shell --no-imports -c '{NEW_TERMS}'").returncode == 0
     again = demo_once(folder)
     assert again.returncode == 0, again.stdout + again.stderr
     assert _table(again.stdout) == _table(first.stdout)
@@ -102,7 +128,7 @@ def test_the_pools_secret_is_in_no_log_no_table_and_no_key_of_redis(
     api_keys = [key["api_key"].encode() for key in keys]
     assert secrets
     sinks = {"output": (done.stdout + done.stderr).encode()}
-    sinks |= {path.name: path.read_bytes() for path in (folder / "logs").iterdir()}
+    sinks |= {path.name: path.read_bytes() for path in (folder / "logs").rglob("*.log")}
     with embedded.servers(folder) as addresses:
         sinks |= _tables(addresses["DATABASE_OWNER_URL"]) | _redis(addresses["REDIS_URL"])
     assert {"worker.log", "public.mining_credential", "public.customers_auditentry"} <= sinks.keys()

@@ -218,7 +218,20 @@ def test_an_invitation_stands_when_the_mail_server_is_away(
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     person = world.north.owner
     with django_capture_on_commit_callbacks(execute=True):
-        answer = person.browser().post(
-            reverse("staff:team_invite"), person.form(email="new@x.example", role="auditor")
-        )
+        answer = person.browser().post(reverse("staff:team_invite"), person.form(email="new@x.example", role="auditor"))
     assert answer.status_code == 302
+
+
+def test_a_form_that_outlived_its_session_leads_back_to_its_page(world: World) -> None:
+    browser, form = Client(), "/staff/team/invite/"
+    answer = browser.post(form, {"email": "x"}, headers={"referer": "http://testserver/staff/team/"})
+    assert answer["Location"] == "/account/login/?next=/staff/team/"
+    for elsewhere in ("https://evil.example/staff/team/", ""):
+        answer = browser.post(form, {"email": "x"}, headers={"referer": elsewhere})
+        assert answer["Location"] == "/account/login/?next=/"
+
+
+def test_a_wrong_method_has_a_page(world: World) -> None:
+    page = world.north.owner.browser().get("/staff/team/invite/")
+    assert (page.status_code, page["Allow"]) == (405, "POST")
+    assert "This address only takes a form" in page.content.decode()

@@ -215,7 +215,9 @@ def customer_new(request: AccessRequest) -> HttpResponse:
         )
 
     if request.method == "POST" and accepted(form, onboard):
-        messages.success(request, f"{made[0].name} is onboarded. Agree on terms next: rewards wait for them.")
+        messages.success(
+            request, f"{made[0].name} is onboarded, and the pool is being asked about the account. Agree on terms next."
+        )
         return redirect("staff:customer", made[0].code)
     context = {"form": form, "strays": mining.unknown_accounts(access), "labels": labels}
     return render(request, "staff/customer_new.html", context)

@@ -74,3 +74,15 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
         return f"The key of {credential.label} is being tried again."
 
     return do(request, ask, "staff:keys")
+
+
+@staff_page("keys")
+@require_POST
+def key_withdraw(request: AccessRequest, code: str) -> HttpResponse:
+    credential = the(Credential.objects.visible_to(request.access), code)
+
+    def withdraw() -> str:
+        pool_keys.withdraw(request.access, credential, now=timezone.now())
+        return f"The key of {credential.label} ending in {credential.key_hint} is thrown away."
+
+    return do(request, withdraw, "staff:keys")

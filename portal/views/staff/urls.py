@@ -34,6 +34,7 @@ urlpatterns = [
     path("keys/", keys.keys, name="keys"),
     path("keys/paste/", keys.key_paste, name="key_paste"),
     path("keys/<str:code>/verify/", keys.key_verify, name="key_verify"),
+    path("keys/<str:code>/withdraw/", keys.key_withdraw, name="key_withdraw"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/invitations/<str:code>/revoke/", team.team_invitation_revoke, name="team_invitation_revoke"),

@@ -108,3 +108,16 @@ def test_replaced_keys_are_listed_apart(north: Tenant) -> None:
             provider=north.provider, label="main", state="retired", key_digest="old", key_hint="0ld1", created_at=NOW
         )
     assert "Replaced nothing of them is kept main key ending in 0ld1" in text(north.owner.browser().get(PAGE))
+
+
+def test_a_key_that_never_worked_can_be_thrown_away_and_one_in_use_cannot(north: Tenant) -> None:
+    browser = north.owner.browser()
+    browser.post(PASTE, form(north))
+    (second,) = rows(north, Credential, label="second")
+    browser.post(f"/staff/keys/{second.code}/withdraw/", north.owner.form())
+    (second,) = rows(north, Credential, label="second")
+    assert (second.state, second.sealed_secret) == ("retired", "")
+    answer = browser.post(f"/staff/keys/{north.credential.code}/withdraw/", north.owner.form(), follow=True)
+    assert "This key is in use. Paste another one to replace it." in text(answer)
+    (main,) = rows(north, Credential, label="main")
+    assert main.state == "active"
