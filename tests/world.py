@@ -5,6 +5,7 @@ Whatever leaks from one to the other looks right at first glance: so tests compa
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -74,7 +75,7 @@ class Tenant:
     run: SyncRun
     clients: list[ClientOfProvider] = field(default_factory=list)
 
-    def context(self) -> object:
+    def context(self) -> AbstractContextManager[None]:
         return tenancy.provider_context(self.provider.pk)
 
     def api(self) -> Client:
