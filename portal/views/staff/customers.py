@@ -216,7 +216,7 @@ def customer_new(request: AccessRequest) -> HttpResponse:
 
     if request.method == "POST" and accepted(form, onboard):
         messages.success(
-            request, f"{made[0].name} is onboarded, and the pool is being asked about the account. Agree on terms next."
+            request, f"{made[0].name} is onboarded. The pool is asked about the account; agree on terms meanwhile."
         )
         return redirect("staff:customer", made[0].code)
     context = {"form": form, "strays": mining.unknown_accounts(access), "labels": labels}
