@@ -138,6 +138,7 @@ def _credential(provider: Provider) -> Credential:
         provider=provider,
         label="main",
         state=Credential.State.ACTIVE,
+        key_digest=f"digest of {provider.slug}'s key",
         key_hint="9f3a",
         created_at=NOW,
         verified_at=NOW,

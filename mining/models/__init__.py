@@ -1,15 +1,21 @@
 from mining.models.accounts import Credential, MiningAccount, PoolIntent
 from mining.models.fleet import HashratePoint
+from mining.models.links import LinkLifetime, LinkPermission, WatcherLink
+from mining.models.payouts import PayoutAgreement
 from mining.models.rewards import QuarantinedRecord, Reward, RewardObservation
 from mining.models.runs import SyncRun
 
 __all__ = [
     "Credential",
     "HashratePoint",
+    "LinkLifetime",
+    "LinkPermission",
     "MiningAccount",
+    "PayoutAgreement",
     "PoolIntent",
     "QuarantinedRecord",
     "Reward",
     "RewardObservation",
     "SyncRun",
+    "WatcherLink",
 ]

@@ -25,14 +25,17 @@ class Credential(TenantModel):
     state = models.CharField(max_length=16, choices=State, default=State.CHECKING)
     sealed_api_key = models.TextField()
     sealed_secret = models.TextField()
-    # SHA-256 of the API key, salted with the provider's code: sealed values cannot be compared (sealing the same key
-    # twice gives two texts), and the web, which cannot open them, must notice a key that is pasted again. The API key
-    # is random and long, so its digest cannot be turned back, and it tells nothing across providers.
+    # SHA-256 of the API key: sealed values cannot be compared (sealing the same key twice gives two texts), and the
+    # web, which cannot open them, must notice a key that is pasted again. The API key is random and long, so its
+    # digest cannot be turned back.
     key_digest = models.CharField(max_length=64)
     key_hint = models.CharField(max_length=8)  # the last four characters, for a person to tell keys apart
     created_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True)  # the last verification, however it ended
     verified_at = models.DateTimeField(null=True)
+    # What the last verification found: may the key use this endpoint? {"rewards": true}; what is left out is not known.
+    endpoints = models.JSONField(default=dict)
+    accounts_seen = models.PositiveIntegerField(null=True)
     # To within an hour, so that reading again what has not changed writes nothing. The pool switches off a key that
     # was unused for 14 days.
     last_success_at = models.DateTimeField(null=True)
@@ -46,9 +49,10 @@ class Credential(TenantModel):
                 condition=models.Q(state="active"),
                 name="mining_credential_one_active",
             ),
-            # A key stands once for a provider; a retired one may come back.
+            # A key stands once; a retired one may come back. The only unique rule across providers: two that share a
+            # key would see each other's money. It is refused in words that tell neither about the other.
             models.UniqueConstraint(
-                fields=["provider", "key_digest"],
+                fields=["key_digest"],
                 condition=~models.Q(state="retired"),
                 name="mining_credential_key_once",
             ),
@@ -98,6 +102,8 @@ class MiningAccount(TenantModel):
     payout_destination = models.CharField(max_length=32, null=True)
     payout_address = models.CharField(max_length=100, null=True)
     payout_read_at = models.DateTimeField(null=True)
+    # Since when the pool pays elsewhere than was agreed (PayoutAgreement): holds billing and payouts of the customer.
+    payout_drift_since = models.DateTimeField(null=True)
     workers_online = models.PositiveIntegerField(null=True)
     workers_low = models.PositiveIntegerField(null=True)
     workers_offline = models.PositiveIntegerField(null=True)
@@ -128,6 +134,8 @@ class PoolIntent(TenantModel):
     class Kind(models.TextChoices):
         CREATE_ACCOUNT = "create_account"
         ADOPT_ACCOUNT = "adopt_account"
+        CREATE_LINK = "create_link"
+        EDIT_PAYOUT = "edit_payout"
 
     class State(models.TextChoices):
         PLANNED = "planned"  # nothing has happened at the pool yet
@@ -145,6 +153,13 @@ class PoolIntent(TenantModel):
     mining_account = models.ForeignKey(
         MiningAccount, models.PROTECT, null=True, db_constraint=False, related_name="intents"
     )
+    # For create_link: the row that the link will fill.
+    watcher_link = models.ForeignKey(
+        "mining.WatcherLink", models.PROTECT, null=True, db_constraint=False, related_name="intents"
+    )
+    # For edit_payout: what is to stand at the pool.
+    payout_destination = models.CharField(max_length=32, null=True)
+    payout_address = models.CharField(max_length=100, null=True)
     created_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)  # calls that went out
     called_at = models.DateTimeField(null=True)
@@ -156,7 +171,12 @@ class PoolIntent(TenantModel):
             models.UniqueConstraint(fields=["provider", "code"], name="mining_intent_code"),
             models.UniqueConstraint(
                 fields=["provider", "mining_account"],
-                condition=models.Q(state__in=["planned", "called"]),
+                condition=models.Q(state__in=["planned", "called"]) & ~models.Q(kind="create_link"),
                 name="mining_intent_one_open",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "watcher_link"],
+                condition=models.Q(watcher_link__isnull=False),
+                name="mining_intent_one_per_link",
             ),
         ]

@@ -14,6 +14,7 @@ class Subject(models.TextChoices):
     HASHRATE = "hashrate"
     WORKERS = "workers"
     PAYOUTS = "payouts"
+    WATCHERS = "watchers"  # watcher links
     KEY = "key"  # verification of a credential
 
 
@@ -38,6 +39,9 @@ class SyncRun(TenantModel):
     subject = models.CharField(max_length=16, choices=Subject)
     depth = models.CharField(max_length=16, choices=Depth, blank=True, default="")  # of rewards; else empty
     state = models.CharField(max_length=16, choices=State)
+    asked = models.BooleanField(default=False)  # a person waits for it
+    # A long run works in turns: the account (its primary key) after which the next turn goes on.
+    resume_after = models.BigIntegerField(null=True)
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)  # a running run whose lease is over was lost with its worker

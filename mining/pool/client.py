@@ -9,6 +9,7 @@ Every method raises the errors of errors.py and nothing else.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -19,7 +20,17 @@ from mining.pool import parsing
 from mining.pool.calls import Caller, Endpoint, Waits
 from mining.pool.errors import OurBug
 from mining.pool.signing import Json, Secret
-from mining.pool.types import HashratePoint, MinersInfo, PayoutDestination, PoolAccount, RewardsPage
+from mining.pool.types import (
+    CreatedLink,
+    HashratePoint,
+    MinersInfo,
+    PayoutDestination,
+    PoolAccount,
+    RewardsPage,
+    WatcherLinks,
+    WorkerNames,
+    WorkerPoint,
+)
 
 MOST_RECORDS_PER_PAGE = 100
 LARGEST_OFFSET = 10_000
@@ -30,6 +41,14 @@ _HASHRATE = Endpoint("hashrate")
 _MINERS_INFO = Endpoint("miners/info")
 _PAYOUT_DESTINATION = Endpoint("payout-destination")
 _REWARDS = Endpoint("rewards")
+_EDIT_PAYOUT_DESTINATION = Endpoint("payout-destination/edit", repeatable=False)
+_WORKER_NAMES = Endpoint("workers/names")
+_WORKER_HASHRATE = Endpoint("workers/hashrate")
+_WATCHER_LINKS = Endpoint("watcher-links/list")
+_CREATE_WATCHER_LINK = Endpoint("watcher-links/create", repeatable=False)
+
+Interval = Literal["5m", "1h", "24h"]
+Lifetime = Literal["1h", "24h", "7d", "always"]
 
 
 class PoolClient:
@@ -114,12 +133,7 @@ class PoolClient:
         foreign or disabled account looks the same."""
         return self._caller.call(
             _REWARDS,
-            _given(
-                account=account,
-                **{"from": _seconds(since), "to": _seconds(until)},
-                limit=_limit(limit),
-                offset=_offset(offset),
-            ),
+            _given(account=account, **_span(since, until), limit=_limit(limit), offset=_offset(offset)),
             lambda document: parsing.parse_rewards(document, self._caller.extra_fields, self._caller.redact),
         )
 
@@ -129,12 +143,12 @@ class PoolClient:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
-        interval: Literal["5m", "1h", "24h"] = "1h",
+        interval: Interval = "1h",
     ) -> tuple[HashratePoint, ...]:
         """As the pool lists them: in no promised order, with gaps and repeats. None for a disabled account."""
         return self._caller.call(
             _HASHRATE,
-            _given(account=account, **{"from": _seconds(since), "to": _seconds(until)}, interval=interval),
+            _given(account=account, **_span(since, until), interval=interval),
             lambda document: parsing.parse_hashrate(document, self._caller.extra_fields, account=account),
         )
 
@@ -143,6 +157,61 @@ class PoolClient:
             _MINERS_INFO,
             _given(account=account),
             lambda document: parsing.parse_miners_info(document, self._caller.extra_fields),
+        )
+
+    def worker_names_page(self, account: str, *, limit: int = MOST_RECORDS_PER_PAGE, offset: int = 0) -> WorkerNames:
+        """Workers that are online now. The list moves while it is paged: a name may come twice, or not at all."""
+        return self._caller.call(
+            _WORKER_NAMES,
+            _given(account=account, limit=_limit(limit), offset=_offset(offset)),
+            lambda document: parsing.parse_worker_names(document, self._caller.extra_fields, self._caller.redact),
+        )
+
+    def worker_hashrate(
+        self,
+        account: str,
+        worker: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        interval: Interval = "1h",
+    ) -> tuple[WorkerPoint, ...]:
+        """None for a worker that the pool does not know. `since` and `until` must not lie ahead of the pool's clock."""
+        return self._caller.call(
+            _WORKER_HASHRATE,
+            _given(account=account, worker=worker, **_span(since, until), interval=interval),
+            lambda document: parsing.parse_worker_hashrate(document, self._caller.extra_fields),
+        )
+
+    def watcher_links(self, account: str) -> WatcherLinks:
+        """The active links that show this account, whoever made them. A new one may take half a minute to be listed."""
+        return self._caller.call(
+            _WATCHER_LINKS,
+            _given(account=account),
+            lambda document: parsing.parse_links(document, self._caller.extra_fields, self._caller.redact),
+        )
+
+    def create_watcher_link(
+        self, accounts: Sequence[str], *, name: str, permissions: Sequence[str], lifetime: Lifetime
+    ) -> CreatedLink:
+        """Cannot be undone, and is never repeated once it may have been acted upon: AmbiguousOutcome means look at
+        `watcher_links` first. RequestRefused with the field `user` means that an account has three active ones."""
+        return self._caller.call(
+            _CREATE_WATCHER_LINK,
+            {"accounts": list(accounts), "permissions": list(permissions), **_given(name=name, liveUntil=lifetime)},
+            lambda document: parsing.parse_created_link(document, self._caller.extra_fields),
+        )
+
+    def edit_payout_destination(
+        self, account: str, *, destination: Literal["main_balance", "external_address"], address: str | None = None
+    ) -> PayoutDestination:
+        """What the pool says afterwards. Moves money: never repeated once it may have been acted upon."""
+        return self._caller.call(
+            _EDIT_PAYOUT_DESTINATION,
+            _given(accountName=account, destination=destination, address=address),
+            lambda document: parsing.parse_payout_destination(
+                document, self._caller.extra_fields, endpoint=_EDIT_PAYOUT_DESTINATION.name
+            ),
         )
 
     def payout_destination(self, account: str) -> PayoutDestination:
@@ -158,6 +227,10 @@ def _given(**parameters: str | int | None) -> dict[str, Json]:
     if "" in parameters.values():
         raise OurBug("An empty text is no account name or filter.")
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _span(since: datetime | None, until: datetime | None) -> dict[str, int | None]:
+    return {"from": _seconds(since), "to": _seconds(until)}
 
 
 def _seconds(moment: datetime | None) -> int | None:

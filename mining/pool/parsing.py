@@ -1,25 +1,39 @@
-"""Each endpoint's answer → our types. A bad envelope is Unreadable; a bad reward is put aside and the others read.
+"""Each endpoint's answer → our types. A bad envelope is Unreadable; a bad record is put aside and the others read.
 
-Only rewards are read record by record: they are money, and one bad record must not stop a login's whole listing.
+Rewards, worker names and watcher links are read record by record: people outside write them or money hangs from
+them, and one bad record must not hide the others. Points and accounts come from the pool alone.
 """
 
 from __future__ import annotations
 
 import decimal
 import json
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from mining.pool.reading import ExtraFields, Fields, Redact, Unreadable
 from mining.pool.types import (
+    CreatedLink,
+    DailyPrice,
     HashratePoint,
+    ListedLink,
     MinersInfo,
     PayoutDestination,
     PoolAccount,
+    PoolDay,
+    PoolOverview,
     RejectedRecord,
     RewardRecord,
     RewardsPage,
     Stratum,
+    WatcherLinks,
+    WorkerNames,
+    WorkerPoint,
 )
+
+Record = TypeVar("Record")
 
 _LONGEST_ACCOUNT = 255
 _LONGEST_WORD = 64
@@ -28,6 +42,8 @@ _LONGEST_ADDRESS = 100
 _LONGEST_HASH = 128
 _LONGEST_URL = 255
 _LONGEST_REJECTED = 4000
+_LONGEST_WORKER = 255
+_LONGEST_ID = 64
 # More than the digits of any two amounts together, so the sum is exact.
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
 
@@ -62,15 +78,23 @@ def _account(value: object, endpoint: str, extra: ExtraFields) -> PoolAccount:
 def parse_rewards(document: object, extra: ExtraFields, redact: Redact) -> RewardsPage:
     envelope = Fields(document)
     limit, offset = envelope.count("limit"), envelope.count("offset")
-    records: list[RewardRecord] = []
+    records, rejected = _each(envelope.records("data"), lambda value: _reward(value, extra), redact)
+    extra.note("rewards", envelope.extra())
+    return RewardsPage(records, rejected, limit, offset)
+
+
+def _each(
+    values: list[object], parse: Callable[[object], Record], redact: Redact
+) -> tuple[tuple[Record, ...], tuple[RejectedRecord, ...]]:
+    """The records that can be read, and those that cannot: one bad record must not hide the others."""
+    records: list[Record] = []
     rejected: list[RejectedRecord] = []
-    for value in envelope.records("data"):
+    for value in values:
         try:
-            records.append(_reward(value, extra))
+            records.append(parse(value))
         except Unreadable as unreadable:
             rejected.append(RejectedRecord(str(unreadable), _rejected_text(value, redact)))
-    extra.note("rewards", envelope.extra())
-    return RewardsPage(tuple(records), tuple(rejected), limit, offset)
+    return tuple(records), tuple(rejected)
 
 
 def _reward(value: object, extra: ExtraFields) -> RewardRecord:
@@ -167,14 +191,83 @@ def _stratum(value: object, extra: ExtraFields) -> Stratum:
     return stratum
 
 
-def parse_payout_destination(document: object, extra: ExtraFields) -> PayoutDestination:
+def parse_worker_names(document: object, extra: ExtraFields, redact: Redact) -> WorkerNames:
+    """Limit and offset stand beside `data` or inside it: both have been seen."""
+    envelope = Fields(document)
+    data = envelope.inner("data")
+    names, rejected = _each(data.records("workers"), _worker_name, redact)
+    paging = data if data.has("limit") else envelope
+    page = WorkerNames(names, rejected, limit=paging.count("limit"), offset=paging.count("offset"))
+    for fields in (envelope, data):
+        fields.ignore("limit", "offset")
+        extra.note("workers/names", fields.extra())
+    return page
+
+
+def _worker_name(value: object) -> str:
+    return Fields({"name": value}, name="data.workers").text("name", longest=_LONGEST_WORKER)
+
+
+def parse_worker_hashrate(document: object, extra: ExtraFields) -> tuple[WorkerPoint, ...]:
+    """None for a worker that the pool does not know; in no promised order."""
+    envelope = Fields(document)
+    data = envelope.inner("data")
+    points = []
+    for value in data.records("hashrates"):
+        fields = Fields(value, name="data.hashrates")
+        points.append(WorkerPoint(at=fields.moment("time"), hashrate_ths=_ths(fields, "hashrate")))
+        extra.note("workers/hashrate", fields.extra())
+    for fields in (envelope, data):
+        extra.note("workers/hashrate", fields.extra())
+    return tuple(points)
+
+
+def parse_created_link(document: object, extra: ExtraFields) -> CreatedLink:
+    envelope = Fields(document)
+    data = envelope.inner("data")
+    link = CreatedLink(
+        id=data.text("id", longest=_LONGEST_ID),
+        url=data.web_address("link"),
+        live_until=data.moment_or_none("liveUntil"),
+        created_at=data.moment_or_none("createdAt"),
+    )
+    for fields in (envelope, data):
+        extra.note("watcher-links/create", fields.extra())
+    return link
+
+
+def parse_links(document: object, extra: ExtraFields, redact: Redact) -> WatcherLinks:
+    envelope = Fields(document)
+    links, rejected = _each(envelope.records("data"), lambda value: _link(value, extra), redact)
+    extra.note("watcher-links/list", envelope.extra())
+    return WatcherLinks(links, rejected)
+
+
+def _link(value: object, extra: ExtraFields) -> ListedLink:
+    fields = Fields(value, name="data")
+    link = ListedLink(
+        id=fields.text("id", longest=_LONGEST_ID),
+        name=fields.text("name", longest=_LONGEST_ACCOUNT),
+        accounts=fields.texts("accounts", longest=_LONGEST_ACCOUNT),
+        permissions=fields.texts("permissions", longest=_LONGEST_WORD),
+        url=fields.web_address("link"),
+        live_until=fields.moment_or_none("liveUntil"),
+        created_at=fields.moment_or_none("createdAt"),
+    )
+    extra.note("watcher-links/list", fields.extra())
+    return link
+
+
+def parse_payout_destination(
+    document: object, extra: ExtraFields, *, endpoint: str = "payout-destination"
+) -> PayoutDestination:
     # Here the pool wraps nothing in `data`.
     fields = Fields(document)
     payout = PayoutDestination(
         destination=fields.text("payoutDestination", longest=_LONGEST_WORD),
         address=fields.text_or_none("externalAddress", longest=_LONGEST_ADDRESS),
     )
-    extra.note("payout-destination", fields.extra())
+    extra.note(endpoint, fields.extra())
     return payout
 
 
@@ -184,3 +277,69 @@ def parse_time(document: object, extra: ExtraFields) -> int:
     seconds = int(fields.moment("time").timestamp())
     extra.note("public/time", fields.extra())
     return seconds
+
+
+def parse_overview(document: object, extra: ExtraFields) -> PoolOverview:
+    """Documented twice: as an object with snake_case names, and as a list of such with camelCase names."""
+    envelope = Fields(document)
+    data = envelope.value("data")
+    # One entry for each location; the first is the one that miners everywhere use.
+    fields = Fields(data[0] if isinstance(data, list) and data else data, name="data")
+    newest = max((_block(value) for value in fields.records("blocks")), default=None)
+    overview = PoolOverview(
+        location=fields.text("location", longest=_LONGEST_WORD),
+        workers=fields.count("workers"),
+        hashrate_hs=fields.quantity(fields.either("current_hash_rate", "currentHashRate")),
+        last_days=tuple(
+            _pool_day(value) for value in fields.records(fields.either("last7days_hash_rate", "last7daysHashRate"))
+        ),
+        stratum_urls=fields.texts(fields.either("connection_links", "connectionLinks"), longest=_LONGEST_URL),
+        newest_block_height=newest[0] if newest else None,
+        newest_block_at=newest[1] if newest else None,
+    )
+    fields.ignore("assets", fields.either("reward_schemes", "rewardSchemes"))
+    extra.note("public/mining-pool", fields.extra() | envelope.extra())
+    return overview
+
+
+def _block(value: object) -> tuple[int, datetime]:
+    block = Fields(value, name="data.blocks")
+    return (
+        block.count(block.either("block_height", "blockHeight")),
+        block.moment(block.either("block_found_at", "blockFoundAt")),
+    )
+
+
+def _pool_day(value: object) -> PoolDay:
+    day = Fields(value, name="data.last7days")
+    return PoolDay(at=day.moment("timestamp"), hashrate_hs=day.quantity("hashrate"))
+
+
+def parse_last_price(document: object, market: str) -> Decimal:
+    """Of the market, from the list of all of them: hundreds of others are not counted as extra fields."""
+    return Fields(document).inner(market).quantity("last_price")
+
+
+def parse_daily_prices(document: object) -> tuple[DailyPrice, ...]:
+    """Errors come as 200 with `success: false` here."""
+    envelope = Fields(document)
+    if envelope.value("success") is not True:
+        raise Unreadable("success: false")
+    return tuple(_daily_price(value) for value in envelope.records("result"))
+
+
+def _daily_price(value: object) -> DailyPrice:
+    if not isinstance(value, list) or len(value) != len(_CANDLE):
+        raise Unreadable("result: not_a_candle")
+    fields = Fields(dict(zip(_CANDLE, value, strict=True)), name="result")
+    return DailyPrice(
+        day=fields.moment("time").date(),
+        open=fields.quantity("open"),
+        close=fields.quantity("close"),
+        high=fields.quantity("high"),
+        low=fields.quantity("low"),
+        volume_btc=fields.quantity("volume"),
+    )
+
+
+_CANDLE = ("time", "open", "close", "high", "low", "volume", "money_volume")

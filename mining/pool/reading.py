@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from urllib.parse import urlsplit
 
 # Longer numbers are kept as Decimals, which are cheap to make; an int of thousands of digits is not.
 _LONGEST_INT = 30
 _LONGEST_NUMBER = 64
 _MOST_DIGITS = 40
+_MOST_TEXTS = 10_000
+_LONGEST_ADDRESS = 1000
 _MOST_DECIMALS = 18
 _LARGEST_AMOUNT = Decimal(10**10)
 _LARGEST_QUANTITY = Decimal(10**30)
@@ -99,6 +102,17 @@ class Fields:
     def extra(self) -> set[str]:
         return self._values.keys() - self._read
 
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def either(self, name: str, other: str) -> str:
+        """The one of two names under which the pool sent it: a few things are documented twice."""
+        return other if other in self._values else name
+
+    def ignore(self, *names: str) -> None:
+        """Documented, and of no use to us."""
+        self._read.update(names)
+
     def value(self, name: str) -> object:
         self._read.add(name)
         if name not in self._values:
@@ -132,6 +146,27 @@ class Fields:
         if self.value(name) in (None, ""):
             return None
         return self.text(name, longest=longest)
+
+    def texts(self, name: str, *, longest: int) -> tuple[str, ...]:
+        values = self.records(name)
+        if len(values) > _MOST_TEXTS:
+            raise self._unreadable(name, "too_many")
+        return tuple(
+            Fields({name: value}, name=self._prefix.rstrip(".")).text(name, longest=longest) for value in values
+        )
+
+    def web_address(self, name: str) -> str:
+        """An https address that a page may offer as a link: nothing that a browser would run or send a password to."""
+        value = self.text(name, longest=_LONGEST_ADDRESS)
+        if any(character.isspace() for character in value):
+            raise self._unreadable(name, "not_an_address")
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            raise self._unreadable(name, "not_an_address") from None
+        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+            raise self._unreadable(name, "not_an_address")
+        return value
 
     def amount(self, name: str) -> tuple[Decimal, str]:
         """An amount in BTC, exact, and as it was written. Strings by the documentation, numbers tolerated."""

@@ -6,7 +6,7 @@ import decimal
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 # 100 digits: more than any amount that the parser lets through, so nothing is rounded here.
@@ -110,3 +110,79 @@ class MinersInfo:
 class PayoutDestination:
     destination: str
     address: str | None
+
+
+@dataclass(frozen=True)
+class WorkerNames:
+    """Names of the workers that are online now: who is offline is not listed. `limit` is what the pool served by."""
+
+    names: tuple[str, ...]
+    rejected: tuple[RejectedRecord, ...]
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class WorkerPoint:
+    at: datetime
+    hashrate_ths: Decimal
+
+
+@dataclass(frozen=True)
+class CreatedLink:
+    """`live_until` None: for ever. The address opens the page for anybody who has it, so it is in no repr."""
+
+    id: str
+    url: str = field(repr=False)
+    live_until: datetime | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ListedLink:
+    """An active watcher link as the pool lists it. `permissions` are the pool's words, known to us or not."""
+
+    id: str
+    name: str
+    accounts: tuple[str, ...]
+    permissions: tuple[str, ...]
+    url: str = field(repr=False)
+    live_until: datetime | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class WatcherLinks:
+    links: tuple[ListedLink, ...]
+    rejected: tuple[RejectedRecord, ...]
+
+
+@dataclass(frozen=True)
+class PoolDay:
+    at: datetime
+    hashrate_hs: Decimal
+
+
+@dataclass(frozen=True)
+class PoolOverview:
+    """The whole pool as its public page tells it: hashrate in H/s now and on the last days, newest block."""
+
+    location: str
+    workers: int
+    hashrate_hs: Decimal
+    last_days: tuple[PoolDay, ...]
+    stratum_urls: tuple[str, ...]
+    newest_block_height: int | None
+    newest_block_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DailyPrice:
+    """One UTC day of a market, in the quoted currency (USDT for BTC_USDT). Volume in BTC."""
+
+    day: date
+    open: Decimal
+    close: Decimal
+    high: Decimal
+    low: Decimal
+    volume_btc: Decimal

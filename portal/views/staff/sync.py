@@ -25,6 +25,7 @@ SUBJECT_WORDS = {
     Subject.HASHRATE: "Hashrate",
     Subject.WORKERS: "Machines",
     Subject.PAYOUTS: "Payout destinations",
+    Subject.WATCHERS: "Watcher links",
     Subject.KEY: "Key check",
 }
 RUNS = 20
