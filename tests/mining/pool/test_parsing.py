@@ -382,6 +382,13 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "payout": lambda document: parsing.parse_payout_destination(document, ExtraFields(unchanged)),
     "rewards": lambda document: parsing.parse_rewards(document, ExtraFields(unchanged), unchanged),
     "time": lambda document: parsing.parse_time(document, ExtraFields(unchanged)),
+    "names": lambda document: parsing.parse_worker_names(document, ExtraFields(unchanged), unchanged),
+    "worker": lambda document: parsing.parse_worker_hashrate(document, ExtraFields(unchanged)),
+    "link": lambda document: parsing.parse_created_link(document, ExtraFields(unchanged)),
+    "links": lambda document: parsing.parse_links(document, ExtraFields(unchanged), unchanged),
+    "overview": lambda document: parsing.parse_overview(document, ExtraFields(unchanged)),
+    "price": lambda document: parsing.parse_last_price(document, "data"),
+    "prices": parsing.parse_daily_prices,
 }
 
 
