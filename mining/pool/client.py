@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 import redis as redis_py
+import structlog
 
 from mining.pool import parsing
 from mining.pool.calls import Caller, Endpoint, Waits
@@ -31,6 +32,8 @@ from mining.pool.types import (
     WorkerNames,
     WorkerPoint,
 )
+
+_log = structlog.get_logger("mining.pool")
 
 MOST_RECORDS_PER_PAGE = 100
 LARGEST_OFFSET = 10_000
@@ -90,6 +93,10 @@ class PoolClient:
         self.close()
 
     def close(self) -> None:
+        if self.extra_fields:
+            # Kept out of our data; told once, so that somebody notices that the pool has learned something new.
+            _log.info("pool.undocumented_fields", fields=dict(self.extra_fields))
+            self.extra_fields.clear()
         self._caller.close()
 
     @property
