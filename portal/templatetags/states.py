@@ -41,6 +41,14 @@ STATES: dict[str, dict[str, Look]] = {
         "failed": Look("is-bad", "Failed, without effect"),
         "unknown": Look("is-unknown", "Outcome unknown"),
     },
+    "link": {
+        "creating": Look("is-info", "Being made"),
+        "active": Look("is-up", "Active"),
+        "ended": Look("is-excluded", "Ended"),
+        "gone": Look("is-excluded", "Ended"),
+        "failed": Look("is-bad", "Not made"),
+        "unknown": Look("is-unknown", "Outcome unknown"),
+    },
     "sync": {
         "queued": Look("is-info", "Waiting to run"),
         "running": Look("is-info", "Running"),

@@ -20,7 +20,7 @@ MINUS = "−"
 NBSP = "\u00a0"
 SAT_PER_BTC = 100_000_000
 HASHRATE_UNITS = (("TH/s", 0), ("PH/s", 3), ("EH/s", 6), ("ZH/s", 9))
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
 
 @register.simple_tag
@@ -194,6 +194,17 @@ def ago(moment: datetime | None, now: datetime, *, none: str = UNKNOWN) -> SafeS
     if moment is None:
         return nothing(none)
     return _time(_utc(moment), _relative(_utc(moment), _utc(now)))
+
+
+@register.simple_tag
+def until(moment: datetime, now: datetime) -> SafeString:
+    """in 3 days, in 5 hours, in 12 min: cut, so that it never promises more than is left."""
+    seconds = (_utc(moment) - _utc(now)).total_seconds()
+    for unit, size in (("day", DAY), ("hour", HOUR)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return _time(_utc(moment), f"in {count} {unit}{'' if count == 1 else 's'}")
+    return _time(_utc(moment), f"in {int(seconds // MINUTE)} min" if seconds >= MINUTE else "within a minute")
 
 
 @register.simple_tag

@@ -149,6 +149,7 @@ ROUTES: dict[str, Row] = {
     "statements/<str:code>/": Row("customer", statement),
     "statements/<str:code>/pdf/": Row("customer", statement),
     "statements/<str:code>/csv/": Row("customer", statement),
+    "watcher-links/": Row("customer"),
     "me/": Row("customer"),
     "brand/<slug:colour>.css": Row("open", lambda _: {"colour": "23579f"}),
 }

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views.customer import account, brand, overview, rewards, statements
+from portal.views.customer import account, brand, links, overview, rewards, statements
 
 app_name = "customer"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("statements/<str:code>/", statements.statement, name="statement"),
     path("statements/<str:code>/pdf/", statements.statement_pdf, name="statement_pdf"),
     path("statements/<str:code>/csv/", statements.statement_csv, name="statement_csv"),
+    path("watcher-links/", links.links, name="links"),
     path("brand/<slug:colour>.css", brand.brand, name="brand"),
     path("me/", account.account, name="account"),
 ]

@@ -1,0 +1,30 @@
+"""The customer's watcher links: pages at the pool that they can hand on. Their provider makes them."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from mining.models import WatcherLink
+from portal.access import AccessRequest, customer_page
+from portal.views.customer.frame import frame_of
+from portal.views.watcher_links import live
+
+# An account has three at the pool at most; more rows than that would be an error of ours or the pool's.
+MOST_SHOWN = 20
+
+
+@customer_page()
+@require_GET
+def links(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    # One that shows other customers' accounts too was made outside the portal, and is for staff to see to.
+    own = WatcherLink.objects.visible_to(access).filter(shows_others=False)
+    context = {
+        "now": now,
+        "frame": frame_of(access, now=now),
+        "links": list(live(own, now=now).order_by("-pk")[:MOST_SHOWN]),
+    }
+    return render(request, "customer/links.html", context)

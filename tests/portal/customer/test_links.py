@@ -1,0 +1,117 @@
+"""Watcher links in the customer's portal: one's own that work, and nothing of anybody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers import tenancy
+from customers.models import ProviderProfile
+from tests.portal.customer.scenes import words
+from tests.portal.watcher_links import make_link
+from tests.world import NOW, ClientOfProvider, Tenant, World
+
+PATH = "/watcher-links/"
+
+
+def page(client: ClientOfProvider) -> str:
+    return client.viewer.browser().get(PATH).content.decode()
+
+
+def test_each_link_says_what_it_shows_and_when_it_ends(north: Tenant) -> None:
+    client = north.clients[0]
+    ours = make_link(north, client.account, live_until=NOW + timedelta(days=3, hours=2))
+    make_link(north, client.account, number=2, live_until=None, lifetime=None, origin="pool", permissions=["rewards"])
+
+    html = page(client)
+    text = words(html)
+
+    assert text.startswith("2 watcher links")
+    assert "Dashboard and workers hashrate and machines in total, each machine by name ends in 3 days" in text
+    assert "7 Nov 2026, 16:32 UTC" in text
+    assert "Rewards earnings by day never ends" in text
+    assert f'data-copy="{ours.url}"' in html
+    assert f'href="{ours.url}"' in html
+
+
+@pytest.mark.parametrize(
+    ("live_for", "says"),
+    [
+        (timedelta(seconds=59), "ends within a minute"),
+        (timedelta(minutes=12), "ends in 12 min"),
+        (timedelta(hours=1), "ends in 1 hour"),
+        (timedelta(hours=47), "ends in 1 day"),
+        (timedelta(days=7), "ends in 7 days"),
+    ],
+)
+def test_the_end_never_promises_more_than_is_left(north: Tenant, live_for: timedelta, says: str) -> None:
+    make_link(north, north.clients[0].account, live_until=NOW + live_for)
+
+    assert says in words(page(north.clients[0]))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"shows_others": True},
+        {"live_until": NOW},
+        {"state": "gone"},
+        {"state": "unknown"},
+        {"state": "creating", "url": None, "pool_id": None, "seen_at": None},
+        {"state": "failed", "problem": "The pool allows no more."},
+    ],
+)
+def test_only_links_that_work_and_show_nothing_else_are_there(north: Tenant, facts: dict[str, Any]) -> None:
+    link = make_link(north, north.clients[0].account, **facts)
+
+    html = page(north.clients[0])
+
+    assert words(html).startswith("No watcher link yet")
+    assert str(link.url) not in html
+    assert "The pool allows no more." not in html
+
+
+def test_nobody_sees_anothers_link(world: World) -> None:
+    link = make_link(world.north, world.north.clients[0].account)
+    neighbours = [world.north.clients[1], world.south.clients[0]]
+
+    assert str(link.url) in page(world.north.clients[0])
+    assert [str(link.url) in page(neighbour) for neighbour in neighbours] == [False, False]
+
+
+def test_without_a_link_the_page_says_what_one_is_and_whom_to_ask(north: Tenant) -> None:
+    client = north.clients[0]
+    assert "Ask Northmere Hosting, as in your contract." in words(page(client))
+    with tenancy.access_context(north.system):
+        ProviderProfile.objects.update(support_email="help@north.example")
+
+    assert 'href="mailto:help@north.example"' in page(client)
+
+
+def test_an_address_that_is_not_https_is_text_and_no_way(north: Tenant) -> None:
+    make_link(north, north.clients[0].account, url='javascript:alert("x")<b>')
+
+    html = page(north.clients[0])
+
+    assert 'href="javascript:' not in html
+    assert "<b>" not in html.partition("<main")[2]
+    assert 'javascript:alert("x")<b>' in words(html)
+
+
+def test_three_links_cost_as_many_queries_as_one(north: Tenant) -> None:
+    client = north.clients[0]
+    make_link(north, client.account)
+    browser = client.owner.browser()
+    browser.get(PATH)
+    with CaptureQueriesContext(connection) as one:
+        browser.get(PATH)
+    for number in (2, 3):
+        make_link(north, client.account, number=number)
+    with CaptureQueriesContext(connection) as three:
+        browser.get(PATH)
+
+    assert len(one) == len(three)
