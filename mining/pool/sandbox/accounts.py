@@ -1,11 +1,15 @@
-"""A WhiteBIT user with API keys and mining accounts."""
+"""A WhiteBIT user with API keys, mining accounts and watcher links."""
 
 from dataclasses import dataclass, field
 
-from .mined import DAY_S
+from .mined import DAY_S, HOUR_S
 
 MINING_POOL = "MINING_POOL"
 MAIN_BALANCE, EXTERNAL_ADDRESS = "main_balance", "external_address"
+
+LINK_PERMISSIONS = ("dashboard", "rewards", "workers")
+LINK_LIFETIMES_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "always": None}
+MOST_ACTIVE_LINKS = 3  # of one account
 
 
 @dataclass(slots=True)
@@ -13,6 +17,7 @@ class Key:
     api_key: str
     secret: str
     login: str
+    used_at: int  # on the data clock: the moment it was made, then of its last good signature
     permissions: set[str] = field(default_factory=lambda: {MINING_POOL})
     endpoints: set[str] | None = None  # None: every endpoint is allowed
     addresses: set[str] | None = None  # None: every client address is allowed
@@ -28,6 +33,15 @@ class Payout:
     address: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerEdit:
+    """From a moment on these workers are in that state, whatever the seed says; unheard-of ones are added."""
+
+    since: int
+    names: tuple[str, ...]
+    state: str
+
+
 @dataclass(slots=True)
 class Account:
     name: str
@@ -36,7 +50,9 @@ class Account:
     hashrate_ths: float | None  # None: nobody mines here
     payouts: list[Payout]
     oddities: dict[int, str] = field(default_factory=dict)  # day of the month → late | canceled | twice
+    worker_edits: list[WorkerEdit] = field(default_factory=list)
     disabled: bool = False
+    custom_currency: bool = False  # rewards are turned into another currency: no external address can take them
 
     @property
     def first_day(self) -> int:
@@ -48,11 +64,36 @@ class Account:
 
 
 @dataclass(slots=True)
+class Link:
+    """A watcher link: whoever has it sees these accounts. The pool cannot take it back."""
+
+    id: str
+    accounts: tuple[str, ...]
+    name: str
+    permissions: tuple[str, ...]
+    live_until: int | None  # None: always
+    created_at: int
+
+    @property
+    def url(self) -> str:
+        return f"https://whitebit.com/mining-pool/watcher-link/{self.id}"
+
+    def is_active(self, at: int) -> bool:
+        return self.live_until is None or at < self.live_until
+
+
+@dataclass(slots=True)
 class User:
     login: str
     account_cap: int
     accounts: dict[str, Account] = field(default_factory=dict)
     accounts_made: int = 0
+    links: dict[str, Link] = field(default_factory=dict)
+    links_made: int = 0
 
     def newest_first(self) -> list[Account]:
         return sorted(self.accounts.values(), key=lambda a: (a.created_at, a.position), reverse=True)
+
+    def active_links(self, account: str, at: int) -> list[Link]:
+        """Newest first, like every list of the pool."""
+        return [link for link in reversed(self.links.values()) if account in link.accounts and link.is_active(at)]

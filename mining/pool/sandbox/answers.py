@@ -35,6 +35,10 @@ def ok(value: Any) -> Answer:
     return Answer(200, encode(value))
 
 
+def created(value: Any) -> Answer:
+    return Answer(201, encode(value))
+
+
 def refusal(status: int, message: str, fields: Fields | None = None, *, code: int = 0) -> Answer:
     return Answer(status, encode({"code": code, "message": message, "errors": fields or {}}))
 
@@ -44,9 +48,9 @@ def invalid(status: int, field: str, sentence: str) -> Refused:
     return Refused(status, "Validation failed", {field: [sentence]}, code=status)
 
 
-def nonce_refused() -> Answer:
+def nonce_refused(status: int = 429) -> Answer:
     # Field order as it was seen. Not the rate limit, although status and sentence say so.
-    return Answer(429, b'{"code":0,"errors":{},"message":"Too many requests."}')
+    return Answer(status, b'{"code":0,"errors":{},"message":"Too many requests."}')
 
 
 def gateway(status: int, title: str, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:

@@ -10,8 +10,9 @@ from .answers import Answer, encode, ok
 from .clock import iso
 from .faults import FAULTS
 from .fields import BadInput, Fields, earliest_to_latest
-from .rules import RateLimit
+from .rules import Ban, RateLimit
 from .sandbox import ENDPOINT_OF_PATH, Opening, Request, Sandbox
+from .truth import true_rewards, true_workers, truth
 from .worlds import WORLDS
 
 PREFIX = "/sandbox/"
@@ -77,62 +78,10 @@ def set_clock(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
     else:
         seconds = fields.number("advance_seconds", lowest=-MAX_ADVANCE_S, highest=MAX_ADVANCE_S)
         moment = datetime.fromtimestamp(sandbox.clock.now(), UTC) + timedelta(seconds=seconds)
+    keys_unused = fields.flag("keys_unused", default=False)
     fields.refuse_leftovers()
-    sandbox.clock.set(earliest_to_latest(moment))
-    sandbox.save()
+    sandbox.move_clock(earliest_to_latest(moment), keys_unused=keys_unused)
     return {"now": iso(sandbox.clock.now())}
-
-
-def truth(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
-    """The whole world but its rewards, secrets included: this is how tests get keys."""
-    fields.refuse_leftovers()
-    now = sandbox.clock.now()
-    users = []
-    for user in sandbox.world.users.values():
-        accounts = []
-        for account in user.accounts.values():
-            payout = account.payout_at(now)
-            accounts.append(
-                {
-                    "name": account.name,
-                    "created_at": iso(account.created_at),
-                    "mines": account.hashrate_ths is not None,
-                    "hashrate_ths": account.hashrate_ths,
-                    "disabled": account.disabled,
-                    "payout_destination": payout.destination,
-                    "payout_address": payout.address,
-                }
-            )
-        keys = [
-            {
-                "api_key": key.api_key,
-                "secret": key.secret,
-                "permissions": sorted(key.permissions),
-                "endpoints": None if key.endpoints is None else sorted(key.endpoints),
-                "addresses": None if key.addresses is None else sorted(key.addresses),
-                "enabled": key.enabled,
-            }
-            for key in sandbox.world.keys.values()
-            if key.login == user.login
-        ]
-        users.append({"login": user.login, "account_cap": user.account_cap, "keys": keys, "accounts": accounts})
-    return {"world": sandbox.world.name, "seed": sandbox.world.seed, "now": iso(now), "users": users}
-
-
-def true_rewards(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
-    """What a whole, faultless listing would hold, oldest first; `ordinal` names a record for edits."""
-    user = fields.user(sandbox.world)
-    since = fields.date("from") if "from" in fields else 0
-    until = fields.date("to") if "to" in fields else 10**11
-    fields.refuse_leftovers()
-    now = sandbox.clock.now()
-    listing = sandbox.world.books[user.login].listing(now)
-    records = [
-        reward.as_dict(now) | {"ordinal": reward.ordinal}
-        for reward in reversed(listing)
-        if since <= reward.listed_date <= until
-    ]
-    return {"now": iso(now), "login": user.login, "data": records}
 
 
 def list_faults(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
@@ -147,6 +96,7 @@ def known_faults() -> dict[str, dict[str, Any]]:
             "stage": str(kind.stage),
             "phases": list(kind.phases),
             "endpoints": kind.endpoints,
+            "when_named": kind.when_named,
             "options": {option: limits.default for option, limits in kind.options.items()},
         }
         for name, kind in FAULTS.items()
@@ -170,9 +120,11 @@ def edit(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
 def set_limit(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
     calls = fields.whole_number("calls", sandbox.first_limit.calls, lowest=1)
     seconds = fields.number("seconds", sandbox.first_limit.seconds, lowest=0.001, highest=3_600)
+    ban_after = fields.whole_number("ban_after", 0)
+    ban_seconds = fields.number("ban_seconds", 60, lowest=0, highest=86_400)
     fields.refuse_leftovers()
-    sandbox.limit = RateLimit(calls, seconds)
-    return {"calls": calls, "seconds": seconds}
+    sandbox.limit = RateLimit(calls, seconds, Ban(ban_after, ban_seconds) if ban_after else None)
+    return {"calls": calls, "seconds": seconds, "ban_after": ban_after, "ban_seconds": ban_seconds}
 
 
 def read_log(sandbox: Sandbox, fields: Fields) -> dict[str, Any]:
@@ -193,6 +145,7 @@ DOORS: dict[str, dict[str, Door]] = {
     "clock": {"GET": read_clock, "POST": set_clock},
     "truth": {"GET": truth},
     "truth/rewards": {"GET": true_rewards},
+    "truth/workers": {"GET": true_workers},
     "faults": {"GET": list_faults, "POST": add_fault, "DELETE": clear_faults},
     "edit": {"POST": edit},
     "limit": {"POST": set_limit},

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..addresses import is_address
 from . import mined
-from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE, Key, Payout
-from .addresses import is_address
+from .accounts import EXTERNAL_ADDRESS, LINK_LIFETIMES_S, LINK_PERMISSIONS, MAIN_BALANCE, Link, Payout, User, WorkerEdit
 from .fields import BadInput, Fields
 from .mined import DAY_S
 from .rewards import CANCELED, PENDING, SUCCESSFUL, Reward
+from .workers import ONLINE, STATES
 from .world import World
 
 Edit = Callable[[World, Fields, int], dict[str, Any]]
@@ -47,8 +48,7 @@ def remove_account(world: World, fields: Fields, now: int) -> dict[str, Any]:
     user = fields.user(world)
     account = fields.account(user)
     fields.refuse_leftovers()
-    del user.accounts[account.name]
-    world.books[user.login].forget_listing()
+    world.remove_account(user, account.name)
     return {}
 
 
@@ -89,6 +89,61 @@ def set_payout(world: World, fields: Fields, now: int) -> dict[str, Any]:
     account.payouts.append(Payout(now, destination, address))
     world.books[user.login].pay_anew(account, now)
     return {"destination": destination, "address": address}
+
+
+def set_custom_currency(world: World, fields: Fields, now: int) -> dict[str, Any]:
+    account = fields.account(fields.user(world))
+    custom = fields.flag("custom", default=True)
+    fields.refuse_leftovers()
+    account.custom_currency = custom
+    return {}
+
+
+def set_workers(world: World, fields: Fields, now: int) -> dict[str, Any]:
+    """From now on, until another edit; names that the account does not have are added."""
+    user = fields.user(world)
+    account, names, state = fields.account(user), fields.texts("workers"), fields.text("state", ONLINE)
+    fields.refuse_leftovers()
+    if state not in STATES:
+        raise BadInput(f"state must be one of {', '.join(STATES)}")
+    world.edit_workers(user.login, account, WorkerEdit(now, tuple(names), state))
+    return {}
+
+
+def add_link(world: World, fields: Fields, now: int) -> dict[str, Any]:
+    """A link made now, past every check of the API: also for a name it would refuse, or as a fourth."""
+    user, accounts, name = fields.user(world), fields.texts("accounts"), fields.text("name")
+    permissions = fields.texts("permissions", list(LINK_PERMISSIONS))
+    lifetime = fields.text("live_until", "always")
+    fields.refuse_leftovers()
+    if lifetime not in LINK_LIFETIMES_S:
+        raise BadInput(f"live_until must be one of {', '.join(LINK_LIFETIMES_S)}")
+    seconds = LINK_LIFETIMES_S[lifetime]
+    live_until = None if seconds is None else now + seconds
+    link = world.add_link(user, name, accounts=accounts, permissions=permissions, live_until=live_until, now=now)
+    return {"id": link.id, "link": link.url, "live_until": link.live_until}
+
+
+def remove_link(world: World, fields: Fields, now: int) -> dict[str, Any]:
+    user = fields.user(world)
+    link = _link(user, fields)
+    fields.refuse_leftovers()
+    del user.links[link.id]
+    return {}
+
+
+def expire_link(world: World, fields: Fields, now: int) -> dict[str, Any]:
+    link = _link(fields.user(world), fields)
+    fields.refuse_leftovers()
+    link.live_until = now
+    return {}
+
+
+def _link(user: User, fields: Fields) -> Link:
+    link_id = fields.text("id")
+    if link_id not in user.links:
+        raise BadInput(f"{user.login} has no watcher link {link_id!r}")
+    return user.links[link_id]
 
 
 def set_reward(world: World, fields: Fields, now: int) -> dict[str, Any]:
@@ -158,8 +213,8 @@ def show_early(world: World, fields: Fields, now: int) -> dict[str, Any]:
 def add_key(world: World, fields: Fields, now: int) -> dict[str, Any]:
     user = fields.user(world)
     number = 1 + sum(key.login == user.login for key in world.keys.values())
-    made = world.make_key(user.login, number)
-    key = Key(fields.text("api_key", made.api_key), fields.text("secret", made.secret), user.login)
+    made = world.make_key(user.login, number, now)
+    key = replace(made, api_key=fields.text("api_key", made.api_key), secret=fields.text("secret", made.secret))
     fields.refuse_leftovers()
     if key.api_key in world.keys:
         raise BadInput("that api_key exists already")
@@ -168,14 +223,19 @@ def add_key(world: World, fields: Fields, now: int) -> dict[str, Any]:
 
 
 def set_key(world: World, fields: Fields, now: int) -> dict[str, Any]:
-    """Only what is given changes: enabled, permissions, endpoints (null: all), addresses (null: all)."""
+    """Only what is given changes: enabled, permissions, endpoints (null: all), addresses (null: all), last_used.
+
+    Enabling a key counts as a use: on the website that is what wakes a key that was unused for too long.
+    """
     key = fields.key(world)
+    wakened = "enabled" in fields and fields.flag("enabled", default=True)
     changed = replace(
         key,
         enabled=fields.flag("enabled", default=key.enabled),
         permissions=fields.names("permissions") or set() if "permissions" in fields else key.permissions,
         endpoints=fields.names("endpoints") if "endpoints" in fields else key.endpoints,
         addresses=fields.names("addresses") if "addresses" in fields else key.addresses,
+        used_at=fields.date("last_used") if "last_used" in fields else now if wakened else key.used_at,
     )
     fields.refuse_leftovers()
     world.keys[key.api_key] = changed
@@ -219,6 +279,11 @@ EDITS: dict[str, Edit] = {
     "enable_account": set_account_disabled(False),
     "set_account_cap": set_account_cap,
     "set_payout": set_payout,
+    "set_custom_currency": set_custom_currency,
+    "set_workers": set_workers,
+    "add_link": add_link,
+    "remove_link": remove_link,
+    "expire_link": expire_link,
     "set_reward": set_reward,
     "remove_reward": set_reward_removed(True),
     "restore_reward": set_reward_removed(False),

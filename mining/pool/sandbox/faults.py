@@ -42,12 +42,17 @@ class FaultKind:
     meaning: str
     stage: Stage
     phases: tuple[str, ...] = (AFTER,)  # the first is taken when none is given
-    endpoints: tuple[str, ...] | None = None  # only these can be struck; None: all the mining endpoints
+    endpoints: tuple[str, ...] | None = None  # only these are struck; None: all the mining endpoints
+    when_named: tuple[str, ...] = ()  # struck as well, but only when the fault is switched on for that one
     options: Mapping[str, Option] = field(default_factory=dict)
     replace: Callable[["ActiveFault"], Answer] | None = None  # ANSWER
     spoil: Callable[[Answer, random.Random], Answer] | None = None  # CONTENT
     refuse: Callable[[], Refused] | None = None  # RULE
     public: bool = False  # also strikes the public endpoints
+    on_refusals: bool = False  # CONTENT: spoils refusals instead of good answers
+
+    def spoils(self, status: int) -> bool:
+        return 400 <= status < 500 if self.on_refusals else status in (200, 201)
 
 
 @dataclass
@@ -126,7 +131,9 @@ def _oversized(fault: ActiveFault) -> Answer:
 
 _BOTH = (BEFORE, AFTER)
 _REWARDS = ("rewards",)
-_NAMED = ("rewards", "accounts")
+_OTHER_LISTS = ("accounts", "workers/names", "watcher-links/list")
+_POINTS = ("hashrate", "workers/hashrate")
+_PAYOUTS = ("rewards", "payout-destination")
 
 FAULTS: dict[str, FaultKind] = {
     # wire
@@ -161,7 +168,11 @@ FAULTS: dict[str, FaultKind] = {
         "429 with HTML, as over the limit", Stage.ANSWER, _BOTH, replace=_page(429, "Too Many Requests")
     ),
     "nonce_refused": FaultKind(
-        "429 with JSON, as for a repeated nonce", Stage.ANSWER, _BOTH, replace=lambda _: answers.nonce_refused()
+        "429 (or another `status`) with JSON, as for a repeated nonce",
+        Stage.ANSWER,
+        _BOTH,
+        options={"status": Option(429, 400, 429)},
+        replace=lambda fault: answers.nonce_refused(int(fault.options["status"])),
     ),
     "captive_page": FaultKind("200 with somebody else's HTML", Stage.ANSWER, _BOTH, replace=_captive_page),
     "empty_body": FaultKind("200 with no body", Stage.ANSWER, (AFTER, BEFORE), replace=_empty),
@@ -178,7 +189,7 @@ FAULTS: dict[str, FaultKind] = {
     "redirect_308": FaultKind(
         "308 to another address", Stage.ANSWER, _BOTH, replace=_redirect(308, "Permanent Redirect")
     ),
-    # content: strikes only answers with status 200
+    # content: strikes only good answers, status 200 or 201
     "truncated_json": FaultKind("the JSON stops half-way", Stage.CONTENT, spoil=spoil.truncated),
     "not_utf8": FaultKind("a byte that is not UTF-8", Stage.CONTENT, spoil=spoil.not_utf8),
     "data_missing": FaultKind("`data` is not there", Stage.CONTENT, spoil=spoil.data_missing),
@@ -196,9 +207,9 @@ FAULTS: dict[str, FaultKind] = {
         "dates and rates are JSON strings", Stage.CONTENT, spoil=spoil.strings_for_numbers
     ),
     "hostile_names": FaultKind(
-        "more accounts or records, with names that mean harm",
+        "more accounts, records, workers or links, with names that mean harm",
         Stage.CONTENT,
-        endpoints=_NAMED,
+        endpoints=("rewards", *_OTHER_LISTS),
         spoil=spoil.hostile_names,
     ),
     "amount_nan": FaultKind('one totalReward is "NaN"', Stage.CONTENT, endpoints=_REWARDS, spoil=spoil.amount("NaN")),
@@ -223,16 +234,52 @@ FAULTS: dict[str, FaultKind] = {
     "other_currency": FaultKind(
         "one record is not in BTC", Stage.CONTENT, endpoints=_REWARDS, spoil=spoil.field("rewardCurrency", "LTC")
     ),
+    "status_back": FaultKind(
+        "successful records are pending again, unpaid", Stage.CONTENT, endpoints=_REWARDS, spoil=spoil.status_back
+    ),
+    "hash_late": FaultKind(
+        "successful records have no payoutTransactionHash yet",
+        Stage.CONTENT,
+        endpoints=_REWARDS,
+        spoil=spoil.hash_late,
+    ),
+    "amount_changed": FaultKind(
+        "one record's totalReward and reward are a satoshi more than they were",
+        Stage.CONTENT,
+        endpoints=_REWARDS,
+        spoil=spoil.amount_changed,
+    ),
+    "account_unknown": FaultKind(
+        "one record is of an account that no list knows",
+        Stage.CONTENT,
+        endpoints=_REWARDS,
+        spoil=spoil.field("miningAccountName", "nobody_knows_it"),
+    ),
+    "destination_unknown": FaultKind(
+        "one payoutDestination is a word nobody knows", Stage.CONTENT, endpoints=_PAYOUTS, spoil=spoil.destination
+    ),
+    "overview_as_list": FaultKind(
+        "the pool's overview as a list with camelCase keys, which is documented as well",
+        Stage.CONTENT,
+        endpoints=("public/mining-pool",),
+        spoil=spoil.overview_as_list,
+    ),
+    "localized_errors": FaultKind(
+        "the sentences of refusals are in another language or translation keys",
+        Stage.CONTENT,
+        spoil=spoil.localized,
+        on_refusals=True,
+    ),
     "points_scrambled": FaultKind(
         "hashrate points unordered, one doubled, one missing, one in the future",
         Stage.CONTENT,
-        endpoints=("hashrate",),
+        endpoints=_POINTS,
         spoil=spoil.points_scrambled,
     ),
     "hashrate_in_hashes": FaultKind(
         "hashrate points in H/s instead of TH/s",
         Stage.CONTENT,
-        endpoints=("hashrate",),
+        endpoints=_POINTS,
         spoil=spoil.hashrate_in_hashes,
     ),
     # listing
@@ -240,13 +287,42 @@ FAULTS: dict[str, FaultKind] = {
         "right after this answer one more record appears, hours before its time", Stage.LISTING, endpoints=_REWARDS
     ),
     "random_tie_order": FaultKind("records of one date in another order", Stage.LISTING, endpoints=_REWARDS),
-    "short_page": FaultKind("half a page though more exists", Stage.LISTING, endpoints=_REWARDS),
-    "duplicate_record": FaultKind("one record twice on the page", Stage.LISTING, endpoints=_REWARDS),
-    "vanishing_record": FaultKind("one record missing from the page", Stage.LISTING, endpoints=_REWARDS),
-    "empty_listing": FaultKind("no records though there are some", Stage.LISTING, endpoints=_REWARDS),
+    "short_page": FaultKind(
+        "half a page though more exists", Stage.LISTING, endpoints=_REWARDS, when_named=_OTHER_LISTS
+    ),
+    "duplicate_record": FaultKind(
+        "one record twice on the page", Stage.LISTING, endpoints=_REWARDS, when_named=_OTHER_LISTS
+    ),
+    "vanishing_record": FaultKind(
+        "one record missing from the page", Stage.LISTING, endpoints=_REWARDS, when_named=_OTHER_LISTS
+    ),
+    "empty_listing": FaultKind(
+        "no records though there are some", Stage.LISTING, endpoints=_REWARDS, when_named=_OTHER_LISTS
+    ),
     "to_exclusive": FaultKind("`to` is read as exclusive", Stage.LISTING, endpoints=_REWARDS),
     "paging_ignored": FaultKind(
         "limit and offset are ignored: always the first 30", Stage.LISTING, endpoints=("accounts",)
+    ),
+    "lagging_list": FaultKind(
+        "what was made less than `seconds` ago is not listed yet",
+        Stage.LISTING,
+        endpoints=("watcher-links/list", "accounts"),
+        options={"seconds": Option(30, 0, 86_400)},
+    ),
+    "workers_shift": FaultKind(
+        "each answer leaves out another tenth of the workers, so that pages shift",
+        Stage.LISTING,
+        endpoints=("workers/names",),
+    ),
+    "low_unlisted": FaultKind("workers that are low are not listed", Stage.LISTING, endpoints=("workers/names",)),
+    "other_account": FaultKind(
+        "the figures of another account of the same user",
+        Stage.LISTING,
+        endpoints=("rewards", "hashrate", "payout-destination", "miners/info", "workers/names", "workers/hashrate"),
+    ),
+    "link_made_twice": FaultKind("one call makes two links", Stage.LISTING, endpoints=("watcher-links/create",)),
+    "link_expired": FaultKind(
+        "the link that was made has ended already", Stage.LISTING, endpoints=("watcher-links/create",)
     ),
     # rule
     "wrong_signature": FaultKind('401 "Unauthorized request."', Stage.RULE, (BEFORE,), refuse=wrong_signature),
@@ -308,7 +384,7 @@ def _read_endpoint(fields: Fields, name: str, kind: FaultKind, endpoints: set[st
     if fields.take("endpoint", None) is None:
         return None
     endpoint = fields.text("endpoint")
-    allowed = endpoints if kind.endpoints is None else set(kind.endpoints)
+    allowed = endpoints if kind.endpoints is None else {*kind.endpoints, *kind.when_named}
     if endpoint not in allowed:
         raise BadInput(f"{name} cannot strike {endpoint!r}; it can strike {', '.join(sorted(allowed))}")
     return endpoint

@@ -70,6 +70,12 @@ class Fields:
             raise BadInput(f"{name} must be Unix seconds or a day like 2026-10-15")
         return int(parse_moment(value, name).timestamp())
 
+    def texts(self, name: str, default: Any = _MISSING) -> list[str]:
+        value = self.take(name, default)
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+            raise BadInput(f"{name} must be a list of at least one string")
+        return value
+
     def names(self, name: str) -> set[str] | None:
         value = self.take(name)
         if value is None:

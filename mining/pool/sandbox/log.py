@@ -25,4 +25,9 @@ class CallLog:
         statuses: dict[str, dict[str, int]] = {}
         for (endpoint, status), count in sorted(self._statuses.items()):
             statuses.setdefault(endpoint, {})[status] = count
-        return {"calls": dict(self._calls), "statuses": statuses, "last": list(self._last)}
+        return {"calls": dict(self._calls), "statuses": statuses, "last": [_readable(entry) for entry in self._last]}
+
+
+def _readable(entry: dict[str, Any]) -> dict[str, Any]:
+    # Bodies are kept as they came: most of them are never looked at.
+    return entry | {"body": entry["body"].decode(errors="replace")} if "body" in entry else entry

@@ -9,27 +9,59 @@ import re
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .accounts import MINING_POOL, Key
 from .answers import Refused, nonce_refused
+from .mined import DAY_S
 
 NONCE_WINDOW_MS = 5_000
 DEFAULT_LIMIT_CALLS, DEFAULT_LIMIT_SECONDS = 1_000, 10.0
+KEY_IDLE_S = 14 * DAY_S
 
 _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _WHITE_SPACE = re.compile(rb"[ \t\r\n]")
 
 
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """So many refused calls of one client address inside the limit's seconds shut it out from every endpoint."""
+
+    after: int
+    seconds: float
+
+
 class RateLimit:
     """A true sliding window per endpoint and client address. What was refused does not count."""
 
-    def __init__(self, calls: int = DEFAULT_LIMIT_CALLS, seconds: float = DEFAULT_LIMIT_SECONDS) -> None:
-        self.calls, self.seconds = calls, seconds
+    def __init__(
+        self, calls: int = DEFAULT_LIMIT_CALLS, seconds: float = DEFAULT_LIMIT_SECONDS, ban: Ban | None = None
+    ) -> None:
+        self.calls, self.seconds, self.ban = calls, seconds, ban
         self._taken: dict[tuple[str, str], deque[float]] = {}
+        self._refused: dict[str, deque[float]] = {}
+        self._banned_until: dict[str, float] = {}
 
     def takes(self, endpoint: str, address: str, *, now: float) -> bool:
         """`now` is a monotonic clock's: the window must not jump with the wall clock."""
+        if self.ban is None:
+            return self._fits(endpoint, address, now)
+        if now < self._banned_until.get(address, 0):
+            return False
+        fits = self._fits(endpoint, address, now)
+        if not fits:
+            self._count_refusal(address, now, self.ban)
+        return fits
+
+    def _count_refusal(self, address: str, now: float, ban: Ban) -> None:
+        refused = self._refused.setdefault(address, deque(maxlen=ban.after))
+        refused.append(now)
+        if len(refused) == ban.after and refused[0] > now - self.seconds:
+            self._banned_until[address] = now + ban.seconds
+            refused.clear()
+
+    def _fits(self, endpoint: str, address: str, now: float) -> bool:
         taken = self._taken.setdefault((endpoint, address), deque())
         while taken and taken[0] <= now - self.seconds:
             taken.popleft()
@@ -95,8 +127,13 @@ def invalid_payload() -> Refused:
     return Refused(400, "Invalid payload.", code=9)
 
 
-def check_signature(keys: Mapping[str, Key], headers: Mapping[bytes, bytes], body: bytes, address: str) -> Key:
-    """The key that signed exactly these bytes, when it may be used from this address."""
+def check_signature(
+    keys: Mapping[str, Key], headers: Mapping[bytes, bytes], body: bytes, address: str, *, now: int
+) -> Key:
+    """The key that signed exactly these bytes, when it may be used from this address and was not idle for too long.
+
+    `now` is the data clock's.
+    """
     payload = headers.get(b"x-txc-payload")
     if not payload:
         raise Refused(400, "Payload not provided.")
@@ -108,7 +145,8 @@ def check_signature(keys: Mapping[str, Key], headers: Mapping[bytes, bytes], bod
     expected = hmac.digest(key.secret.encode(), payload, "sha512").hex().encode()
     if not hmac.compare_digest(expected, headers.get(b"x-txc-signature", b"")):
         raise wrong_signature()
-    if not key.enabled or (key.addresses is not None and address not in key.addresses):
+    idle = now - key.used_at >= KEY_IDLE_S
+    if idle or not key.enabled or (key.addresses is not None and address not in key.addresses):
         raise key_disabled()
     return key
 

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from . import edits, state
-from .answers import Answer, Refused, gateway, ok
+from .accounts import Key
+from .answers import Answer, Refused, gateway
+from .call import PREFIX, Call
 from .clock import DataClock
-from .endpoints import ENDPOINTS, PREFIX, Call
+from .endpoints import ENDPOINTS
 from .faults import BEFORE, ActiveFault, Faults, Stage
 from .fields import BadInput
 from .log import CallLog
+from .mined import HOUR_S
+from .public import PUBLIC, PUBLIC_PATHS, PublicCall
 from .rules import (
     NonceBook,
     RateLimit,
@@ -24,8 +28,10 @@ from .rules import (
 from .world import World
 from .worlds import WORLDS
 
-PUBLIC = {"/api/v4/public/time": "public/time", "/api/v4/public/ping": "public/ping"}
-ENDPOINT_OF_PATH = PUBLIC | {PREFIX + name: name for name in ENDPOINTS}
+ENDPOINT_OF_PATH = PUBLIC_PATHS | {PREFIX + name: name for name in ENDPOINTS}
+
+
+LONGEST_LOGGED_BODY = 4_096
 
 
 @dataclass(slots=True)
@@ -92,6 +98,10 @@ class Sandbox:
             for act in saved["acts"]:
                 edits.apply(self.world, {k: v for k, v in act.items() if k != "at"}, now=act["at"])
             self.acts = saved["acts"]
+            # A state file from before uses were kept: every key counts as used just now.
+            uses = saved.get("key_uses", dict.fromkeys(self.world.keys, self.clock.now()))
+            for key in self.world.keys.values():
+                key.used_at = uses.get(key.api_key, key.used_at)
         except (KeyError, TypeError, AttributeError) as reason:
             raise BadInput(f"the state file {self.state_path} is damaged ({reason!r}); move it away") from None
 
@@ -108,6 +118,7 @@ class Sandbox:
                 "history_days": world.history_days,
                 "clock_offset_s": self.clock.offset_s,
                 "acts": self.acts,
+                "key_uses": {key.api_key: key.used_at for key in world.keys.values()},
             },
         )
 
@@ -118,6 +129,22 @@ class Sandbox:
         self.acts.append(act | {"at": now})
         self.save()
         return result
+
+    def move_clock(self, moment: datetime, *, keys_unused: bool) -> None:
+        """Keys are taken to have been used all the while as they were before, unless they were not."""
+        before = self.clock.now()
+        self.clock.set(moment)
+        if not keys_unused:
+            for key in self.world.keys.values():
+                key.used_at += self.clock.now() - before
+        self.save()
+
+    def _note_use(self, key: Key, now: int) -> None:
+        # Kept to the hour: a save for every call would cost more than the call.
+        saved_hour = key.used_at // HOUR_S
+        key.used_at = now
+        if now // HOUR_S != saved_hour:
+            self.save()
 
     # One request
 
@@ -130,10 +157,9 @@ class Sandbox:
             answer = self._true_answer(endpoint, request, struck)
         except Refused as refused:
             answer = refused.answer
-        if answer.status == 200:
-            for fault in struck:
-                if fault.kind.spoil is not None:
-                    answer = fault.kind.spoil(answer, fault.dice)
+        for fault in struck:
+            if fault.kind.spoil is not None and fault.kind.spoils(answer.status):
+                answer = fault.kind.spoil(answer, fault.dice)
         return _replacement(struck, "after") or answer
 
     def _true_answer(self, endpoint: str | None, request: Request, struck: list[ActiveFault]) -> Answer:
@@ -143,14 +169,21 @@ class Sandbox:
             return gateway(429, "Too Many Requests")
         pool_now = time.time() + sum(f.options["seconds"] for f in struck if f.name == "clock_skew")
         if endpoint.startswith("public/"):
-            return _public(endpoint, request, pool_now)
+            return self._public(endpoint, request, pool_now)
         if request.method != "POST":
             return gateway(405, "Not Allowed", headers=((b"allow", b"POST"),))
         return self._private(endpoint, request, struck, int(pool_now * 1000))
 
+    def _public(self, endpoint: str, request: Request, pool_now: float) -> Answer:
+        if request.method != "GET":
+            return gateway(405, "Not Allowed", headers=((b"allow", b"GET"),))
+        return PUBLIC[endpoint](PublicCall(self.world, request.query, self.clock.now(), pool_now))
+
     def _private(self, endpoint: str, request: Request, struck: list[ActiveFault], now_ms: int) -> Answer:
-        key = check_signature(self.world.keys, request.headers, request.body, request.address)
+        now = self.clock.now()
+        key = check_signature(self.world.keys, request.headers, request.body, request.address, now=now)
         request.login = key.login
+        self._note_use(key, now)
         for fault in struck:
             if fault.kind.refuse is not None:
                 raise fault.kind.refuse()
@@ -163,9 +196,9 @@ class Sandbox:
             user=self.world.users[key.login],
             book=self.world.books[key.login],
             fields=fields,
-            now=self.clock.now(),
+            now=now,
             perform=self.perform,
-            quirks={fault.name: fault.dice for fault in struck if fault.kind.stage is Stage.LISTING},
+            quirks={fault.name: fault for fault in struck if fault.kind.stage is Stage.LISTING},
         )
         return ENDPOINTS[endpoint](call)
 
@@ -177,6 +210,10 @@ class Sandbox:
             "login": request.login,
             "address": request.address,
         }
+        if request.query:
+            entry["query"] = request.query.decode("latin-1")
+        if request.body:
+            entry["body"] = request.body[:LONGEST_LOGGED_BODY]
         if struck:
             entry["faults"] = [fault.name for fault in struck]
         self.log.note(endpoint or "unknown", status, entry)
@@ -187,9 +224,3 @@ def _replacement(struck: list[ActiveFault], phase: str) -> Answer | None:
         if fault.kind.replace is not None and fault.phase == phase:
             return fault.kind.replace(fault)
     return None
-
-
-def _public(endpoint: str, request: Request, pool_now: float) -> Answer:
-    if request.method != "GET":
-        return gateway(405, "Not Allowed", headers=((b"allow", b"GET"),))
-    return ok({"time": int(pool_now)} if endpoint == "public/time" else ["pong"])

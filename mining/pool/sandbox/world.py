@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from . import mined
-from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE, Account, Key, Payout, User
+from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE, Account, Key, Link, Payout, User, WorkerEdit
 from .addresses import make_address
 from .mined import DAY_S, HOUR_S
 from .rewards import RewardBook
+from .workers import Fleet, fleet_of
 from .worlds import WORLDS, AccountPlan
 
 FLIPS_KNOWN_AHEAD_MONTHS = 36
@@ -20,12 +21,13 @@ class World:
         self.users: dict[str, User] = {}
         self.books: dict[str, RewardBook] = {}
         self.keys: dict[str, Key] = {}
+        self._fleets: dict[tuple[str, str], Fleet] = {}
         for login, accounts in self.plan.users.items():
             self._add_user(login, accounts)
 
-    def make_key(self, login: str, number: int) -> Key:
+    def make_key(self, login: str, number: int, made_at: int) -> Key:
         raw = mined.seeded_bytes(self.seed, login, "key", number).hex()
-        return Key(api_key=raw[:32], secret=raw[32:96], login=login)
+        return Key(api_key=raw[:32], secret=raw[32:96], login=login, used_at=made_at)
 
     def add_account(
         self, user: User, name: str, *, created_at: int, mines: bool = True, plan: AccountPlan | None = None
@@ -46,6 +48,30 @@ class World:
         self.books[user.login].forget_listing()
         return account
 
+    def remove_account(self, user: User, name: str) -> None:
+        del user.accounts[name]
+        self._fleets.pop((user.login, name), None)
+        self.books[user.login].forget_listing()
+
+    def add_link(
+        self, user: User, name: str, *, accounts: list[str], permissions: list[str], live_until: int | None, now: int
+    ) -> Link:
+        user.links_made += 1
+        raw = mined.seeded_bytes(self.seed, user.login, "link", user.links_made, count=16).hex()
+        link = Link(raw, tuple(accounts), name, tuple(permissions), live_until, now)
+        user.links[link.id] = link
+        return link
+
+    def fleet(self, login: str, account: Account) -> Fleet:
+        place = login, account.name
+        if place not in self._fleets:
+            self._fleets[place] = fleet_of(self.seed, login, account)
+        return self._fleets[place]
+
+    def edit_workers(self, login: str, account: Account, edit: WorkerEdit) -> None:
+        account.worker_edits.append(edit)
+        self._fleets.pop((login, account.name), None)
+
     def address_of(self, login: str, account: str, number: int = 0) -> str:
         return make_address(mined.seeded_bytes(self.seed, login, account, "address", number))
 
@@ -55,7 +81,7 @@ class World:
         self.books[login] = RewardBook(
             user, self.seed, reward_second=self.plan.reward_second, irregular=self.plan.irregular
         )
-        key = self.make_key(login, 1)
+        key = self.make_key(login, 1, self.opened_at)
         self.keys[key.api_key] = key
         # Made some hours apart on the day before history begins, so that all planned accounts mine the same days.
         first = (self.opened_at // DAY_S - self.history_days - 1) * DAY_S

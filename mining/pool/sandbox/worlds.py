@@ -74,4 +74,9 @@ WORLDS: dict[str, WorldPlan] = {
         {"colossus": tuple(AccountPlan(f"hall{n // 100}_rack{n % 100:02d}", 100 + 7 * n) for n in range(1_000))},
         history_days=14,
     ),
+    "crowded": WorldPlan(
+        "one user with 10,200 accounts: one date has more records than the offset of 10,000 can reach",
+        {"multitude": tuple(AccountPlan(f"shed{n:05d}", 150) for n in range(10_200))},
+        history_days=1,
+    ),
 }

@@ -116,6 +116,7 @@ def test_the_truth_shows_users_keys_and_accounts(sandbox: Sandbox, alpha: Caller
         "endpoints": None,
         "addresses": None,
         "enabled": True,
+        "last_used": "2026-10-20T15:00:00Z",
     }
     assert [(account["name"], account["payout_destination"]) for account in first["accounts"]] == [
         ("north", "main_balance"),

@@ -199,6 +199,7 @@ def test_strings_for_numbers(sandbox: Sandbox, alpha: Caller) -> None:
         ("amounts_disagree", "totalReward", lambda value: value == "0.12345678"),
         ("status_unknown", "status", lambda value: value == "on_hold"),
         ("other_currency", "rewardCurrency", lambda value: value == "LTC"),
+        ("account_unknown", "miningAccountName", lambda value: value == "nobody_knows_it"),
     ],
 )
 def test_one_record_is_wrong_and_the_others_are_not(
@@ -235,7 +236,146 @@ def test_hashrate_in_hashes(sandbox: Sandbox, alpha: Caller) -> None:
     assert float(got["data"]["hashrate"][0]["hashrate"]) > 1e14
 
 
+def test_hostile_workers_and_links(sandbox: Sandbox, alpha: Caller) -> None:
+    first = alpha.data("workers/names", account="south")["workers"][0]
+    workers = spoiled(sandbox, alpha, "hostile_names", "workers/names", account="south")["data"]["workers"]
+    assert workers[-len(HOSTILE_NAMES) - 1 :] == [*HOSTILE_NAMES, first.swapcase()]
+    sandbox.clear_faults()
+    sandbox.edit("add_link", login="alpha", accounts=["south"], name="true_one")
+    links = spoiled(sandbox, alpha, "hostile_names", "watcher-links/list", account="south")["data"]
+    assert [link["name"] for link in links] == ["true_one", *HOSTILE_NAMES]
+
+
+def test_the_points_of_workers_are_spoiled_too(sandbox: Sandbox, alpha: Caller) -> None:
+    fields = {"account": "south", "worker": alpha.data("workers/names", account="south")["workers"][0]}
+    scrambled = spoiled(sandbox, alpha, "points_scrambled", "workers/hashrate", **fields)["data"]["hashrates"]
+    times = [point["time"] for point in scrambled]
+    assert (len(times) - len(set(times)), times != sorted(times)) == (1, True)
+    sandbox.clear_faults()
+    hashes = spoiled(sandbox, alpha, "hashrate_in_hashes", "workers/hashrate", **fields)["data"]["hashrates"]
+    assert float(hashes[0]["hashrate"]) > 1e13
+
+
+def test_successful_records_can_be_pending_again(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards", account="south", limit=3)
+    got = spoiled(sandbox, alpha, "status_back", account="south", limit=3)["data"]
+    unpaid = {"status": "pending", "payoutTime": None, "payoutTransactionHash": None}
+    assert ({record["status"] for record in true}, got) == ({"successful"}, [record | unpaid for record in true])
+
+
+def test_a_transaction_hash_can_come_late(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards", account="south", limit=3)
+    got = spoiled(sandbox, alpha, "hash_late", account="south", limit=3)["data"]
+    assert (None in [record["payoutTransactionHash"] for record in true], got) == (
+        False,
+        [record | {"payoutTransactionHash": None} for record in true],
+    )
+
+
+def test_one_amount_can_change_by_a_satoshi(sandbox: Sandbox, alpha: Caller) -> None:
+    true = alpha.data("rewards")
+    got = spoiled(sandbox, alpha, "amount_changed")["data"]
+    ((before, after),) = [pair for pair in zip(true, got, strict=True) if pair[0] != pair[1]]
+    assert Decimal(after["totalReward"]) - Decimal(before["totalReward"]) == Decimal("0.00000001")
+    assert Decimal(after["totalReward"]) == Decimal(after["reward"]) + Decimal(after["fee"])
+
+
+def test_a_destination_nobody_knows(sandbox: Sandbox, alpha: Caller) -> None:
+    rewards = spoiled(sandbox, alpha, "destination_unknown")["data"]
+    assert [record["payoutDestination"] for record in rewards].count("cold_storage") == 1
+    payout = alpha("payout-destination", accountName="south").json
+    assert payout["payoutDestination"] == "cold_storage"
+
+
+@pytest.mark.parametrize("fields", [{"limit": 0}, {"limit": 500}])
+def test_the_sentences_of_refusals_can_be_localized(sandbox: Sandbox, alpha: Caller, fields: dict[str, int]) -> None:
+    plain = alpha("rewards", fields)
+    sandbox.fault("localized_errors")
+    local = alpha("rewards", fields)
+    assert (local.status, list(local.json["errors"]), local.json["code"]) == (400, ["limit"], plain.json["code"])
+    assert local.json["errors"] != plain.json["errors"]
+    assert local.json["message"] != plain.json["message"]
+    sandbox.edit("set_key", api_key=alpha.key.api_key, enabled=False)
+    assert alpha("rewards").json["message"] == "This action is unauthorized. Enable your key in API settings"
+    assert alpha("rewards", nonce="x").status == 401
+
+
 # Another listing than the pool has
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), [("duplicate_record", 1), ("vanishing_record", -1), ("short_page", -2), ("empty_listing", -3)]
+)
+def test_lists_of_accounts_workers_and_links_suffer_when_named(
+    sandbox: Sandbox, alpha: Caller, name: str, change: int
+) -> None:
+    for number in range(3):
+        sandbox.edit("add_link", login="alpha", accounts=["alpha_east"], name=f"link_{number}")
+    sandbox.edit("set_workers", login="alpha", account="alpha_east", workers=["rig_001", "rig_002", "third"])
+    counts: dict[str, Callable[[], int]] = {
+        "accounts": lambda: len(alpha.data("accounts")),
+        "watcher-links/list": lambda: len(alpha.data("watcher-links/list", account="alpha_east")),
+        "workers/names": lambda: len(alpha.data("workers/names", account="alpha_east")["workers"]),
+    }
+    sandbox.fault(name)
+    assert [count() for count in counts.values()] == [3, 3, 3]
+    for endpoint, count in counts.items():
+        sandbox.fault(name, endpoint=endpoint)
+        assert count() == 3 + change
+
+
+def test_a_list_can_lag_behind_what_was_made(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("lagging_list", seconds=30)
+    link = {"accounts": ["north"], "name": "new", "permissions": ["rewards"], "liveUntil": "7d"}
+    alpha("accounts/create", name="new")
+    alpha("watcher-links/create", link)
+    before = names(alpha), alpha.data("watcher-links/list", account="north")
+    sandbox.clock(advance_seconds=31)
+    after = names(alpha), alpha.data("watcher-links/list", account="north")
+    assert ("new" in before[0], before[1]) == (False, [])
+    assert ("new" in after[0], len(after[1])) == (True, 1)
+
+
+def test_workers_can_change_while_they_are_paged(sandbox: Sandbox, alpha: Caller) -> None:
+    every = [f"w{number:05d}" for number in range(10_000)]
+    sandbox.edit("set_workers", login="alpha", account="north", workers=every)
+    sandbox.fault("workers_shift")
+    paged: list[str] = []
+    while page := alpha.data("workers/names", account="north", offset=len(paged))["workers"]:
+        paged += page
+    assert len(set(paged)) < len(paged)
+    assert set(every) - set(paged)
+
+
+def test_low_workers_may_not_be_listed(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.edit("set_workers", login="alpha", account="south", workers=["tired"], state="low")
+    assert "tired" in alpha.data("workers/names", account="south")["workers"]
+    sandbox.fault("low_unlisted")
+    assert "tired" not in alpha.data("workers/names", account="south")["workers"]
+
+
+def test_another_account_of_the_user_may_answer(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.fault("other_account")
+    assert alpha.data("hashrate", account="north")["account"] in ("south", "alpha_east")
+    assert {record["miningAccountName"] for record in alpha.data("rewards", account="north")} != {"north"}
+    answered = {alpha("payout-destination", accountName="north").json["payoutDestination"] for _ in range(20)}
+    assert answered == {"main_balance", "external_address"}
+
+
+@pytest.mark.parametrize(("name", "listed"), [("link_made_twice", 2), ("link_expired", 0)])
+def test_a_link_can_be_made_twice_or_be_over_at_once(sandbox: Sandbox, alpha: Caller, name: str, listed: int) -> None:
+    sandbox.fault(name, times=1)
+    link = {"accounts": ["north"], "name": "new", "permissions": ["rewards"], "liveUntil": "7d"}
+    assert alpha("watcher-links/create", link).status == 201
+    assert len(alpha.data("watcher-links/list", account="north")) == listed
+
+
+def test_one_date_can_hold_more_records_than_the_offset_reaches(sandbox: Sandbox) -> None:
+    sandbox.reset(world="crowded", seed=7, now="2026-10-20T15:00:00Z")
+    multitude = Caller(sandbox.base_url, sandbox.key("multitude"))
+    last = multitude.data("rewards", offset=10_000, limit=100)
+    assert (len(last), len({record["date"] for record in last})) == (100, 1)
+    assert last[-1]["date"] == multitude.data("rewards", limit=1)[0]["date"]
 
 
 def test_page_shift_pushes_the_next_page_by_one(sandbox: Sandbox, alpha: Caller) -> None:
@@ -376,6 +516,6 @@ def test_struck_calls_are_counted_and_logged(sandbox: Sandbox, alpha: Caller) ->
     assert [entry.get("faults") for entry in sandbox.log()["last"]] == [["http_500"], None]
 
 
-def test_each_fault_of_the_table_has_a_test_here() -> None:
-    text = Path(__file__).read_text()
+def test_each_fault_of_the_table_has_a_test() -> None:
+    text = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in FAULTS if f'"{name}"' not in text] == []

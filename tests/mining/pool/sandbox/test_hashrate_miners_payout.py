@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from mining.pool.sandbox.addresses import is_address
+from mining.pool.addresses import is_address
 from tests.mining.pool.sandbox.signed import Caller
 from tests.sandbox import Sandbox
 
@@ -108,3 +108,64 @@ def test_the_payout_destination_can_change_outside(sandbox: Sandbox, alpha: Call
     after = alpha("payout-destination", accountName="south").json
     assert is_address(after["externalAddress"])
     assert after["externalAddress"] != before["externalAddress"]
+
+
+BECH32 = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+
+def edited(caller: Caller, **fields: Any) -> tuple[int, Any]:
+    reply = caller("payout-destination/edit", {"accountName": "north", "destination": "external_address"} | fields)
+    return reply.status, reply.json
+
+
+def test_an_edited_destination_is_the_answer_and_stays(sandbox: Sandbox, alpha: Caller) -> None:
+    external = {"payoutDestination": "external_address", "externalAddress": BECH32}
+    assert edited(alpha, address=BECH32) == (200, external)
+    assert alpha("payout-destination", accountName="north").json == external
+    main = {"payoutDestination": "main_balance", "externalAddress": None}
+    assert edited(alpha, destination="main_balance", address="is not looked at") == (200, main)
+    assert alpha("payout-destination", accountName="north").json == main
+
+
+def test_rewards_follow_an_edited_destination(sandbox: Sandbox, alpha: Caller) -> None:
+    edited(alpha, address=BECH32)
+    sandbox.clock(advance_seconds=DAY_S)
+    newest = alpha.data("rewards", account="north", limit=2)
+    assert [reward["payoutAddress"] for reward in newest] == [BECH32, None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"address": ...}, "address", "miningPool.validation.btcAddressRequired"),
+        ({"address": None}, "address", "miningPool.validation.btcAddressRequired"),
+        ({"address": ""}, "address", "miningPool.validation.btcAddressRequired"),
+        ({"address": BECH32[:-1] + "5"}, "address", "miningPool.validation.invalidBtcAddress"),
+        (
+            {"address": "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"},
+            "address",
+            "miningPool.validation.invalidBtcAddress",
+        ),
+        ({"address": "1" * 101}, "address", "miningPool.validation.invalidBtcAddress"),
+        ({"address": 5}, "address", "The address must be a string."),
+        ({"destination": "cold_storage"}, "destination", "The selected destination is invalid."),
+        ({"destination": ...}, "destination", "The destination field is required."),
+        ({"accountName": "nobody"}, "user", "Account not found"),
+        ({"accountName": ...}, "accountName", "The accountName field is required."),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused_by_field(
+    alpha: Caller, fields: dict[str, Any], field: str, sentence: str
+) -> None:
+    status, body = edited(alpha, **({"address": BECH32} | fields))
+    assert (status, body["errors"]) == (400, {field: [sentence]})
+    assert alpha("payout-destination", accountName="north").json["externalAddress"] is None
+
+
+def test_an_account_paid_in_another_currency_takes_no_external_address(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.edit("set_custom_currency", login="alpha", account="north")
+    status, body = edited(alpha, address=BECH32)
+    assert (status, body["errors"]) == (400, {"destination": ["miningPool.validation.customCurrencyConflict"]})
+    assert edited(alpha, destination="main_balance")[0] == 200
+    sandbox.edit("set_custom_currency", login="alpha", account="north", custom=False)
+    assert edited(alpha, address=BECH32)[0] == 200

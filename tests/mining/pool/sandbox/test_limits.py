@@ -1,6 +1,6 @@
 import time
 
-from mining.pool.sandbox.rules import NonceBook, RateLimit
+from mining.pool.sandbox.rules import Ban, NonceBook, RateLimit
 from tests.mining.pool.sandbox.signed import Caller, fresh_nonce
 from tests.sandbox import Sandbox
 
@@ -49,3 +49,21 @@ def test_the_memory_of_nonces_is_pruned() -> None:
     for now_ms in range(1_000_000, 1_060_000, 10):
         nonces.take(now_ms, windowed=True, now_ms=now_ms)
     assert nonces.remembered() <= 15_000 / 10
+
+
+def test_repeated_refusals_can_ban_an_address_from_every_endpoint(sandbox: Sandbox, alpha: Caller) -> None:
+    sandbox.control("POST", "limit", {"calls": 1, "seconds": 30, "ban_after": 2, "ban_seconds": 0.3})
+    elsewhere = Caller(sandbox.base_url, alpha.key, address="127.0.0.9")
+    assert [alpha("accounts").status for _ in range(2)] == [200, 429]
+    assert alpha("rewards").status == 200
+    assert alpha("accounts").status == 429
+    assert (alpha("hashrate", account="north").status, elsewhere("rewards").status) == (429, 200)
+    time.sleep(0.35)
+    assert alpha("hashrate", account="north").status == 200
+
+
+def test_refusals_that_lie_apart_ban_nobody() -> None:
+    limit = RateLimit(calls=1, seconds=10, ban=Ban(after=2, seconds=60))
+    assert [limit.takes("rewards", "here", now=now) for now in (0, 1, 10, 12, 13)] == [True, False, True, False, False]
+    assert not limit.takes("accounts", "here", now=72)
+    assert limit.takes("accounts", "here", now=74)

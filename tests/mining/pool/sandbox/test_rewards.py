@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from mining.pool.sandbox.addresses import is_address
+from mining.pool.addresses import is_address
 from tests.mining.pool.sandbox.signed import Caller
 from tests.sandbox import Sandbox
 

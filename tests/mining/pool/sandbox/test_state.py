@@ -21,13 +21,21 @@ def test_a_restart_comes_back_to_the_same_world(tmp_path: Path) -> None:
         sandbox.edit("add_twin", login="beta", account="south", date="2026-10-12", identical=False)
         sandbox.edit("set_payout", login="beta", account="north", destination="external_address")
         sandbox.edit("add_key", login="beta")
+        sandbox.edit("set_workers", login="alpha", account="north", workers=["kept_rig"])
+        link = {"accounts": ["north"], "name": "kept", "permissions": ["rewards"], "liveUntil": "7d"}
+        assert alpha("watcher-links/create", link).status == 201
+        alpha("payout-destination/edit", accountName="south", destination="main_balance")
         sandbox.fault("page_shift", times=1)
         alpha("rewards")
         before, moment = world(sandbox), sandbox.clock()
     with start_sandbox("demo", 1, "--state", str(file)) as again:
         assert world(again) == before
         assert 0 <= (again.clock() - moment).total_seconds() < 30
-        assert "kept" in [a["name"] for a in Caller(again.base_url, again.key("alpha")).data("accounts")]
+        alpha = Caller(again.base_url, again.key("alpha"))
+        assert "kept" in [a["name"] for a in alpha.data("accounts")]
+        assert "kept_rig" in alpha.data("workers/names", account="north")["workers"]
+        assert [link["name"] for link in alpha.data("watcher-links/list", account="north")] == ["kept"]
+        assert alpha("payout-destination", accountName="south").json["payoutDestination"] == "main_balance"
 
 
 def test_a_killed_sandbox_has_lost_nothing_it_answered(tmp_path: Path) -> None:
