@@ -1,45 +1,273 @@
-"""Where the pool pays each account's rewards to, as the pool says now: it can be changed behind our back."""
+"""Where the pool pays each account's rewards to, against what was agreed: it can be changed behind our back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 
+from customers import audit
+from customers.models import Provider
+from customers.tenancy import Access, Kind
+from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
-from mining.models import MiningAccount
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
-from mining.pool.types import PayoutDestination
+from mining.pool.addresses import is_same, problem_of
+from mining.pool.client import PoolClient
 from mining.reading import READ_AT_GRAIN, Outcome, Reading
 
 log = structlog.get_logger(__name__)
 
-FIELDS = ("payout_destination", "payout_address")
+Source = PayoutAgreement.Source
+WORKER = "worker"
+NOT_SEEN_ANY_MORE = "The pool says something else by now. Look at it once more before you agree."
+
+
+# --- What was agreed
+
+
+def record_agreement(
+    account: MiningAccount, *, destination: str, address: str | None, source: Source, by: str, now: datetime
+) -> PayoutAgreement:
+    """From now on this is agreed, and the pool has said that it does so: nothing drifts any more.
+
+    Inside the provider's context. `now`: a moment after the pool's answer, because readings that were asked for before
+    it are set aside. Raises Refused for an account without a customer.
+    """
+    with transaction.atomic():
+        (locked,) = _locked(account.provider_id, [account.pk])
+        agreement = _agree(locked, destination, address, source=source, by=by, now=now)
+        _agree_again(locked, now=now)
+        if (locked.payout_destination, locked.payout_address) != (destination, address):
+            locked.payout_destination, locked.payout_address, locked.payout_read_at = destination, address, now
+        locked.save(update_fields=SAID)
+    for field in SAID:
+        setattr(account, field, getattr(locked, field))
+    return agreement
+
+
+def accept(
+    access: Access, account: MiningAccount, *, destination: str, address: str | None, now: datetime
+) -> PayoutAgreement:
+    """A person agrees to what the pool says now, as it was shown: anything else is refused, and so is no address."""
+    with transaction.atomic():
+        (locked,) = _locked(access.provider.pk, [account.pk])
+        if (problem := why_not_acceptable(locked)) is not None:
+            raise Refused(problem)
+        if (destination, address) != (locked.payout_destination, locked.payout_address):
+            raise Refused("The pool says something else by now. Look at it once more before you agree.")
+        before = newest_agreements(access.provider.pk, [locked.pk]).get(locked.pk)
+        if before is not None and _agrees(before, destination, address):
+            return before  # clicked twice
+        by = access.user.email if access.user else access.label or access.kind
+        agreement = record_agreement(
+            account, destination=destination, address=address, source=Source.ACCEPTED, by=by, now=now
+        )
+        words = {"agreed": in_words(destination, address), "before": _agreed_words(before)}
+        audit.record(access, "payout.accepted", account.code, now=now, **words)
+    return agreement
+
+
+def _agree(
+    account: MiningAccount, destination: str, address: str | None, *, source: Source, by: str, now: datetime
+) -> PayoutAgreement:
+    if account.customer_id is None:
+        raise Refused(f"The account {account.name!r} has no customer yet with whom anything could be agreed.")
+    return PayoutAgreement.objects.create(
+        provider_id=account.provider_id,
+        mining_account=account,
+        customer_id=account.customer_id,
+        destination=destination,
+        # The pool may go on naming an address that it does not use.
+        address=address if destination == Destination.EXTERNAL_ADDRESS else None,
+        source=source,
+        agreed_by=by,
+        agreed_at=now,
+    )
+
+
+def why_not_acceptable(account: MiningAccount) -> str | None:
+    """Why nobody can agree to what the pool says now, in one sentence; None when one can."""
+    if account.payout_destination is None:
+        return f"The payout destination of {account.name!r} has not been read yet. Read it first."
+    if account.payout_destination == Destination.MAIN_BALANCE:
+        return None
+    if account.payout_destination != Destination.EXTERNAL_ADDRESS:
+        return "The pool names a payout destination that we do not know. Look at the pool, and change it there."
+    if account.payout_address is None:
+        return "The pool says that it pays to an address, but not to which. Look at the pool, and change it there."
+    return problem_of(account.payout_address)
+
+
+def newest_agreements(provider_id: int, accounts: Iterable[int]) -> dict[int, PayoutAgreement]:
+    """By account's primary key. Inside the provider's context. One query."""
+    newest = (
+        PayoutAgreement.objects.filter(provider=provider_id, mining_account__in=list(accounts))
+        .order_by("mining_account", "-pk")
+        .distinct("mining_account")
+    )
+    return {agreement.mining_account_id: agreement for agreement in newest}
+
+
+def _agrees(agreement: PayoutAgreement, destination: str | None, address: str | None) -> bool:
+    if agreement.destination != destination:
+        return False
+    if agreement.address is None:
+        return True  # to the main balance, whatever address the pool may still remember
+    return address is not None and is_same(agreement.address, address)
+
+
+# --- What the pool says
+
+
+# Written together: what it says, since when that is not what was agreed, and when it was read.
+SAID = ["payout_destination", "payout_address", "payout_drift_since", "payout_read_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    destination: str
+    address: str | None
+    asked_at: datetime
 
 
 def sync(reading: Reading) -> Outcome:
-    return for_each_account(reading, lambda pool, account: pool.payout_destination(account.name), _store)
+    def ask(pool: PoolClient, account: MiningAccount) -> _Said:
+        asked_at = reading.now()
+        payout = pool.payout_destination(account.name)
+        known = payout.destination in Destination.values
+        return _Said(payout.destination if known else Destination.UNKNOWN, payout.address, asked_at)
+
+    return for_each_account(reading, ask, _store)
 
 
-def _store(
-    reading: Reading, accounts: list[MiningAccount], answers: Answers[PayoutDestination], now: datetime
-) -> Outcome:
-    outcome = Outcome()
-    changed, as_before = [], []
-    for account in accounts:
-        payout = answers.by_account[account.pk]
-        destination = payout.destination if payout.destination in Destination.values else Destination.UNKNOWN
-        if (account.payout_destination, account.payout_address) == (destination, payout.address):
+def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[_Said], now: datetime) -> Outcome:
+    """Held against the newest agreements, with the rows locked: a person may agree at this very moment."""
+    locked = _locked(reading.provider_id, [account.pk for account in accounts])
+    pks = [account.pk for account in locked]
+    agreed, being_changed = newest_agreements(reading.provider_id, pks), _being_changed(reading.provider_id, pks)
+    changed: list[MiningAccount] = []
+    as_before: list[int] = []
+    for account in locked:
+        said, agreement = answers.by_account[account.pk], agreed.get(account.pk)
+        if account.pk in being_changed or (agreement is not None and agreement.agreed_at >= said.asked_at):
+            continue  # the answer may be older than our own change, or younger than it is agreed: the next one tells
+        if _take_in(account, said, agreement, now=now):
+            changed.append(account)
+        else:
             as_before.append(account.pk)
-            continue
-        if account.payout_destination is not None:
-            log.warning("payout.changed", account=account.code, run=reading.run.code)
-        account.payout_destination, account.payout_address = destination, payout.address
-        account.payout_read_at = now
-        changed.append(account)
-    MiningAccount.objects.bulk_update(changed, [*FIELDS, "payout_read_at"], batch_size=100)
+    MiningAccount.objects.bulk_update(changed, SAID, batch_size=100)
     MiningAccount.objects.filter(provider=reading.provider_id, pk__in=as_before).exclude(
         payout_read_at__gt=now - READ_AT_GRAIN
     ).update(payout_read_at=now)
-    outcome.rows_changed = len(changed)
-    return outcome
+    return Outcome(rows_changed=len(changed))
+
+
+def _being_changed(provider_id: int, accounts: list[int]) -> set[int | None]:
+    calls = PoolIntent.objects.filter(kind=PoolIntent.Kind.EDIT_PAYOUT, state=PoolIntent.State.CALLED)
+    return set(calls.filter(provider=provider_id, mining_account__in=accounts).values_list("mining_account", flat=True))
+
+
+def _take_in(account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, now: datetime) -> bool:
+    """Whether anything is new: then the account's fields say it, and have to be written."""
+    before = [getattr(account, field) for field in SAID[:3]]
+    if account.payout_destination is not None and before[:2] != [said.destination, said.address]:
+        log.warning("payout.changed", account=account.code)
+    account.payout_destination, account.payout_address, account.payout_read_at = said.destination, said.address, now
+    if account.customer_id is not None:
+        if agreement is None and why_not_acceptable(account) is None:
+            _agree(account, said.destination, said.address, source=Source.FOUND, by=WORKER, now=now)
+            _agree_again(account, now=now)
+        elif agreement is None or not _agrees(agreement, said.destination, said.address):
+            _drift(account, said, agreement, before=before, now=now)
+        else:
+            _agree_again(account, now=now)
+    return before != [getattr(account, field) for field in SAID[:3]]
+
+
+def _drift(
+    account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, before: list[object], now: datetime
+) -> None:
+    account.payout_drift_since = account.payout_drift_since or now
+    if before != [getattr(account, field) for field in SAID[:3]]:  # told again when it drifts on to somewhere else
+        log.warning("payout.drifts", account=account.code, since=account.payout_drift_since)
+        at_pool = in_words(said.destination, said.address)
+        _tell(account, "payout.drifts", now=now, agreed=_agreed_words(agreement), at_pool=at_pool)
+
+
+def _agree_again(account: MiningAccount, *, now: datetime) -> None:
+    if account.payout_drift_since is not None:
+        account.payout_drift_since = None
+        log.info("payout.as_agreed", account=account.code)
+        _tell(account, "payout.as_agreed", now=now)
+
+
+def _tell(account: MiningAccount, action: str, *, now: datetime, **details: str) -> None:
+    worker = Access(Kind.SYSTEM, Provider.objects.get(pk=account.provider_id), label=WORKER)
+    audit.record(worker, action, account.code, now=now, **details)
+
+
+def _locked(provider_id: int, accounts: Iterable[int]) -> list[MiningAccount]:
+    rows = MiningAccount.objects.filter(provider=provider_id, pk__in=list(accounts))
+    return list(rows.order_by("pk").select_for_update(no_key=True))
+
+
+# --- For pages
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutView:
+    """What was agreed beside what the pool said at `read_at` (all None: never read, which is not a drift)."""
+
+    agreed: PayoutAgreement | None
+    destination: str | None
+    address: str | None
+    read_at: datetime | None
+    drift_since: datetime | None
+    not_acceptable: str | None  # why nobody can agree to what the pool says now
+
+
+def payout_views(access: Access, accounts: Iterable[MiningAccount]) -> dict[int, PayoutView]:
+    """By account's primary key. One query, however many accounts."""
+    shown = list(accounts)
+    agreements = PayoutAgreement.objects.visible_to(access).filter(mining_account__in=shown)
+    newest = agreements.order_by("mining_account", "-pk").distinct("mining_account")
+    agreed = {agreement.mining_account_id: agreement for agreement in newest}
+    return {
+        account.pk: PayoutView(
+            agreed.get(account.pk),
+            account.payout_destination,
+            account.payout_address,
+            account.payout_read_at,
+            account.payout_drift_since,
+            why_not_acceptable(account),
+        )
+        for account in shown
+    }
+
+
+def payout_view(access: Access, account: MiningAccount) -> PayoutView:
+    return payout_views(access, [account])[account.pk]
+
+
+def drifting(access: Access) -> list[MiningAccount]:
+    """Accounts whose rewards go elsewhere than was agreed, the longest first, with their customers."""
+    rows = MiningAccount.objects.visible_to(access).filter(payout_drift_since__isnull=False)
+    return list(rows.select_related("customer").order_by("payout_drift_since", "pk"))
+
+
+def in_words(destination: str | None, address: str | None) -> str:
+    """For the audit and for people: what is agreed, or what the pool says."""
+    if destination == Destination.MAIN_BALANCE:
+        return "the main balance"
+    if destination == Destination.EXTERNAL_ADDRESS:
+        return address or "an address that is not named"
+    return "unknown"
+
+
+def _agreed_words(agreement: PayoutAgreement | None) -> str:
+    return "nothing" if agreement is None else in_words(agreement.destination, agreement.address)

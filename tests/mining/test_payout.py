@@ -1,0 +1,252 @@
+"""Where rewards go, told by a story: what was found, what changed behind our back, and what a person agreed to."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from customers import tenancy
+from customers.models import AuditEntry
+from mining import accounts, payout
+from mining.errors import Refused
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent
+from mining.payout import PayoutView
+from tests.mining.hosting import Hosting, writes, written_between
+
+MAIN, EXTERNAL = "main_balance", "external_address"
+ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+LEGACY = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
+
+
+@pytest.fixture
+def hosted(north: Hosting) -> Hosting:
+    """The account `north` pays to the main balance and has a customer; nothing about payouts was read so far."""
+    north.sync("accounts")
+    with north.context():
+        accounts.onboard_customer(
+            north.access, name="Alder", email="", account_name="north", adopt=True, now=timezone.now()
+        )
+    return north
+
+
+def change(hosting: Hosting, destination: str, **fields: str) -> None:
+    hosting.pool.edit("set_payout", login="alpha", account="north", destination=destination, **fields)
+
+
+def view(hosting: Hosting) -> PayoutView:
+    account = hosting.account("north")
+    with hosting.context():
+        return payout.payout_view(hosting.access, account)
+
+
+def agreements(hosting: Hosting) -> list[tuple[str, str | None, str, str]]:
+    with hosting.context():
+        rows = PayoutAgreement.objects.filter(mining_account__name="north").order_by("pk")
+        return [(row.destination, row.address, row.source, row.agreed_by) for row in rows]
+
+
+def told(hosting: Hosting) -> list[tuple[str, str, dict[str, Any]]]:
+    with hosting.context():
+        entries = AuditEntry.objects.filter(provider=hosting.provider, action__startswith="payout.").order_by("at")
+        return [(entry.actor, entry.action, entry.details) for entry in entries]
+
+
+def accept(hosting: Hosting, destination: str, address: str | None) -> PayoutAgreement:
+    account = hosting.account("north")
+    with hosting.context():
+        return payout.accept(hosting.access, account, destination=destination, address=address, now=timezone.now())
+
+
+def test_what_stands_at_the_pool_when_the_account_comes_to_its_customer_is_what_was_agreed(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+
+    assert agreements(hosted) == [(MAIN, None, "found", "worker")]
+    seen = view(hosted)
+    assert (seen.destination, seen.address, seen.drift_since, seen.not_acceptable) == (MAIN, None, None, None)
+    with hosted.context():
+        assert PayoutAgreement.objects.exclude(mining_account__name="north").count() == 0  # theirs have no customer
+
+
+def test_a_change_behind_our_back_is_told_once_and_ends_when_the_pool_does_as_agreed(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    before = timezone.now()
+    hosted.sync("payouts")
+
+    seen = view(hosted)
+    assert (seen.destination, seen.address) == (EXTERNAL, ADDRESS)
+    assert seen.drift_since is not None
+    assert before <= seen.drift_since <= timezone.now()
+    assert agreements(hosted) == [(MAIN, None, "found", "worker")]  # never taken for agreed
+    drifts = ("worker", "payout.drifts", {"agreed": "the main balance", "at_pool": ADDRESS})
+    assert told(hosted) == [drifts]
+    with hosted.context():
+        assert [account.name for account in payout.drifting(hosted.access)] == ["north"]
+
+    counted = writes()
+    run = hosted.sync("payouts")
+    assert (run.rows_changed, view(hosted).drift_since, told(hosted)) == (0, seen.drift_since, [drifts])
+    assert set(written_between(counted, writes())) == {"mining_syncrun"}
+
+    change(hosted, EXTERNAL, address=LEGACY)
+    hosted.sync("payouts")
+    on = ("worker", "payout.drifts", {"agreed": "the main balance", "at_pool": LEGACY})
+    assert (view(hosted).address, view(hosted).drift_since, told(hosted)) == (LEGACY, seen.drift_since, [drifts, on])
+
+    change(hosted, MAIN)
+    hosted.sync("payouts")
+    assert view(hosted).drift_since is None
+    assert told(hosted) == [drifts, on, ("worker", "payout.as_agreed", {})]
+
+
+def test_a_person_agrees_to_what_the_pool_says_now_and_to_nothing_else(hosted: Hosting) -> None:
+    with pytest.raises(Refused, match="has not been read yet"):
+        accept(hosted, MAIN, None)
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+
+    for destination, address in [(MAIN, None), (EXTERNAL, LEGACY), (EXTERNAL, None)]:
+        with pytest.raises(Refused, match="The pool says something else by now"):
+            accept(hosted, destination, address)
+    assert (view(hosted).drift_since is not None, len(agreements(hosted))) == (True, 1)
+
+    accept(hosted, EXTERNAL, ADDRESS)
+    accept(hosted, EXTERNAL, ADDRESS)  # clicked twice
+    assert view(hosted).drift_since is None
+    assert agreements(hosted) == [(MAIN, None, "found", "worker"), (EXTERNAL, ADDRESS, "accepted", "operator")]
+    accepted = ("operator", "payout.accepted", {"before": "the main balance", "agreed": ADDRESS})
+    assert told(hosted).count(accepted) == 1
+    hosted.sync("payouts")
+    assert view(hosted).drift_since is None
+
+    change(hosted, MAIN)
+    hosted.sync("payouts")
+    assert view(hosted).drift_since is not None  # what was agreed before does not count any more
+
+
+def test_an_account_without_a_customer_has_nothing_agreed(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    account = hosted.account("south")
+    destination, address = str(account.payout_destination), account.payout_address
+    with hosted.context(), pytest.raises(Refused, match="has no customer yet"):
+        payout.accept(hosted.access, account, destination=destination, address=address, now=timezone.now())
+
+
+def test_what_nobody_understands_or_can_be_paid_at_cannot_be_agreed(hosted: Hosting) -> None:
+    hosted.pool.fault("destination_unknown", endpoint="payout-destination")
+    hosted.sync("payouts")
+    assert (agreements(hosted), view(hosted).destination) == ([], "unknown")
+    assert view(hosted).drift_since is not None
+    with pytest.raises(Refused, match="that we do not know"):
+        accept(hosted, "unknown", None)
+
+    hosted.pool.clear_faults()
+    hosted.sync("payouts")
+    assert (agreements(hosted), view(hosted).drift_since) == ([(MAIN, None, "found", "worker")], None)
+
+    with hosted.context():  # no pool takes such an address; a reading could still bring one
+        MiningAccount.objects.filter(name="north").update(payout_destination=EXTERNAL, payout_address=ADDRESS[:-1])
+    assert "checksum" in str(view(hosted).not_acceptable)
+    with pytest.raises(Refused, match="checksum"):
+        accept(hosted, EXTERNAL, ADDRESS[:-1])
+
+
+def test_a_reading_that_failed_is_no_drift(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    before = view(hosted)
+    change(hosted, EXTERNAL, address=ADDRESS)
+
+    for fault in ("empty_body", "data_missing", "permission_missing"):
+        hosted.pool.fault(fault, endpoint="payout-destination")
+        assert hosted.sync("payouts").state == "failed"
+        hosted.pool.clear_faults()
+
+    assert view(hosted) == before
+
+
+def test_capitals_count_in_base58_and_not_in_bech32() -> None:
+    for address, other_case, same in ((ADDRESS, ADDRESS.upper(), True), (LEGACY, LEGACY.swapcase(), False)):
+        agreed = PayoutAgreement(destination=EXTERNAL, address=address)
+        assert payout._agrees(agreed, EXTERNAL, address)
+        assert payout._agrees(agreed, EXTERNAL, other_case) is same
+        assert not payout._agrees(agreed, EXTERNAL, None)
+        assert not payout._agrees(agreed, MAIN, address)
+
+
+def test_an_answer_from_around_our_own_change_is_set_aside(hosted: Hosting) -> None:
+    """A reading was under way when a change went through: what it brings is older than what was agreed."""
+    hosted.sync("payouts")
+    account = hosted.account("north")
+    with hosted.context():
+        assert account.customer is not None
+        intent = PoolIntent.objects.create(
+            provider=hosted.provider,
+            kind=PoolIntent.Kind.EDIT_PAYOUT,
+            state=PoolIntent.State.CALLED,
+            customer=account.customer,
+            label="main",
+            account_name="north",
+            mining_account=account,
+            created_at=timezone.now(),
+        )
+    change(hosted, EXTERNAL, address=ADDRESS)
+
+    hosted.sync("payouts")  # the call is under way
+    assert (view(hosted).destination, view(hosted).drift_since) == (MAIN, None)
+
+    change(hosted, MAIN)  # as the pool's answer was before the call came through
+    with hosted.context():
+        PoolIntent.objects.filter(pk=intent.pk).update(state=PoolIntent.State.DONE)
+        payout.record_agreement(
+            account,
+            destination=EXTERNAL,
+            address=ADDRESS,
+            source=PayoutAgreement.Source.CHANGED,
+            by="robin@example.org",
+            now=timezone.now() + timedelta(minutes=1),
+        )
+    hosted.sync("payouts")
+    seen = view(hosted)
+    assert (seen.destination, seen.address, seen.drift_since) == (EXTERNAL, ADDRESS, None)
+    assert agreements(hosted)[-1] == (EXTERNAL, ADDRESS, "changed", "robin@example.org")
+
+
+def test_of_two_people_who_agree_at_once_one_writes(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+    account, both = hosted.account("north"), threading.Barrier(2)
+
+    def agree() -> None:
+        both.wait(5)
+        try:
+            with tenancy.provider_context(hosted.provider.pk):
+                payout.accept(hosted.access, account, destination=EXTERNAL, address=ADDRESS, now=timezone.now())
+        finally:
+            connection.close()
+
+    people = [threading.Thread(target=agree) for _ in range(2)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(10)
+
+    assert [source for _, _, source, _ in agreements(hosted)] == ["found", "accepted"]
+
+
+def test_the_neighbour_sees_none_of_it(hosted: Hosting, south: Hosting) -> None:
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+    account = hosted.account("north")
+
+    with south.context():
+        assert payout.drifting(south.access) == []
+        assert PayoutAgreement.objects.count() == 0
+        assert payout.payout_view(south.access, account).agreed is None
