@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
-from mining import hints, intents
+from mining import hints
 from mining.account_list import AccountList, list_accounts
 from mining.errors import Refused, name_taken
 from mining.models import Credential, MiningAccount, PoolIntent
@@ -152,24 +152,11 @@ def assign_account(
         label=label,
         account_name=account_name,
         mining_account=account,
+        asked_by=access.user.email if access.user else access.label or access.kind,
         created_at=now,
     )
     hints.after_commit("settle_intent", access.provider.pk, intent.pk)
     return account
-
-
-def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: datetime) -> None:
-    """A person has looked at the pool for an intent that is unknown: the account is ours to take, or there is none."""
-    reopened = PoolIntent.objects.visible_to(access).filter(pk=intent.pk, state=PoolIntent.State.UNKNOWN)
-    if not reopened.update(
-        kind=PoolIntent.Kind.ADOPT_ACCOUNT, state=PoolIntent.State.PLANNED, problem="", settled_at=None
-    ):
-        raise Refused("This has been settled already.")
-    audit.record(access, "intent.decided", intent.code, now=now, ours="yes" if ours else "no")
-    if ours:
-        hints.after_commit("settle_intent", access.provider.pk, intent.pk)
-    else:
-        intents.fail(intent, "A person found no account of ours at the pool.", now=now)
 
 
 def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:

@@ -10,13 +10,16 @@ from kombu.exceptions import OperationalError
 log = structlog.get_logger(__name__)
 
 
-def after_commit(task: str, *ids: int) -> None:
-    """Queue mining.tasks.<task> with these ids once the rows that it will look for are committed."""
-    transaction.on_commit(lambda: _send(task, ids))
+def after_commit(task: str, *ids: int, in_seconds: float = 0) -> None:
+    """Queue mining.tasks.<task> with these ids once the rows that it will look for are committed.
+
+    `in_seconds`: at most a minute, because a worker keeps what it waits for in its memory.
+    """
+    transaction.on_commit(lambda: _send(task, ids, countdown=in_seconds) if in_seconds else _send(task, ids))
 
 
-def _send(task: str, ids: tuple[int, ...]) -> None:
+def _send(task: str, ids: tuple[int, ...], countdown: float | None = None) -> None:
     try:
-        current_app.send_task(f"mining.tasks.{task}", args=ids)
+        current_app.send_task(f"mining.tasks.{task}", args=ids, countdown=countdown)
     except OperationalError:
         log.warning("hint.not_sent", task=task)

@@ -23,7 +23,9 @@ from mining.account_list import list_accounts
 from mining.errors import NoKey, Refused, RunLost
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.runs import Subject
+from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
+from mining.pool.egress import address_for
 from mining.pool.errors import KeyRefused, PermissionMissing, PoolError
 from mining.pool.types import RewardRecord
 
@@ -143,14 +145,22 @@ class OpenKey:
     _api_key: Secret = field(repr=False)
     _secret: Secret = field(repr=False)
 
-    def client(self) -> PoolClient:
+    def client(self, *, priority: Priority = Priority.ACCOUNTS, patience_seconds: float | None = None) -> PoolClient:
+        """`patience_seconds`: all that one call may wait (PoolClient); None: as the settings say."""
+        party = str(self.provider_id)
+        first_wait_seconds, longest_wait_seconds = settings.POOL_BACK_OFF_SECONDS
         # The client keeps the secret in its own type, which can sign and cannot be asked: it is revealed only here.
         return PoolClient(
             base_url=settings.WHITEPOOL_BASE_URL,
             api_key=self._api_key.reveal(),
             secret=self._secret.reveal(),
             redis=_redis(),
-            patience_seconds=settings.POOL_RETRY_BUDGET_SECONDS,
+            party=party,
+            priority=priority,
+            egress=address_for(party, settings.POOL_EGRESS_ADDRESSES),
+            patience_seconds=settings.POOL_RETRY_BUDGET_SECONDS if patience_seconds is None else patience_seconds,
+            first_wait_seconds=first_wait_seconds,
+            longest_wait_seconds=longest_wait_seconds,
         )
 
 
@@ -269,7 +279,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
     except NoKey as error:
         _set_refused(credential, str(error), now=watch.now())
         raise
-    with key.client() as pool:
+    with key.client(priority=Priority.PERSON) as pool:
         try:
             listing = list_accounts(pool, alive=lambda: runs.renew(run, watch))
             rewards = pool.rewards_page().records

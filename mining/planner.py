@@ -10,9 +10,9 @@ from django.db.models import Q
 
 from customers import tenancy
 from customers.tenancy import Access
-from mining import hints, runs
+from mining import hints, intents, links, runs
 from mining.errors import Refused
-from mining.models import Credential, MiningAccount, PoolIntent, SyncRun
+from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
 
 log = structlog.get_logger(__name__)
@@ -25,10 +25,11 @@ CADENCE = {
     Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
     Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
     Subject.PAYOUTS: timedelta(minutes=60),  # a destination changed behind our back is seen within the hour
+    Subject.WATCHERS: timedelta(days=1),  # what is made here is known at once; this finds what others made
 }
 # Accounts first, so that rewards find them known; a run that reads every account comes after what names them.
 SUBJECTS = tuple(CADENCE)
-EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS)
+EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS, Subject.WATCHERS)
 
 LONGEST_MEMORY = timedelta(days=1)
 
@@ -77,6 +78,7 @@ def plan(provider_id: int, *, now: datetime) -> int:
     """Queue what is due and hint again at what is stuck; how many tasks were hinted at. Opens its own context."""
     with tenancy.provider_context(provider_id):
         lost = runs.give_up_lost(provider_id, now=now)
+        links.renew_due(provider_id, now=now)
         hinted = (
             _plan_runs(provider_id, now=now) + _plan_intents(provider_id, now=now) + _plan_keys(provider_id, now=now)
         )
@@ -138,14 +140,11 @@ def slot(provider_id: int, label: str, subject: Subject, moment: datetime) -> in
 
 
 def _plan_intents(provider_id: int, *, now: datetime) -> int:
-    stuck = PoolIntent.objects.filter(
-        provider=provider_id,
-        state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED],
-        created_at__lt=now - timedelta(minutes=1),
-    ).values_list("pk", flat=True)
-    for intent_id in stuck:
+    intents.give_up_waiting(provider_id, now=now)
+    due = intents.due_for_a_look(provider_id, now=now)
+    for intent_id in due:
         hints.after_commit("settle_intent", provider_id, intent_id)
-    return len(stuck)
+    return len(due)
 
 
 def _plan_keys(provider_id: int, *, now: datetime) -> int:

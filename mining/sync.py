@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from customers import tenancy
-from mining import accounts, hashrate, keys, payout, planner, rewards, runs, workers
+from mining import accounts, hashrate, keys, links, payout, planner, rewards, runs, workers
 from mining.errors import NoKey, RunLost
 from mining.models import SyncRun
 from mining.models.runs import Subject
@@ -23,6 +23,7 @@ READERS: dict[Subject, Callable[[Reading], Outcome]] = {
     Subject.HASHRATE: hashrate.sync,
     Subject.WORKERS: workers.sync,
     Subject.PAYOUTS: payout.sync,
+    Subject.WATCHERS: links.sync,
 }
 OUR_ERROR = "An error of ours stopped this run. What was stored is kept; the log tells more."
 

@@ -137,12 +137,14 @@ class PoolIntent(TenantModel):
         CREATE_LINK = "create_link"
         EDIT_PAYOUT = "edit_payout"
 
+    ACCOUNT_KINDS = (Kind.CREATE_ACCOUNT, Kind.ADOPT_ACCOUNT)
+
     class State(models.TextChoices):
         PLANNED = "planned"  # nothing has happened at the pool yet
-        CALLED = "called"  # the name was free, then the call went out; its outcome is not settled
+        CALLED = "called"  # the call went out; its outcome is not settled
         DONE = "done"
         FAILED = "failed"  # surely without effect; `problem` says why
-        UNKNOWN = "unknown"  # needs a person
+        UNKNOWN = "unknown"  # needs a person; looked at again all the same
 
     code = models.CharField(max_length=32, default=partial(new_code, "int"), editable=False)
     kind = models.CharField(max_length=32, choices=Kind)
@@ -157,12 +159,16 @@ class PoolIntent(TenantModel):
     watcher_link = models.ForeignKey(
         "mining.WatcherLink", models.PROTECT, null=True, db_constraint=False, related_name="intents"
     )
-    # For edit_payout: what is to stand at the pool.
+    # For edit_payout: what is to stand at the pool, and what stood there right before the call.
     payout_destination = models.CharField(max_length=32, null=True)
     payout_address = models.CharField(max_length=100, null=True)
+    payout_destination_before = models.CharField(max_length=32, null=True)
+    payout_address_before = models.CharField(max_length=100, null=True)
+    asked_by = models.CharField(max_length=254, blank=True, default="")  # as the audit names people and programs
     created_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)  # calls that went out
     called_at = models.DateTimeField(null=True)
+    looked_at = models.DateTimeField(null=True)  # when a worker last began to look at the pool for it
     settled_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True, default="")
 

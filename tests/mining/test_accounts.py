@@ -134,6 +134,7 @@ def test_its_rewards_belong_to_the_customer(north: Hosting) -> None:
 def test_a_lost_answer_after_the_act_settles_to_exactly_one_account(north: Hosting, fault: str) -> None:
     after = {} if fault in ("reset_mid_body", "truncated_json") else {"phase": "after"}
     north.pool.fault(fault, endpoint="accounts/create", **after)
+    north.pool.clock(now=timezone.now())  # by its own clock the pool makes the account after our call
     customer = onboard(north, "alder_1")
 
     intent = settle(north, customer)
@@ -143,38 +144,89 @@ def test_a_lost_answer_after_the_act_settles_to_exactly_one_account(north: Hosti
     assert north.pool.calls()["accounts/create"] == 1
 
 
-def test_a_call_lost_on_its_way_is_made_again_only_after_looking(north: Hosting) -> None:
+def test_a_call_lost_on_its_way_is_not_made_again_and_fails_once_that_is_certain(north: Hosting) -> None:
     north.pool.fault("reset", endpoint="accounts/create", phase="before", times=1)
     customer = onboard(north, "alder_1")
 
     lost = settle(north, customer)
-    too_soon = settle(north, customer, later=timedelta(seconds=90))
+    too_soon = settle(north, customer, later=timedelta(seconds=50))
     assert (lost.state, too_soon.state, too_soon.attempts) == (IntentState.CALLED, IntentState.CALLED, 1)
     assert "answer was lost" in too_soon.problem
 
-    done = settle(north, customer, later=timedelta(seconds=150))
-    assert (done.state, done.attempts) == (IntentState.DONE, 2)
+    failed = settle(north, customer, later=timedelta(seconds=58))
+    assert (failed.state, failed.problem) == (
+        IntentState.FAILED,
+        "The pool's answer was lost, but it has made no account 'alder_1'. Nothing was done: ask for it again.",
+    )
+    assert (north.pool.calls()["accounts/create"], account_of(north, customer)) == (1, None)
+
+    with north.context():
+        accounts.assign_account(north.access, customer, account_name="alder_1", adopt=False, now=timezone.now())
+    assert settle(north, customer).state == IntentState.DONE
     assert names_at_pool(north).count("alder_1") == 1
 
 
-def test_what_is_never_answered_needs_a_person(north: Hosting) -> None:
-    north.pool.fault("reset", endpoint="accounts/create", phase="before")
+def test_what_cannot_be_settled_in_a_minute_needs_a_person_and_is_looked_at_all_the_same(north: Hosting) -> None:
+    customer = lost_and_silent(north)
+    north.pool.clear_faults()
+
+    done = settle(north, customer, later=timedelta(hours=1))
+
+    account = account_of(north, customer)
+    assert account is not None
+    assert (done.state, account.state, north.pool.calls()["accounts/create"]) == (IntentState.DONE, State.ACTIVE, 1)
+
+
+def lost_and_silent(north: Hosting) -> Customer:
+    """The account was made and nobody could be told, for a minute."""
+    north.pool.clock(now=timezone.now())
+    north.pool.fault("reset", endpoint="accounts/create", phase="after")
+    north.pool.fault("http_502", endpoint="accounts", skip=1)  # the look before the call is answered
     customer = onboard(north, "alder_1")
-    for minute in range(0, 15, 3):
-        intent = settle(north, customer, later=timedelta(minutes=minute))
+    settle(north, customer)
+    intent = settle(north, customer, later=timedelta(seconds=61))
+    assert (intent.state, "decide here" in intent.problem) == (IntentState.UNKNOWN, True)
+    return customer
 
-    assert (intent.state, intent.attempts) == (IntentState.UNKNOWN, 3)
-    assert north.pool.calls()["accounts/create"] == 3
 
-    with north.context():
-        accounts.decide_intent(north.access, intent, ours=False, now=timezone.now())
-    assert account_of(north, customer) is None
+def test_a_person_decides_what_stays_unknown(north: Hosting) -> None:
+    for ours, state in ((False, IntentState.FAILED), (True, IntentState.PLANNED)):
+        customer = lost_and_silent(north)
+        with north.context():
+            intent = PoolIntent.objects.get(customer=customer)
+            intents.decide_intent(north.access, intent, ours=ours, now=timezone.now())
+            intent.refresh_from_db()
+            with pytest.raises(Refused, match="settled already"):
+                intents.decide_intent(north.access, intent, ours=ours, now=timezone.now())
+        assert (intent.state, account_of(north, customer) is None) == (state, not ours)
+        north.pool.edit("remove_account", login="alpha", account="alder_1") if not ours else None
+        north.pool.clear_faults()
+    assert settle(north, customer).state == IntentState.DONE
+
+
+def test_an_account_that_the_list_had_not_shown_yet_is_somebody_elses(north: Hosting) -> None:
+    north.pool.clock(now=timezone.now() - timedelta(seconds=20))
+    north.pool.edit("add_account", login="alpha", account="alder_1")
+    north.pool.clock(now=timezone.now())
+    north.pool.fault("lagging_list", endpoint="accounts", seconds=30)  # the name looks free
+    north.pool.fault("reset", endpoint="accounts/create", phase="after")  # "taken" is lost
+    customer = onboard(north, "alder_1")
+    settle(north, customer)
+    north.pool.clear_faults()
+
+    intent = settle(north, customer, later=timedelta(seconds=30))
+
+    account = account_of(north, customer)
+    assert account is not None
+    assert (intent.state, account.state) == (IntentState.UNKNOWN, State.CREATING)
+    assert "was not made when we asked for it" in intent.problem
 
 
 def test_a_worker_killed_after_the_call_is_followed_by_one_that_looks(north: Hosting) -> None:
     customer = onboard(north, "alder_1")
     with north.context():
         PoolIntent.objects.update(state=IntentState.CALLED, attempts=1, called_at=timezone.now())
+    north.pool.clock(now=timezone.now())
     north.pool.edit("add_account", login="alpha", account="alder_1")  # the call had arrived
 
     assert settle(north, customer).state == IntentState.DONE

@@ -21,7 +21,7 @@ from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
 from customers import members
 from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
-from mining import accounts
+from mining import accounts, intents
 from mining import queries as mining
 from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, Reward
@@ -143,7 +143,8 @@ def _customer(request: AccessRequest, code: str) -> Customer:
 def _account_part(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
     """What refreshes itself while the account is being created."""
     account = mining.account_of(access, found)
-    intent = PoolIntent.objects.visible_to(access).filter(customer=found).order_by("-pk").first()
+    asked = PoolIntent.objects.visible_to(access).filter(customer=found, kind__in=PoolIntent.ACCOUNT_KINDS)
+    intent = asked.order_by("-pk").first()
     return {
         "customer": found,
         "account": account,
@@ -262,14 +263,13 @@ def _asked_for(request: AccessRequest) -> dict[str, str]:
 @require_POST
 def intent_decide(request: AccessRequest, code: str) -> HttpResponse:
     """A person looked at the pool for an account whose creation got no answer."""
-    intents = PoolIntent.objects.visible_to(request.access).select_related("customer")
-    intent = the(intents, code)
+    intent = the(PoolIntent.objects.visible_to(request.access).select_related("customer", "provider"), code)
     answer = request.POST.get("ours")
 
     def decide() -> str:
         if answer not in ("yes", "no"):
             raise Refused("Say whether the account is at the pool: yes or no.")
-        accounts.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
+        intents.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
         return "It is being taken over." if answer == "yes" else "It is settled. Give the customer another account."
 
     return do(request, decide, "staff:customer", intent.customer.code)

@@ -96,7 +96,8 @@ def _accounts(access: Access) -> Iterator[Need]:
 
 def _intents(access: Access) -> Iterator[Need]:
     has_account = MiningAccount.objects.visible_to(access).filter(customer=OuterRef("customer"))
-    newest = PoolIntent.objects.visible_to(access).order_by("customer", "-pk").distinct("customer").values("pk")
+    asked = PoolIntent.objects.visible_to(access).filter(kind__in=PoolIntent.ACCOUNT_KINDS)
+    newest = asked.order_by("customer", "-pk").distinct("customer").values("pk")
     for intent in (
         PoolIntent.objects.visible_to(access)
         .filter(pk__in=newest, state__in=[PoolIntent.State.UNKNOWN, PoolIntent.State.FAILED])

@@ -1,0 +1,35 @@
+"""Acts at the pool that must not happen twice: creating an account or a watcher link, editing a payout destination.
+
+One mechanism for all (settling.py): the intent's row is committed first, the pool is looked at, then ONE call goes
+out; on any doubt we read back and settle. A call whose outcome is in doubt is never made again. When it is certain
+that nothing happened the intent fails and says so, and a person may simply ask again.
+
+What "certain" means. A look that finds the act's effect settles it at once, whenever it is made. A look that finds
+nothing proves something only when it *begins* CERTAIN_AFTER (55 s) after the call was claimed: the call waits at most
+5 s, lives at most 15 s on the wire, the pool's lists may lag by 30 s, and 5 s are for clocks that differ. Before that
+it is "not yet". What is found proves, by kind:
+  account   it is there now and was not right before the call, and the pool made it after our call: ours. Made before
+            our call by the pool's clock: somebody else's that the list had not shown yet, so a person decides.
+  link      its name at the pool holds the intent's mark, which nobody else knows: ours, whenever it is found.
+  payout    what stands is what was wanted: done. What stood right before the call: nothing happened. Anything else:
+            somebody changed it meanwhile, and whether our edit came before that nobody can tell: a person decides.
+
+What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
+distance, until a look settles it or a person decides.
+"""
+
+from mining.intents.decisions import decide_intent
+from mining.intents.payout import plan_edit
+from mining.intents.rows import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look, give_up_waiting
+from mining.intents.settling import fail, settle_intent
+
+__all__ = [
+    "CERTAIN_AFTER",
+    "UNKNOWN_AFTER",
+    "decide_intent",
+    "due_for_a_look",
+    "fail",
+    "give_up_waiting",
+    "plan_edit",
+    "settle_intent",
+]

@@ -1,0 +1,93 @@
+"""An account for a customer: created at the pool, or taken over from there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from customers.tenancy import TenantQuerySet
+from mining.errors import name_taken
+from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
+from mining.intents.rows import CLOCKS_DIFFER
+from mining.models import MiningAccount, PoolIntent, Reward
+from mining.pool.client import PoolClient
+from mining.pool.errors import RequestRefused
+from mining.pool.types import PoolAccount
+
+Seen = PoolAccount | None
+
+
+class AccountAct(Act[Seen, PoolAccount]):
+    def look(self, pool: PoolClient) -> Seen:
+        name = self.intent.account_name
+        return next((account for account in pool.accounts_page(name=name) if account.name == name), None)
+
+    def refused(self, refusal: RequestRefused) -> str:
+        return refusal.sentence
+
+    def keep(self, thing: PoolAccount, *, now: datetime) -> None:
+        self._placeholder().update(state=MiningAccount.State.ACTIVE, created_at_pool=thing.created_at)
+
+    def drop(self, problem: str, *, now: datetime) -> None:
+        """The account that was to be goes, so that the customer can have another."""
+        placeholder = self._placeholder()
+        PoolIntent.objects.filter(provider=self.intent.provider_id, pk=self.intent.pk).update(mining_account=None)
+        placeholder.delete()
+
+    def doubts_failure(self) -> str | None:
+        rewards = Reward.objects.filter(provider=self.intent.provider_id, mining_account__in=self._placeholder())
+        if not rewards.exists():
+            return None
+        return f"But rewards have come in for {self.intent.account_name!r}: look whose account it is."
+
+    def _placeholder(self) -> TenantQuerySet[MiningAccount]:
+        account = self.intent.mining_account
+        return MiningAccount.objects.filter(
+            provider=self.intent.provider_id, pk=account.pk if account else 0, state=MiningAccount.State.CREATING
+        )
+
+
+class AccountCreation(AccountAct):
+    question = "the account was created"
+
+    def before(self, seen: Seen) -> Impossible | None:
+        """What was there before never is ours."""
+        return None if seen is None else Impossible(name_taken(self.intent.account_name, self.intent.label))
+
+    def call(self, pool: PoolClient) -> PoolAccount:
+        return pool.create_account(self.intent.account_name)
+
+    def after(self, seen: Seen) -> Done[PoolAccount] | Nothing | Unclear:
+        name = self.intent.account_name
+        if seen is None:
+            return Nothing(f"it has made no account {name!r}. Nothing was done: ask for it again.")
+        called_at = self.intent.called_at
+        if called_at is None or seen.created_at is None or seen.created_at < called_at - CLOCKS_DIFFER:
+            # The list lags: an account that somebody else made just before our call looks like a free name.
+            return Unclear(f"The account {name!r} at the pool was not made when we asked for it. Look whose it is.")
+        return Done(seen)
+
+    def refused(self, refusal: RequestRefused) -> str:
+        if "name" in refusal.fields:
+            return name_taken(self.intent.account_name, self.intent.label)
+        if any("maxAccounts" in word for words in refusal.fields.values() for word in words):
+            return f"The login {self.intent.label!r} has as many accounts as the pool allows."
+        return refusal.sentence
+
+
+class AccountAdoption(AccountAct):
+    """Nothing is called: what the look finds is taken."""
+
+    question = "the account is there"
+
+    def before(self, seen: Seen) -> Done[PoolAccount] | Impossible:
+        return Done(seen) if seen is not None else Impossible(self._missing())
+
+    def after(self, seen: Seen) -> Done[PoolAccount] | Nothing:
+        return Done(seen) if seen is not None else Nothing(self._missing())
+
+    def call(self, pool: PoolClient) -> PoolAccount:
+        raise NotImplementedError("An account is taken over without a call.")
+
+    def _missing(self) -> str:
+        intent = self.intent
+        return f"There is no account {intent.account_name!r} at {intent.label!r}. Check the name: capitals count."

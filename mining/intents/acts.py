@@ -1,0 +1,86 @@
+"""What every kind of act at the pool has to say: what it looks at, what a look proves, and what it leaves with us."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from mining.models import PoolIntent
+from mining.pool.client import PoolClient
+from mining.pool.errors import RequestRefused
+
+Seen = TypeVar("Seen")  # what a look at the pool brings
+Thing = TypeVar("Thing")  # what is there when the act is done
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Thing]):
+    thing: Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """Before the call: why it must not be made."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """After the call: no effect (yet). Once it is certain the intent fails with this sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """After the call: what is seen proves neither."""
+
+    sentence: str
+
+
+class Act(ABC, Generic[Seen, Thing]):
+    question: str  # "The pool's answer was lost. It is being looked up whether …"
+
+    def __init__(self, intent: PoolIntent) -> None:
+        self.intent = intent
+
+    @abstractmethod
+    def look(self, pool: PoolClient) -> Seen: ...
+
+    @abstractmethod
+    def before(self, seen: Seen) -> Done[Thing] | Impossible | None:
+        """None: the call is to be made."""
+
+    @abstractmethod
+    def call(self, pool: PoolClient) -> Thing:
+        """Raises AmbiguousOutcome when nobody knows whether it happened; RequestRefused when the pool said no."""
+
+    @abstractmethod
+    def after(self, seen: Seen) -> Done[Thing] | Nothing | Unclear: ...
+
+    @abstractmethod
+    def refused(self, refusal: RequestRefused) -> str: ...
+
+    def remembered(self, seen: Seen) -> dict[str, Any]:
+        """What stood before the call, for the intent's row."""
+        return {}
+
+    # The rest runs inside the provider's context, in the transaction that ends the intent.
+
+    @abstractmethod
+    def keep(self, thing: Thing, *, now: datetime) -> None:
+        """It is done: what our rows say of it."""
+
+    @abstractmethod
+    def drop(self, problem: str, *, now: datetime) -> None:
+        """It failed without effect."""
+
+    def doubts_failure(self) -> str | None:
+        """What speaks against that it had no effect, whatever the look said."""
+        return None
+
+    def learn(self, seen: Seen, *, looked_at: datetime, now: datetime) -> None:
+        """What else the look told."""

@@ -1,0 +1,90 @@
+"""A watcher link: made once, and found again by the mark in its name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from customers.tenancy import TenantQuerySet
+from mining import link_list
+from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
+from mining.link_list import MOST_ACTIVE
+from mining.models import PoolIntent, WatcherLink
+from mining.pool.client import Lifetime, PoolClient
+from mining.pool.errors import RequestRefused
+from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
+
+State = WatcherLink.State
+LinkMade = CreatedLink | ListedLink
+
+
+class LinkCreation(Act[WatcherLinks, LinkMade]):
+    question = "the link was made"
+
+    def __init__(self, intent: PoolIntent) -> None:
+        super().__init__(intent)
+        if intent.watcher_link is None:
+            raise ValueError(f"intent {intent.code} has no link")
+        self.link = intent.watcher_link
+
+    def look(self, pool: PoolClient) -> WatcherLinks:
+        return pool.watcher_links(self.intent.account_name)
+
+    def before(self, seen: WatcherLinks) -> Done[LinkMade] | Impossible | None:
+        if (ours := self._ours(seen)) is not None:
+            return Done(ours)
+        if len(seen.links) >= MOST_ACTIVE:
+            return Impossible(self._full())
+        return None
+
+    def call(self, pool: PoolClient) -> LinkMade:
+        return pool.create_watcher_link(
+            [self.intent.account_name],
+            name=self.link.name,
+            permissions=self.link.permissions,
+            lifetime=cast("Lifetime", self.link.lifetime),
+        )
+
+    def after(self, seen: WatcherLinks) -> Done[LinkMade] | Nothing | Unclear:
+        if (ours := self._ours(seen)) is not None:
+            return Done(ours)
+        if seen.rejected:
+            return Unclear("The pool lists a watcher link that cannot be read: it may be this one. Look at the pool.")
+        return Nothing("it has made no link. Nothing was done: ask for it again.")
+
+    def refused(self, refusal: RequestRefused) -> str:
+        # The pool had just listed the account's links, so that it does not know the account is not what it means.
+        return self._full() if "user" in refusal.fields else refusal.sentence
+
+    def keep(self, thing: LinkMade, *, now: datetime) -> None:
+        self._row().update(
+            state=State.ACTIVE,
+            pool_id=thing.id,
+            url=thing.url,
+            live_until=thing.live_until,
+            created_at=thing.created_at or self.link.created_at,
+            seen_at=now,
+            problem="",
+        )
+
+    def drop(self, problem: str, *, now: datetime) -> None:
+        self._row().update(state=State.FAILED, ended_at=now, problem=problem[:500])
+
+    def learn(self, seen: WatcherLinks, *, looked_at: datetime, now: datetime) -> None:
+        account = self.intent.mining_account
+        if account is not None:
+            link_list.reconcile({account: seen}, asked_at=looked_at, now=now)
+
+    def _ours(self, seen: WatcherLinks) -> ListedLink | None:
+        return next((link for link in link_list.oldest_first(seen) if link.name == self.link.name), None)
+
+    def _full(self) -> str:
+        return (
+            f"The account {self.intent.account_name!r} has {MOST_ACTIVE} active watcher links at the pool, which is "
+            "all that it allows. Wait until one ends."
+        )
+
+    def _row(self) -> TenantQuerySet[WatcherLink]:
+        return WatcherLink.objects.filter(
+            provider=self.intent.provider_id, pk=self.link.pk, state__in=[State.CREATING, State.UNKNOWN]
+        )

@@ -1,0 +1,138 @@
+"""Where an account's rewards are paid to: changed at the pool once, and agreed once it is so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from django.db import transaction
+
+from customers import audit
+from customers.tenancy import Access
+from mining import hints
+from mining.errors import Refused
+from mining.intents import rows
+from mining.intents.acts import Act, Done, Nothing, Unclear
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent
+from mining.models.rewards import Destination
+from mining.payout import record_agreement
+from mining.pool.addresses import is_same, problem_of
+from mining.pool.client import PoolClient
+from mining.pool.errors import AmbiguousOutcome, RequestRefused
+from mining.pool.types import PayoutDestination
+
+Word = Literal["main_balance", "external_address"]
+
+
+def plan_edit(
+    access: Access, account: MiningAccount, *, destination: str, address: str | None, approved_by: str, now: datetime
+) -> PoolIntent:
+    """An approved change: a worker makes it at the pool, and it is agreed from the moment when the pool says so.
+
+    Inside the provider's context. Raises Refused; nothing about the approval itself is asked here.
+    """
+    _check(destination, address)
+    if not approved_by:
+        raise Refused("A payout destination is changed only with the name of the person who approved it.")
+    with transaction.atomic():
+        mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+        intent = _planned(access, mine, destination, address, approved_by, now=now)
+    audit.record(access, "payout.edit_planned", intent.code, now=now, account=mine.code, approved_by=approved_by)
+    hints.after_commit("settle_intent", access.provider.pk, intent.pk)
+    return intent
+
+
+def _check(destination: str, address: str | None) -> None:
+    if destination not in (Destination.MAIN_BALANCE, Destination.EXTERNAL_ADDRESS):
+        raise Refused("A payout goes to the main balance or to an address.")
+    if destination == Destination.MAIN_BALANCE and address is not None:
+        raise Refused("The main balance has no address: leave it out.")
+    if destination == Destination.EXTERNAL_ADDRESS and (problem := problem_of(address or "")) is not None:
+        raise Refused(problem)
+
+
+def _planned(
+    access: Access, account: MiningAccount, destination: str, address: str | None, approved_by: str, *, now: datetime
+) -> PoolIntent:
+    """Inside the transaction that holds the account's row."""
+    if account.customer_id is None or account.state == MiningAccount.State.CREATING:
+        raise Refused(f"The account {account.name!r} is not a customer's yet.")
+    earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=rows.UNSETTLED)
+    if earlier.filter(kind=PoolIntent.Kind.EDIT_PAYOUT).exists():
+        raise Refused(
+            f"Another change for {account.name!r} is not settled yet: wait for it, or decide what became of it."
+        )
+    return PoolIntent.objects.create(
+        provider=access.provider,
+        kind=PoolIntent.Kind.EDIT_PAYOUT,
+        customer_id=account.customer_id,
+        label=account.label,
+        account_name=account.name,
+        mining_account=account,
+        payout_destination=destination,
+        payout_address=address,
+        asked_by=approved_by,
+        created_at=now,
+    )
+
+
+class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
+    question = "the payout destination was changed"
+
+    def look(self, pool: PoolClient) -> PayoutDestination:
+        return pool.payout_destination(self.intent.account_name)
+
+    def before(self, seen: PayoutDestination) -> Done[PayoutDestination] | None:
+        """What is so already needs no call."""
+        return Done(seen) if self._is_wanted(seen) else None
+
+    def remembered(self, seen: PayoutDestination) -> dict[str, Any]:
+        return {"payout_destination_before": seen.destination, "payout_address_before": seen.address}
+
+    def call(self, pool: PoolClient) -> PayoutDestination:
+        edited = pool.edit_payout_destination(
+            self.intent.account_name,
+            destination=cast("Word", self.intent.payout_destination),
+            address=self.intent.payout_address,
+        )
+        if not self._is_wanted(edited):
+            raise AmbiguousOutcome("The pool says that it changed the payout destination, but to something else.")
+        return edited
+
+    def after(self, seen: PayoutDestination) -> Done[PayoutDestination] | Nothing | Unclear:
+        intent = self.intent
+        if self._is_wanted(seen):
+            return Done(seen)
+        if (seen.destination, seen.address) == (intent.payout_destination_before, intent.payout_address_before):
+            return Nothing("the payout destination stands as before. Nothing was done: ask for the change again.")
+        return Unclear("The pool pays neither where it did nor where it was asked to. Look at the pool.")
+
+    def refused(self, refusal: RequestRefused) -> str:
+        if "address" in refusal.fields:
+            return "The pool does not accept this address. Nothing was changed."
+        if "destination" in refusal.fields:
+            return "The pool does not pay this account's currency to an address. Nothing was changed."
+        return refusal.sentence
+
+    def keep(self, thing: PayoutDestination, *, now: datetime) -> None:
+        account = self.intent.mining_account
+        if account is None or self.intent.payout_destination is None:
+            raise ValueError(f"intent {self.intent.code} has no account or destination")
+        record_agreement(
+            account,
+            destination=self.intent.payout_destination,
+            address=self.intent.payout_address,
+            source=PayoutAgreement.Source.CHANGED,
+            by=self.intent.asked_by,
+            now=now,
+        )
+
+    def drop(self, problem: str, *, now: datetime) -> None:
+        """Nothing of ours said that it was so."""
+
+    def _is_wanted(self, seen: PayoutDestination) -> bool:
+        if seen.destination != self.intent.payout_destination:
+            return False
+        wanted = self.intent.payout_address
+        # The pool may go on naming an address that it does not use.
+        return wanted is None or (seen.address is not None and is_same(seen.address, wanted))

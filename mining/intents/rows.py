@@ -1,0 +1,107 @@
+"""The life of an intent's row. Every step is a conditional UPDATE: of two workers that come to it, one makes it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from customers import audit, tenancy
+from customers.tenancy import Access, Kind, TenantQuerySet
+from mining.models import PoolIntent, WatcherLink
+from mining.pool.transport import TOTAL_SECONDS
+
+State = PoolIntent.State
+
+# The call goes out within this, or not at all.
+CALL_PATIENCE_SECONDS = 5.0
+LIST_LAGS = timedelta(seconds=30)  # how long what was made may be missing in the pool's lists
+CLOCKS_DIFFER = timedelta(seconds=5)  # those of two workers, or a worker's and the pool's
+CERTAIN_AFTER = timedelta(seconds=CALL_PATIENCE_SECONDS + TOTAL_SECONDS) + LIST_LAGS + CLOCKS_DIFFER
+UNKNOWN_AFTER = timedelta(seconds=60)
+
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+OPEN = (State.PLANNED, State.CALLED)
+UNSETTLED = (*OPEN, State.UNKNOWN)
+STILL_UNKNOWN = (
+    "The pool's answer was lost, and a minute was not enough to find out what became of it. It is looked up again and "
+    "again. If it cannot wait, look at the pool yourself and decide here."
+)
+
+
+def take_up(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
+    """The intent that a worker is going to look at; None when there is nothing (more) to look at."""
+    with tenancy.provider_context(provider_id):
+        give_up_waiting(provider_id, now=now)
+        waiting = _to_look_at(provider_id).filter(pk=intent_id)
+        if not waiting.update(looked_at=now):
+            return None
+        related = ("mining_account", "watcher_link", "provider", "customer")
+        return PoolIntent.objects.filter(provider=provider_id).select_related(*related).get(pk=intent_id)
+
+
+def _to_look_at(provider_id: int) -> TenantQuerySet[PoolIntent]:
+    """Also what needs a person, as long as a call of ours may have had an effect that can be found."""
+    everything = PoolIntent.objects.filter(provider=provider_id, state__in=UNSETTLED)
+    return everything.exclude(state=State.UNKNOWN, called_at=None)
+
+
+def due_for_a_look(provider_id: int, *, now: datetime) -> list[int]:
+    """For the planner: whose worker or hint was lost, and what is looked at again after twice the time, up to an hour.
+    Inside the provider's context."""
+    return [intent.pk for intent in _to_look_at(provider_id).order_by("pk") if _is_due(intent, now)]
+
+
+def _is_due(intent: PoolIntent, now: datetime) -> bool:
+    begun_at = intent.called_at or intent.created_at
+    looked_at = max(intent.looked_at or begun_at, begun_at)
+    return now - looked_at >= min(max(looked_at - begun_at, SHORTEST_PAUSE), LONGEST_PAUSE)
+
+
+def give_up_waiting(provider_id: int, *, now: datetime) -> int:
+    """What was called a minute ago and is not settled needs a person. Inside the provider's context."""
+    late = PoolIntent.objects.filter(
+        provider=provider_id, state=State.CALLED, called_at__lte=now - UNKNOWN_AFTER
+    ).select_related("provider")
+    return sum(finish(intent, State.UNKNOWN, STILL_UNKNOWN, now=now) for intent in late)
+
+
+def claim(intent: PoolIntent, *, now: datetime, remembered: dict[str, Any]) -> bool:
+    """Commit that the one call goes out now. False: another worker has it."""
+    values = {"state": State.CALLED, "called_at": now, "attempts": intent.attempts + 1, **remembered}
+    with tenancy.provider_context(intent.provider_id):
+        claimed = _mine(intent).filter(state=State.PLANNED, attempts=intent.attempts).update(**values)
+    for name, value in values.items():
+        setattr(intent, name, value)
+    return bool(claimed)
+
+
+def uncall(intent: PoolIntent) -> None:
+    """The call surely did not reach the pool: as if it had never gone out."""
+    with tenancy.provider_context(intent.provider_id):
+        mine = _mine(intent).filter(state__in=[State.CALLED, State.UNKNOWN], attempts=intent.attempts)
+        mine.update(state=State.PLANNED, called_at=None, attempts=intent.attempts - 1)
+
+
+def note(intent: PoolIntent, problem: str) -> None:
+    """Why it is not settled yet. What needs a person says so already."""
+    with tenancy.provider_context(intent.provider_id):
+        _mine(intent).filter(state__in=OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
+
+
+def finish(intent: PoolIntent, state: PoolIntent.State, problem: str, *, now: datetime) -> bool:
+    """Once only: of two workers that come to an end, the second changes nothing. Inside the provider's context."""
+    still = _mine(intent).filter(state__in=OPEN if state == State.UNKNOWN else UNSETTLED)
+    if not still.update(state=state, problem=problem[:500], settled_at=None if state == State.UNKNOWN else now):
+        if state == State.UNKNOWN:
+            _mine(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])
+        return False
+    if state == State.UNKNOWN and intent.watcher_link_id is not None:
+        link = WatcherLink.objects.filter(provider=intent.provider_id, pk=intent.watcher_link_id)
+        link.filter(state=WatcherLink.State.CREATING).update(state=WatcherLink.State.UNKNOWN, problem=problem[:500])
+    worker = Access(Kind.SYSTEM, intent.provider, label="worker")
+    audit.record(worker, f"intent.{state}", intent.code, now=now, kind=intent.kind, account=intent.account_name)
+    return True
+
+
+def _mine(intent: PoolIntent) -> TenantQuerySet[PoolIntent]:
+    return PoolIntent.objects.filter(provider=intent.provider_id, pk=intent.pk)

@@ -1,0 +1,151 @@
+"""The one mechanism: look, call once, and on doubt read back. For workers, outside any transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from customers import tenancy
+from mining import hints, keys
+from mining.errors import NoKey
+from mining.intents import rows
+from mining.intents.account import AccountAdoption, AccountCreation
+from mining.intents.acts import Act, Done, Impossible, Unclear
+from mining.intents.link import LinkCreation
+from mining.intents.payout import PayoutEdit
+from mining.keys import OpenKey
+from mining.models import PoolIntent
+from mining.pool.client import PoolClient
+from mining.pool.errors import AmbiguousOutcome, KeyRefused, PoolError, RequestRefused
+from mining.runs import Watch
+
+log = structlog.get_logger(__name__)
+
+State, Kind = PoolIntent.State, PoolIntent.Kind
+
+ACTS: dict[str, type[Act[Any, Any]]] = {
+    Kind.CREATE_ACCOUNT: AccountCreation,
+    Kind.ADOPT_ACCOUNT: AccountAdoption,
+    Kind.CREATE_LINK: LinkCreation,
+    Kind.EDIT_PAYOUT: PayoutEdit,
+}
+# A look that takes longer than this is of no use to the minute that we have; the next one comes soon.
+LOOK_PATIENCE_SECONDS = 15.0
+# Seconds after the call. The last two are when nothing is found for certain, and when it needs a person.
+LOOKS_AFTER = (5, 15, 30, rows.CERTAIN_AFTER.total_seconds(), rows.UNKNOWN_AFTER.total_seconds())
+
+
+def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
+    """Bring an intent as far as it goes now. Safe to repeat: whatever happened before, it looks first."""
+    watch = Watch(now)
+    intent = rows.take_up(provider_id, intent_id, now=now)
+    if intent is None:
+        return None
+    act = ACTS[intent.kind](intent)
+    try:
+        key = keys.open_key(provider_id, intent.label)
+        _settle(act, key, watch)
+        keys.note_success(key, now=now)
+    except NoKey as error:
+        rows.note(intent, str(error))
+    except KeyRefused as refusal:
+        keys.note_refusal(key, refusal, now=now)
+        rows.note(intent, refusal.sentence)
+    except PoolError as error:
+        rows.note(intent, error.sentence)
+    with tenancy.provider_context(provider_id):
+        rows.give_up_waiting(provider_id, now=watch.now())
+        intent.refresh_from_db()
+    log.info("intent.settled", intent=intent.code, kind=intent.kind, state=intent.state, attempts=intent.attempts)
+    return intent
+
+
+def _settle(act: Act[Any, Any], key: OpenKey, watch: Watch) -> None:
+    with key.client(patience_seconds=LOOK_PATIENCE_SECONDS) as pool:
+        if act.intent.state != State.PLANNED:
+            _read_back(act, pool, watch)
+            return
+        looked_at = watch.now()
+        try:
+            seen = act.look(pool)
+        except RequestRefused as refusal:
+            fail(act.intent, f"{refusal.sentence} Nothing was done.", now=watch.now())
+            return
+        _begin(act, seen, key, pool, watch)
+        _learn(act, seen, looked_at, watch)
+
+
+def _begin(act: Act[Any, Any], seen: Any, key: OpenKey, pool: PoolClient, watch: Watch) -> None:
+    verdict = act.before(seen)
+    if isinstance(verdict, Done):
+        _done(act, verdict.thing, watch)
+    elif isinstance(verdict, Impossible):
+        fail(act.intent, verdict.sentence, now=watch.now())
+    elif rows.claim(act.intent, now=watch.now(), remembered=act.remembered(seen)):
+        _call(act, key, pool, watch)
+
+
+def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> None:
+    """The one call. It is committed that it goes out."""
+    try:
+        with key.client(patience_seconds=rows.CALL_PATIENCE_SECONDS) as hand:
+            thing = act.call(hand)
+    except AmbiguousOutcome:
+        _look_again_soon(act.intent, watch)
+        _read_back(act, pool, watch)
+    except RequestRefused as refusal:
+        fail(act.intent, act.refused(refusal), now=watch.now())
+    except PoolError:
+        # The client tells doubt apart (AmbiguousOutcome), so here the pool did nothing: as if never called.
+        rows.uncall(act.intent)
+        raise
+    else:
+        _done(act, thing, watch)
+
+
+def _look_again_soon(intent: PoolIntent, watch: Watch) -> None:
+    """All at once and beforehand, so that a look that hangs keeps none of the later ones from being made."""
+    if intent.called_at is not None:
+        since_call = (watch.now() - intent.called_at).total_seconds()
+        for seconds in LOOKS_AFTER:
+            hints.after_commit("settle_intent", intent.provider_id, intent.pk, in_seconds=max(seconds - since_call, 1))
+
+
+def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
+    looked_at = watch.now()
+    seen = act.look(pool)
+    verdict = act.after(seen)
+    if isinstance(verdict, Done):
+        _done(act, verdict.thing, watch)
+    elif isinstance(verdict, Unclear):
+        with tenancy.provider_context(act.intent.provider_id):
+            rows.finish(act.intent, State.UNKNOWN, verdict.sentence, now=watch.now())
+    elif act.intent.called_at is not None and looked_at - act.intent.called_at >= rows.CERTAIN_AFTER:
+        fail(act.intent, f"The pool's answer was lost, but {verdict.sentence}", now=watch.now())
+    else:
+        rows.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
+    _learn(act, seen, looked_at, watch)
+
+
+def _learn(act: Act[Any, Any], seen: Any, looked_at: datetime, watch: Watch) -> None:
+    with tenancy.provider_context(act.intent.provider_id):
+        act.learn(seen, looked_at=looked_at, now=watch.now())
+
+
+def _done(act: Act[Any, Any], thing: Any, watch: Watch) -> None:
+    with tenancy.provider_context(act.intent.provider_id):
+        if rows.finish(act.intent, State.DONE, "", now=watch.now()):
+            act.keep(thing, now=watch.now())
+
+
+def fail(intent: PoolIntent, problem: str, *, now: datetime) -> None:
+    """Surely nothing of ours is at the pool."""
+    act = ACTS[intent.kind](intent)
+    with tenancy.provider_context(intent.provider_id):
+        doubt = act.doubts_failure()
+        if doubt is not None:
+            rows.finish(intent, State.UNKNOWN, f"{problem} {doubt}", now=now)
+        elif rows.finish(intent, State.FAILED, problem, now=now):
+            act.drop(problem, now=now)

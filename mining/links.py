@@ -1,0 +1,294 @@
+"""Watcher links: issued for a customer's account, renewed before they end, and held against the pool's list.
+
+Whoever has a link's address sees the page, and the pool cannot take a link back: what is issued lives to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from customers import audit
+from customers.codes import new_code
+from customers.models import Provider
+from customers.tenancy import Access, Kind, TenantQuerySet
+from mining import hints, link_list
+from mining.errors import Refused
+from mining.fanout import Answers, for_each_account
+from mining.link_list import MOST_ACTIVE
+from mining.models import Credential, LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
+from mining.pool.client import PoolClient
+from mining.pool.types import WatcherLinks
+from mining.reading import Outcome, Reading
+
+State, Origin = WatcherLink.State, WatcherLink.Origin
+
+RENEW_BEFORE = timedelta(hours=24)
+# A renewal that failed is tried again after this; the pool's cap stays full for hours.
+RENEW_AGAIN_AFTER = timedelta(hours=1)
+# One that found no room before the end is made up for as long; then nobody has missed it.
+RENEW_LATE = timedelta(days=7)
+ENDING_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many links of an account may be active at the pool, those that are being made included."""
+
+    used: int
+    most: int
+    next_end_at: datetime | None  # None: none of them ends
+
+    @property
+    def is_full(self) -> bool:
+        return self.used >= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    soon: list[WatcherLink]  # without a renewal, the first to end first
+    never: list[WatcherLink]
+
+
+# --- What there is
+
+
+def room(access: Access, account: MiningAccount, *, now: datetime) -> Room:
+    taken = list(_taking_room(WatcherLink.objects.visible_to(access).filter(mining_account=account), now=now))
+    ends = [link.live_until for link in taken if link.state == State.ACTIVE and link.live_until is not None]
+    return Room(len(taken), MOST_ACTIVE, min(ends, default=None))
+
+
+def active_count(access: Access, account: MiningAccount, now: datetime) -> int:
+    return room(access, account, now=now).used
+
+
+def ending_soon(access: Access, *, now: datetime, days: int = ENDING_DAYS) -> Ending:
+    """The live links that end within so many days and are not renewed by themselves, and those that never end."""
+    live = _live(WatcherLink.objects.visible_to(access), now=now).select_related("mining_account", "customer")
+    soon = live.filter(live_until__lte=now + timedelta(days=days), renews=False, successor=None)
+    return Ending(list(soon.order_by("live_until", "pk")), list(live.filter(live_until=None).order_by("pk")))
+
+
+def _live(links: TenantQuerySet[WatcherLink], *, now: datetime) -> TenantQuerySet[WatcherLink]:
+    return links.filter(Q(live_until=None) | Q(live_until__gt=now), state=State.ACTIVE)
+
+
+def _taking_room(links: TenantQuerySet[WatcherLink], *, now: datetime) -> TenantQuerySet[WatcherLink]:
+    """Of whatever origin. What nobody knows of may be at the pool."""
+    not_over = Q(live_until=None) | Q(live_until__gt=now)
+    return links.filter(Q(state__in=[State.CREATING, State.UNKNOWN]) | Q(not_over, state=State.ACTIVE))
+
+
+# --- Issuing: in the request's transaction
+
+
+def issue_link(
+    access: Access,
+    account: MiningAccount,
+    *,
+    permissions: Iterable[str],
+    lifetime: str,
+    renews: bool = False,
+    forever_confirmed: bool = False,
+    now: datetime,
+) -> WatcherLink:
+    """A link of ours that shows just this, and lives just so long: one that is there already, or a new one that a
+    worker makes. Raises Refused. Inside the provider's context."""
+    shown = _checked_permissions(permissions)
+    _check_lifetime(lifetime, renews=renews, forever_confirmed=forever_confirmed)
+    with transaction.atomic():
+        mine = _locked(access, account)
+        link = _alike(access, mine, shown, lifetime, now=now)
+        if link is None:
+            return _new_link(access, mine, shown, lifetime, renews=renews, now=now)
+        if renews and not link.renews:
+            set_renewal(access, link, renews=True, now=now)
+    return link
+
+
+def renew_link(access: Access, link: WatcherLink, *, now: datetime) -> WatcherLink:
+    """Another one that shows the same for as long; the old one lives to its end. Renewing twice makes one."""
+    if link.origin != Origin.PORTAL or link.lifetime is None:
+        raise Refused("This link was made outside the portal. Issue a new one instead.")
+    if link.lifetime == LinkLifetime.ALWAYS:
+        raise Refused("This link never ends: there is nothing to renew.")
+    with transaction.atomic():
+        account = _locked(access, link.mining_account)
+        old = WatcherLink.objects.visible_to(access).select_related("successor").get(pk=link.pk)
+        if old.successor is not None and old.successor.state != State.FAILED:
+            return old.successor
+        if old.pool_id is None:
+            raise Refused("This link has not been made yet: there is nothing to renew.")
+        new = _new_link(access, account, old.permissions, link.lifetime, renews=old.renews, now=now)
+        WatcherLink.objects.visible_to(access).filter(pk=old.pk).update(successor=new, problem="")
+    link.successor = new
+    audit.record(access, "link.renewed", link.code, now=now, successor=new.code)
+    return new
+
+
+def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetime) -> None:
+    """Whether a new one is made by itself before this one ends."""
+    if renews and (link.lifetime != LinkLifetime.WEEK or link.origin != Origin.PORTAL):
+        raise Refused("Only links of 7 days that were issued here renew themselves.")
+    if renews and link.state in (State.FAILED, State.GONE):
+        raise Refused("This link is over: issue a new one.")
+    changed = WatcherLink.objects.visible_to(access).filter(pk=link.pk).exclude(renews=renews).update(renews=renews)
+    link.renews = renews
+    if changed:
+        audit.record(access, "link.renewal_set", link.code, now=now, renews="yes" if renews else "no")
+
+
+def _checked_permissions(permissions: Iterable[str]) -> list[str]:
+    asked = set(permissions)
+    if not asked:
+        raise Refused("Choose at least one thing that the link shows.")
+    if unknown := sorted(asked - set(LinkPermission.values)):
+        raise Refused(f"A link cannot show {unknown[0]!r}: it shows {', '.join(LinkPermission.values)}.")
+    return [word for word in LinkPermission.values if word in asked]
+
+
+def _check_lifetime(lifetime: str, *, renews: bool, forever_confirmed: bool) -> None:
+    if lifetime not in LinkLifetime.values:
+        raise Refused(f"A link lives for one of {', '.join(LinkLifetime.values)}.")
+    if lifetime == LinkLifetime.ALWAYS and not forever_confirmed:
+        raise Refused("A link for ever can never be taken back, not even by the pool. Confirm that this is meant.")
+    if renews and lifetime != LinkLifetime.WEEK:
+        raise Refused("Only links of 7 days renew themselves.")
+
+
+def _locked(access: Access, account: MiningAccount) -> MiningAccount:
+    """The account's row, held so that two clicks issue one link. Raises Refused when it can have none."""
+    mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+    if mine.state == MiningAccount.State.CREATING:
+        raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
+    if mine.unlisted_since is not None:
+        raise Refused(f"The pool does not list the account {mine.name!r} now, so it makes no links for it.")
+    active = Credential.objects.visible_to(access).filter(label=mine.label, state=Credential.State.ACTIVE)
+    if not active.exists():
+        raise Refused(f"There is no active pool key for {mine.label!r}: paste one first.")
+    return mine
+
+
+def _alike(
+    access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, now: datetime
+) -> WatcherLink | None:
+    """One of ours to hand out again: half of its life is left, and it does not live longer than was asked for."""
+    alike = WatcherLink.objects.visible_to(access).filter(
+        mining_account=account,
+        origin=Origin.PORTAL,
+        permissions=permissions,
+        lifetime=lifetime,
+        shows_others=False,
+        successor=None,
+    )
+    duration = LinkLifetime(lifetime).duration
+    ends = Q(live_until=None) if duration is None else Q(live_until__gte=now + duration / 2)
+    return alike.filter(Q(ends, state=State.ACTIVE) | Q(state=State.CREATING)).order_by("-pk").first()
+
+
+def _new_link(
+    access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, renews: bool, now: datetime
+) -> WatcherLink:
+    """Inside the transaction that holds the account's row."""
+    if account.customer_id is None:
+        raise Refused(f"The account {account.name!r} belongs to no customer yet.")
+    taken = room(access, account, now=now)
+    if taken.is_full:
+        raise Refused(_full(account, taken))
+    code = new_code("int")
+    link = WatcherLink.objects.create(
+        provider=access.provider,
+        mining_account=account,
+        customer_id=account.customer_id,
+        state=State.CREATING,
+        origin=Origin.PORTAL,
+        name=f"portal_{code}",  # the intent's mark: random, so that nobody else's link has it
+        permissions=permissions,
+        lifetime=lifetime,
+        renews=renews,
+        created_at=now,
+    )
+    intent = PoolIntent.objects.create(
+        provider=access.provider,
+        code=code,
+        kind=PoolIntent.Kind.CREATE_LINK,
+        customer_id=account.customer_id,
+        label=account.label,
+        account_name=account.name,
+        mining_account=account,
+        watcher_link=link,
+        asked_by=access.user.email if access.user else access.label or access.kind,
+        created_at=now,
+    )
+    shows = ", ".join(permissions)
+    audit.record(access, "link.issued", link.code, now=now, account=account.code, shows=shows, lifetime=lifetime)
+    hints.after_commit("settle_intent", access.provider.pk, intent.pk)
+    return link
+
+
+def _full(account: MiningAccount, taken: Room) -> str:
+    sentence = f"The account {account.name!r} has {taken.used} active watcher links, and the pool allows {taken.most}."
+    if taken.next_end_at is None:
+        return f"{sentence} None of them is known to end."
+    return f"{sentence} The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
+
+
+# --- Renewing by itself
+
+
+def renew_due(provider_id: int, *, now: datetime) -> int:
+    """Each minute: renew what ends within a day; how many were. Inside the provider's context."""
+    failed_lately = Q(successor__state=State.FAILED, successor__created_at__gt=now - RENEW_AGAIN_AFTER)
+    without = Q(successor=None) | (Q(successor__state=State.FAILED) & ~failed_lately)
+    ended_in_time = Q(state=State.ACTIVE) | Q(state=State.GONE, ended_at=F("live_until"))
+    due = WatcherLink.objects.filter(
+        without,
+        ended_in_time,
+        provider=provider_id,
+        renews=True,
+        live_until__gt=now - RENEW_LATE,
+        live_until__lte=now + RENEW_BEFORE,
+    )
+    return sum(_renewed(link, now=now) for link in due.select_related("mining_account").order_by("live_until", "pk"))
+
+
+def _renewed(link: WatcherLink, *, now: datetime) -> bool:
+    access = Access(Kind.SYSTEM, Provider.objects.get(pk=link.provider_id), label="renewal")
+    try:
+        renew_link(access, link, now=now)
+    except Refused as refusal:
+        why = f"It could not be renewed. {refusal}"[:500]
+        WatcherLink.objects.filter(provider=link.provider_id, pk=link.pk).exclude(problem=why).update(problem=why)
+        return False
+    return True
+
+
+# --- Reading the pool's list
+
+
+def sync(reading: Reading) -> Outcome:
+    """One call for each account. Links that were made outside the portal appear, and what is gone is marked."""
+
+    def ask(pool: PoolClient, account: MiningAccount) -> tuple[WatcherLinks, datetime]:
+        asked_at = reading.now()
+        return pool.watcher_links(account.name), asked_at
+
+    return for_each_account(reading, ask, _store)
+
+
+def _store(
+    reading: Reading,
+    accounts: list[MiningAccount],
+    answers: Answers[tuple[WatcherLinks, datetime]],
+    now: datetime,
+) -> Outcome:
+    if not accounts:
+        return Outcome()
+    lists = {account: answers.by_account[account.pk][0] for account in accounts}
+    asked_at = min(answers.by_account[account.pk][1] for account in accounts)
+    return link_list.reconcile(lists, asked_at=asked_at, now=now)
