@@ -15,6 +15,8 @@ from .sandbox import Opening, Sandbox
 from .server import bind, serve
 from .worlds import WORLDS
 
+PROGRAM = "python -m mining.pool.sandbox"
+
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -22,10 +24,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"sandbox: {message} (see --help)\n")
 
 
-def parser() -> Parser:
+def parser(program: str = PROGRAM) -> Parser:
     worlds = "; ".join(f"{name}: {plan.summary}" for name, plan in WORLDS.items())
     options = Parser(
-        prog="python -m mining.pool.sandbox",
+        prog=program,
         description="A faithful WhitePool over HTTP, for development and tests.",
         epilog=f"Worlds: {worlds}.",
     )
@@ -75,9 +77,9 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
     parent = os.getppid()
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     try:
         opening = Opening(
             world=options.world,

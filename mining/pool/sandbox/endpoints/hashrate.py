@@ -43,7 +43,9 @@ def worker_hashrate(call: Call) -> Answer:
 
 
 def _interval(call: Call) -> str:
-    interval = call.text("interval") or "1h"
+    interval = call.text("interval")
+    if interval is None:
+        return "1h"
     if interval not in INTERVALS_S:
         raise invalid(400, "interval", "The selected interval is invalid.")
     return interval

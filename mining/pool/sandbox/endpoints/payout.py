@@ -17,20 +17,28 @@ def edit_payout_destination(call: Call) -> Answer:
     destination = call.needed_text("destination")
     if destination not in (MAIN_BALANCE, EXTERNAL_ADDRESS):
         raise invalid(400, "destination", "The selected destination is invalid.")
+    address = _address(call)
     act = {"act": "set_payout", "login": call.user.login, "account": account.name, "destination": destination}
     if destination == EXTERNAL_ADDRESS:
-        act["address"] = _address(call, account)
+        act["address"] = _payable(account, address)
     call.perform(act)
     return _answer(call, account)
 
 
-def _address(call: Call, account: Account) -> str:
+def _address(call: Call) -> str | None:
+    """With main_balance it is ignored, but it must still be a text of an address's length."""
+    address = call.text("address")
+    if address is not None and len(address) > LONGEST_ADDRESS:
+        raise invalid(400, "address", "miningPool.validation.invalidBtcAddress")
+    return address
+
+
+def _payable(account: Account, address: str | None) -> str:
     if account.custom_currency:
         raise invalid(400, "destination", "miningPool.validation.customCurrencyConflict")
-    address = call.text("address")
     if not address:
         raise invalid(400, "address", "miningPool.validation.btcAddressRequired")
-    if len(address) > LONGEST_ADDRESS or not is_address(address):
+    if not is_address(address):
         raise invalid(400, "address", "miningPool.validation.invalidBtcAddress")
     return address
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import ROOT, start_sandbox
+from portal.management.commands.sandbox import Command
+from tests.mining.pool.sandbox.signed import Caller
+from tests.sandbox import ROOT, Sandbox, start_sandbox
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -105,3 +107,23 @@ def is_running(process: int) -> bool:
         return False
     # Nobody may be there to collect an orphan in a container: a zombie has ended.
     return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_manage_py_hands_every_argument_through() -> None:
+    command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--world", "daytime", "--seed", "7"]
+    more = ["--now", "2026-10-20T15:00:00Z", "--history-days", "3", "--limit-calls", "2", "--end-with-parent"]
+    with subprocess.Popen([*command, *more], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        with Sandbox(process, process.stdout.readline().removeprefix("sandbox listening on ").strip()) as sandbox:
+            truth = sandbox.truth()
+            caller = Caller(sandbox.base_url, sandbox.key("alpha"))
+            assert (truth["world"], truth["seed"], truth["now"][:16]) == ("daytime", 7, "2026-10-20T15:00")
+            assert {account["created_at"][:10] for account in truth["users"][0]["accounts"]} == {"2026-10-16"}
+            assert [caller("accounts").status for _ in range(3)] == [200, 200, 429]
+
+
+def test_manage_py_answers_a_mistake_with_the_same_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Command().run_from_argv(["manage.py", "sandbox", "--speed", "9"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "sandbox: unrecognized arguments: --speed 9 (see --help)\n"
