@@ -44,7 +44,10 @@ RESOURCES = (
     "credentials",
 )
 EVERYTHING, READ_EVERYTHING, MONEY = "*", "*:read", "money:write"
-SCOPES = {EVERYTHING, READ_EVERYTHING, MONEY} | {f"{noun}:{act}" for noun in RESOURCES for act in ("read", "write")}
+LINKS_FOREVER = "watcher-links:always"  # beside watcher-links:write: a link that nobody can ever take back
+SCOPES = {EVERYTHING, READ_EVERYTHING, MONEY, LINKS_FOREVER} | {
+    f"{noun}:{act}" for noun in RESOURCES for act in ("read", "write")
+}
 USE_GRAIN = timedelta(minutes=1)
 
 

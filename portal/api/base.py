@@ -68,6 +68,11 @@ class ResourceView(APIView):
         super().perform_authentication(request)
         note_use(request, now=self.now)
 
+    @property
+    def context(self) -> dict[str, Any]:
+        """What serializers may ask for."""
+        return {"request": self.request, "now": self.now}
+
     def body(self, serializer: type[InputSerializer], *, partial: bool = False) -> dict[str, Any]:
         data = self.request.data
         if not isinstance(data, dict):
@@ -76,7 +81,7 @@ class ResourceView(APIView):
 
     def one(self, serializer: type[Serializer[Any]], row: Any, *, status: int = 200, at: str | None = None) -> Response:
         headers = {"Location": self.request.build_absolute_uri(at)} if at else None
-        return Response(serializer(row, context={"request": self.request}).data, status=status, headers=headers)
+        return Response(serializer(row, context=self.context).data, status=status, headers=headers)
 
     def keyset(
         self,
@@ -90,7 +95,7 @@ class ResourceView(APIView):
         return keyset.page(rows, anchors=anchors, limit=self.asked["limit"], cursor=self.asked.get("cursor"))
 
     def listed(self, serializer: type[Serializer[Any]], page: Sequence[Any], following: str | None) -> Response:
-        data = serializer(page, many=True, context={"request": self.request}).data
+        data = serializer(page, many=True, context=self.context).data
         return Response({"data": data, "next": following})
 
     def filters(self, **columns: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
-from portal.api import billing, customers, mining, schema
+from portal.api import billing, customers, links, mining, schema
 from portal.api.base import Nowhere, ResourceView
 
 app_name = "api"
@@ -18,6 +18,9 @@ RESOURCES: tuple[tuple[str, type[ResourceView], str], ...] = (
     ("sync-runs/<code:id>", mining.SyncRunDetail, "sync-run"),
     ("credentials", mining.CredentialList, "credentials"),
     ("credentials/<code:id>", mining.CredentialDetail, "credential"),
+    ("watcher-links", links.WatcherLinkList, "watcher-links"),
+    ("watcher-links/<code:id>", links.WatcherLinkDetail, "watcher-link"),
+    ("watcher-links/<code:id>/renew", links.WatcherLinkRenewal, "watcher-link-renew"),
     ("contracts", billing.ContractList, "contracts"),
     ("contracts/<code:id>", billing.ContractDetail, "contract"),
     ("contracts/<code:id>/versions", billing.ContractVersions, "contract-versions"),

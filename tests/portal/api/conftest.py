@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from billing import settlement
 from billing.issue import issue
 from billing.models import Document
 from customers import onboarding, tenancy
-from tests.world import FIRST_DAY, NOW, Tenant, World
+from mining.models import WatcherLink
+from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant, World
 
 API = "/api/v1"
 PROBLEM = "application/problem+json"
@@ -92,6 +95,30 @@ def _close(tenant: Tenant) -> list[Document]:
         documents = [by_customer[client.customer.pk] for client in tenant.clients]
         documents[0] = issue(tenant.system, documents[0], now=NOW)
     return documents
+
+
+def link_of(client: ClientOfProvider, **wanted: Any) -> WatcherLink:
+    """A live link of this client, the same again when asked twice."""
+    provider = client.customer.provider
+    values: dict[str, Any] = {
+        "state": "active",
+        "origin": "portal",
+        "pool_id": "7f3a",
+        "url": "https://whitebit.com/mining-pool/watcher-link/7f3a",
+        "permissions": ["dashboard", "rewards"],
+        "lifetime": "7d",
+        "live_until": timezone.now() + timedelta(days=7),
+        "created_at": NOW,
+        "seen_at": NOW,
+    }
+    with tenancy.provider_context(provider.pk):
+        link, _ = WatcherLink.objects.get_or_create(
+            provider=provider,
+            mining_account=client.account,
+            name=wanted.pop("name", "portal_link"),
+            defaults=values | wanted,
+        )
+    return link
 
 
 def count_queries(act: Callable[[], Any]) -> int:

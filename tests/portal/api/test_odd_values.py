@@ -15,7 +15,16 @@ from tests.portal.api.conftest import API, Caller
 from tests.world import World
 
 pytestmark = pytest.mark.django_db
-LISTS = ("customers", "mining-accounts", "rewards", "contracts", "documents", "sync-runs", "credentials")
+LISTS = (
+    "customers",
+    "mining-accounts",
+    "rewards",
+    "contracts",
+    "documents",
+    "sync-runs",
+    "credentials",
+    "watcher-links",
+)
 NAMES = (
     "customer",
     "mining_account",
@@ -85,6 +94,7 @@ def filled_in(base: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 ACCOUNT = {"name": "odd_1", "adopt": False}
 CUSTOMER = {"name": "Odd", "email": "odd@odd.example", "external_ref": "O-1", "mining_account": ACCOUNT}
 SHARE = {"kind": "revenue_share", "share_ppm": 1, "basis": "gross", "pool_fee_borne_by": "customer"}
+LINK = {"customer": "cus_" + "a" * 20, "permissions": ["rewards"], "lifetime": "7d", "renews": True}
 TERMS = {"valid_from": "2026-11-01", "settle_in": "btc", "components": [SHARE]}
 bodies = st.one_of(
     st.tuples(st.just("customers"), filled_in(CUSTOMER)),
@@ -93,7 +103,8 @@ bodies = st.one_of(
     st.tuples(st.just("versions"), filled_in(SHARE).map(lambda share: {**TERMS, "components": [share]})),
     st.tuples(st.just("contracts"), filled_in({**TERMS, "customer": "cus_" + "a" * 20})),
     st.tuples(st.just("sync-runs"), filled_in({})),
-    st.tuples(st.sampled_from(["customers", "contracts", "versions", "sync-runs"]), anything),
+    st.tuples(st.just("watcher-links"), filled_in(LINK)),
+    st.tuples(st.sampled_from(["customers", "contracts", "versions", "sync-runs", "watcher-links"]), anything),
 )
 
 
@@ -101,6 +112,8 @@ bodies = st.one_of(
 @given(asked=bodies)
 def test_no_body_makes_a_write_fail(world: World, north: Caller, asked: tuple[str, Any]) -> None:
     path, body = asked
+    if isinstance(body, dict) and body.get("customer") == LINK["customer"]:
+        body = {**body, "customer": world.north.clients[0].customer.code}
     if path == "versions":
         path = f"contracts/{world.north.clients[0].contract.code}/versions"
     with transaction.atomic():

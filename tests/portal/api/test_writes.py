@@ -330,7 +330,7 @@ def test_bad_terms_are_refused_with_one_sentence(newcomer: Customer, world: Worl
 def test_other_bad_bodies(world: World, north: Caller) -> None:
     customer, contract = world.north.clients[0].customer, world.north.clients[0].contract
     for path, body, field in (
-        ("sync-runs", {"only": "watchers"}, "only"),
+        ("sync-runs", {"only": "uptime"}, "only"),
         ("sync-runs", {"only": "key"}, "only"),
         ("sync-runs", {"only": None}, "only"),
         ("sync-runs", {"force": True}, "force"),
