@@ -89,6 +89,7 @@ class User:
     accounts: dict[str, Account] = field(default_factory=dict)
     accounts_made: int = 0
     links: dict[str, Link] = field(default_factory=dict)
+    links_of: dict[str, list[Link]] = field(default_factory=dict)  # by account
     links_made: int = 0
 
     def newest_first(self) -> list[Account]:
@@ -96,4 +97,15 @@ class User:
 
     def active_links(self, account: str, at: int) -> list[Link]:
         """Newest first, like every list of the pool."""
-        return [link for link in reversed(self.links.values()) if account in link.accounts and link.is_active(at)]
+        return [link for link in reversed(self.links_of.get(account, [])) if link.is_active(at)]
+
+    def add_link(self, link: Link) -> None:
+        self.links_made += 1
+        self.links[link.id] = link
+        for account in link.accounts:
+            self.links_of.setdefault(account, []).append(link)
+
+    def remove_link(self, link: Link) -> None:
+        del self.links[link.id]
+        for account in link.accounts:
+            self.links_of[account].remove(link)

@@ -112,7 +112,8 @@ def set_workers(world: World, fields: Fields, now: int) -> dict[str, Any]:
 
 def add_link(world: World, fields: Fields, now: int) -> dict[str, Any]:
     """A link made now, past every check of the API: also for a name it would refuse, or as a fourth."""
-    user, accounts, name = fields.user(world), fields.texts("accounts"), fields.text("name")
+    user, name = fields.user(world), fields.text("name")
+    accounts = list(dict.fromkeys(fields.texts("accounts")))
     permissions = fields.texts("permissions", list(LINK_PERMISSIONS))
     lifetime = fields.text("live_until", "always")
     fields.refuse_leftovers()
@@ -128,7 +129,7 @@ def remove_link(world: World, fields: Fields, now: int) -> dict[str, Any]:
     user = fields.user(world)
     link = _link(user, fields)
     fields.refuse_leftovers()
-    del user.links[link.id]
+    user.remove_link(link)
     return {}
 
 

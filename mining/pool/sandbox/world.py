@@ -56,10 +56,9 @@ class World:
     def add_link(
         self, user: User, name: str, *, accounts: list[str], permissions: list[str], live_until: int | None, now: int
     ) -> Link:
-        user.links_made += 1
-        raw = mined.seeded_bytes(self.seed, user.login, "link", user.links_made, count=16).hex()
-        link = Link(raw, tuple(accounts), name, tuple(permissions), live_until, now)
-        user.links[link.id] = link
+        link_id = mined.seeded_bytes(self.seed, user.login, "link", user.links_made, count=16).hex()
+        link = Link(link_id, tuple(accounts), name, tuple(permissions), live_until, now)
+        user.add_link(link)
         return link
 
     def fleet(self, login: str, account: Account) -> Fleet:
