@@ -7,6 +7,7 @@ SystemExit: the sentence goes to stderr and the status is 1, through every door 
 import os
 import re
 from base64 import urlsafe_b64decode
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
@@ -95,6 +96,20 @@ def _raw_key(name: str, key_id: str, encoded: str, mode: str) -> bytes:
 
 def words(name: str, default: str) -> list[str]:
     return [word.strip() for word in read(name, default).split(",") if word.strip()]
+
+
+def addresses(name: str) -> list[str]:
+    """IP addresses, comma-separated, in one spelling each: they are also names under which limits are kept."""
+    found: list[str] = []
+    for word in words(name, ""):
+        try:
+            address = str(ip_address(word))
+        except ValueError:
+            refuse(f"{name} must be IP addresses of this machine, comma-separated, but {word!r} is none.")
+        if address in found:
+            refuse(f"{name} names the address {address} twice.")
+        found.append(address)
+    return found
 
 
 def whole_number(name: str, default: int) -> int:

@@ -22,6 +22,10 @@ if not WHITEPOOL_BASE_URL.startswith("https://" if PRODUCTION else ("https://", 
     environment.refuse("WHITEPOOL_BASE_URL must be an https address, such as https://whitebit.com.")
 # Waits between tries of one pool call, and the longest a call may take with all its tries (seconds).
 POOL_RETRY_BUDGET_SECONDS = 60.0
+# The first and the longest wait after a failure; it doubles in between.
+POOL_BACK_OFF_SECONDS = (1.0, 30.0)
+# Addresses of this machine that calls to the pool leave from; none: as its routes say.
+POOL_EGRESS_ADDRESSES = environment.addresses("POOL_EGRESS_ADDRESSES")
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,testserver")
 if PRODUCTION and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
@@ -226,6 +230,10 @@ SPECTACULAR_SETTINGS = {
         "CustomerStatus": "customers.models.Customer.Status",
         "MiningAccountState": "mining.models.MiningAccount.State",
         "CredentialState": "mining.models.Credential.State",
+        "WatcherLinkState": "portal.api.links.STATES",
+        "WatcherLinkOrigin": "mining.models.WatcherLink.Origin",
+        "LinkPermission": "mining.models.LinkPermission",
+        "LinkLifetime": "mining.models.LinkLifetime",
         "SyncRunState": "mining.models.SyncRun.State",
         "SyncSubject": "mining.models.runs.Subject",
         "RewardStatus": "mining.models.rewards.RewardStatus",

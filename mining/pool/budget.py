@@ -3,11 +3,16 @@
 The pool rejects more than 1,000 calls in 10 s per endpoint and address, and repeated rejections can ban us.
 The worst count in a window of W seconds is rate × W + burst: 90 × 10 + 50 = 950. The 50 left over are for calls
 that were let go evenly and arrive bunched. Path not taken: a bucket of 1,000 with 100/s, which lets 1,999 through.
+
+Who has to wait stands in one fair queue, in which each provider has its turns whatever the others ask for.
 """
 
 from __future__ import annotations
 
 import math
+import secrets
+from enum import IntEnum
+from pathlib import Path
 
 import redis
 from redis.exceptions import RedisError
@@ -18,58 +23,78 @@ from mining.pool.patience import Patience
 CALLS_PER_SECOND = 90.0
 BURST_CALLS = 50
 
-# GCRA that *reserves*: who may wait long enough gets the next free slot and sleeps until then, first come first
-# served, in one trip. Path not taken: refuse and let everybody ask again, which costs a trip per waiter and slot.
-# Redis' own clock is the only one that all machines share. A slot further ahead than anybody may wait can only be
-# left from before a step back of that clock: then start again, as if the burst had just been used up.
-_RESERVE = """
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local interval, burst, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local horizon = tonumber(ARGV[4])
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-if due - now > horizon + burst * interval then due = now + burst * interval end
-local following = due + interval
-local wait = math.max(0, following - burst * interval - now)
-if wait > longest then return {0, wait} end
-redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000) + 1000)
-return {1, wait}
-"""
-_HORIZON_SECONDS = 120.0
+# A waiter asks again at least this often, and loses its place when it has not asked for so much longer.
+_NAP_SECONDS = 0.2
+_LEASE_SECONDS = 1.0
+
+
+class Priority(IntEnum):
+    """What a call costs its provider's turn. While all wait, a person's calls are four times as many as payout checks,
+    and so on down: each class keeps a share, so none starves."""
+
+    PERSON = 1
+    PAYOUTS = 4
+    ACCOUNTS = 16
+    BACKFILL = 64
+    HISTORY = 256
+
+
+# GCRA in front of which a queue stands, in one script and one trip: atomic for all workers, on Redis' own clock, which
+# is the only one that they share. A waiter is let go when fewer stand before it than calls are free; so one that died
+# or overslept costs those behind it a free call for a moment, and not their turn.
+# Path not taken: reserve the next slot on arrival. It is one trip for everybody, but first come is first served, and
+# who has ten times the accounts comes first ten times as often.
+_ASK = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")
 
 
 class RateBudget:
+    """`party` and `priority` together are the flow that a caller's turns are counted for."""
+
     def __init__(
         self,
         connection: redis.Redis,
         *,
         egress: str,
+        party: str = "",
+        priority: Priority = Priority.ACCOUNTS,
         calls_per_second: float = CALLS_PER_SECOND,
         burst_calls: int = BURST_CALLS,
     ) -> None:
-        self._reserve = connection.register_script(_RESERVE)
+        self._script = connection.register_script(_ASK)
         self._egress = egress
+        self._flow = f"{priority.name}:{party}"
+        self._cost = int(priority)
         self._interval_us = math.ceil(1_000_000 / calls_per_second)
         self._burst_calls = burst_calls
 
     def take(self, endpoint: str, patience: Patience) -> None:
         """Return when one call may go out. Without Redis no call goes out: running free would cost us the address."""
-        longest_seconds = min(patience.left_seconds, _HORIZON_SECONDS)
-        arguments = [
+        ticket = secrets.token_hex(8)
+        while (wait_us := self.ask(endpoint, ticket, patience)) != 0:
+            if wait_us < 0 or not patience.wait(wait_us / 1e6):
+                raise CallsStopped(
+                    "Too many calls to this endpoint are waiting for the pool's rate limit; this one gave up in time.",
+                    endpoint=endpoint,
+                )
+
+    def ask(self, endpoint: str, ticket: str, patience: Patience) -> int:
+        """One trip: 0 when the call may go out, else microseconds to sleep before the same ticket asks again; -1 when
+        its turn cannot come in time."""
+        name = f"pool:budget:{self._egress}:{endpoint}"
+        arguments: list[str | int] = [
             self._interval_us,
             self._burst_calls,
-            int(longest_seconds * 1e6),
-            int(_HORIZON_SECONDS * 1e6),
+            ticket,
+            self._flow,
+            self._cost,
+            int(patience.left_seconds * 1e6),
+            int(_NAP_SECONDS * 1e6),
+            int(_LEASE_SECONDS * 1e6),
         ]
         try:
-            granted, wait_us = self._reserve(keys=[f"pool:budget:{self._egress}:{endpoint}"], args=arguments)
+            return int(self._script(keys=[name, f"{name}:queue", f"{name}:leases", f"{name}:flows"], args=arguments))
         except RedisError as error:
             raise CallsStopped(
                 "Calls to the pool are stopped: Redis, which shares out the rate limit, cannot be reached.",
                 endpoint=endpoint,
             ) from error
-        if not granted or not patience.wait(wait_us / 1e6):
-            raise CallsStopped(
-                "Too many calls to this endpoint are waiting for the pool's rate limit; this one gave up in time.",
-                endpoint=endpoint,
-            )

@@ -6,6 +6,7 @@ would send an old nonce again. So every attempt starts from the limiter.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,17 +16,22 @@ from typing import TypeVar
 import redis
 import structlog
 
+from mining.pool.breaker import Breaker, Passage
 from mining.pool.budget import RateBudget
 from mining.pool.errors import (
     AmbiguousOutcome,
     BadAnswer,
     CallsStopped,
     ClockSkewed,
+    HeldBack,
     KeyRefused,
     NonceRefused,
     OurBug,
+    OutOfOrder,
     PoolError,
     PoolUnavailable,
+    RateLimited,
+    Unreachable,
 )
 from mining.pool.nonce import NonceSource
 from mining.pool.parsing import parse_time
@@ -43,6 +49,9 @@ _log = structlog.get_logger("mining.pool")
 _MOST_REPEATED_NONCES = 5
 _LONGEST_KEY = 256
 _SHORTEST_EXCHANGE_SECONDS = 0.05
+# One failure may be this call's own; so many in a row, with no success of anybody between, are not.
+_ENDPOINT_STRIKES = 3
+_KEY_STRIKES = 5
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ class _Effort:
     failures: int = 0
     repeated_nonces: int = 0
     clock_refused: bool = False
+    failure: PoolUnavailable | None = None
 
 
 class Caller:
@@ -94,6 +104,7 @@ class Caller:
         secret: Secret,
         connection: redis.Redis,
         egress: str,
+        budget: RateBudget,
         waits: Waits,
     ) -> None:
         if not (0 < len(api_key) <= _LONGEST_KEY and api_key.isascii() and api_key.isprintable() and secret):
@@ -101,8 +112,13 @@ class Caller:
         self._api_key = api_key
         self._secret = secret
         self._waits = waits
-        self._transport = Transport(base_url)
-        self._budget = RateBudget(connection, egress=egress)
+        self._transport = Transport(base_url, source_address=egress)
+        self._egress = egress
+        self._budget = budget
+        back_off = {"first_seconds": waits.first_seconds, "longest_seconds": waits.longest_seconds}
+        self._endpoints = Breaker(connection, "endpoint", opens_after=_ENDPOINT_STRIKES, **back_off)
+        self._keys = Breaker(connection, "key", opens_after=_KEY_STRIKES, **back_off)
+        self._key_name = hashlib.sha256(api_key.encode()).hexdigest()[:32]
         self._nonces = NonceSource(
             connection,
             api_key=api_key,
@@ -123,10 +139,15 @@ class Caller:
         while True:
             try:
                 return self._attempt(endpoint, parameters, parse, effort)
+            except HeldBack as held:
+                held.endpoint = held.endpoint or endpoint.name
+                # What the pool said to this very call tells more than that it was not to go on.
+                raise effort.failure or held from held
             except CallsStopped as stopped:
                 stopped.endpoint = stopped.endpoint or endpoint.name
                 raise
             except PoolUnavailable as failure:
+                effort.failure = failure
                 if failure.may_have_acted and not endpoint.repeatable:
                     raise _ambiguous(endpoint) from failure
                 if not self._wait_for_next(endpoint, failure, effort):
@@ -144,29 +165,40 @@ class Caller:
         effort: _Effort,
     ) -> T:
         effort.attempts += 1
-        self._budget.take(endpoint.name, effort.patience)
-        signed = sign(
-            path=endpoint.path,
-            parameters=parameters,
-            nonce=self._nonces.next(effort.patience),
-            api_key=self._api_key,
-            secret=self._secret,
-        )
-        answer = self._observed(
-            endpoint.name,
-            effort.attempts,
-            lambda: self._transport.post(
-                endpoint.path,
-                signed,
-                within_seconds=_exchange_seconds(endpoint, effort.patience),
-                fresh=not endpoint.repeatable,
-            ),
-        )
-        return self._judge(endpoint.name, answer, parse)
+        with (
+            self._keys.watching(self._keys.enter(self._key_name), _strikes_of_key),
+            self._endpoints.watching(self._line_up(endpoint.name, effort.patience), _strikes_of_endpoint),
+        ):
+            signed = sign(
+                path=endpoint.path,
+                parameters=parameters,
+                nonce=self._nonces.next(effort.patience),
+                api_key=self._api_key,
+                secret=self._secret,
+            )
+            answer = self._observed(
+                endpoint.name,
+                effort.attempts,
+                lambda: self._transport.post(
+                    endpoint.path,
+                    signed,
+                    within_seconds=_exchange_seconds(endpoint, effort.patience),
+                    fresh=not endpoint.repeatable,
+                ),
+            )
+            return self._judge(endpoint.name, answer, parse)
+
+    def _line_up(self, endpoint: str, patience: Patience) -> Passage:
+        """Return when one call may go out: its turn has come, and the endpoint is not known to be in trouble."""
+        while True:
+            self._budget.take(endpoint, patience)
+            passage = self._endpoints.wait(f"{self._egress}:{endpoint}", patience)
+            if passage is not None:
+                return passage
 
     def _judge(self, endpoint: str, answer: Answer | NoAnswer, parse: Callable[[object], T]) -> T:
         if isinstance(answer, NoAnswer):
-            raise PoolUnavailable(
+            raise Unreachable(
                 f"The pool cannot be reached ({answer.reason}); it is tried again later.",
                 endpoint=endpoint,
                 may_have_acted=answer.may_have_acted,
@@ -199,16 +231,18 @@ class Caller:
         return effort.patience.wait(self._waits.before_next(effort.failures))
 
     def _read_pool_time(self, patience: Patience) -> int:
-        self._budget.take(_TIME, patience)
-        answer = self._observed(
-            _TIME,
-            1,
-            lambda: self._transport.get(
-                f"/api/v4/{_TIME}", within_seconds=max(patience.left_seconds, _SHORTEST_EXCHANGE_SECONDS)
-            ),
-        )
         try:
-            return self._judge(_TIME, answer, lambda document: parse_time(document, self.extra_fields))
+            with self._endpoints.watching(self._line_up(_TIME, patience), _strikes_of_endpoint):
+                answer = self._observed(
+                    _TIME,
+                    1,
+                    lambda: self._transport.get(
+                        f"/api/v4/{_TIME}", within_seconds=max(patience.left_seconds, _SHORTEST_EXCHANGE_SECONDS)
+                    ),
+                )
+                return self._judge(_TIME, answer, lambda document: parse_time(document, self.extra_fields))
+        except CallsStopped:
+            raise
         except PoolError as error:
             # Whatever happened here, the call that needs the time has not been sent.
             raise PoolUnavailable(
@@ -244,6 +278,23 @@ class Caller:
 def _exchange_seconds(endpoint: Endpoint, patience: Patience) -> float:
     # Cutting an act short only makes its outcome unknown: there patience bounds the waits, not the exchange.
     return max(patience.left_seconds, _SHORTEST_EXCHANGE_SECONDS) if endpoint.repeatable else TOTAL_SECONDS
+
+
+def _strikes_of_endpoint(error: PoolError) -> int | None:
+    """The pool has had enough of us, or is in maintenance: everybody is meant. An endpoint that breaks on one account
+    again and again must not hold the others back, nor one key's silence all keys."""
+    if isinstance(error, RateLimited) or (isinstance(error, OutOfOrder) and error.status == 503):
+        return _ENDPOINT_STRIKES
+    if isinstance(error, OutOfOrder):
+        return 1
+    return 0 if isinstance(error, PoolUnavailable) and not isinstance(error, NonceRefused) else None
+
+
+def _strikes_of_key(error: PoolError) -> int | None:
+    """A pool that is silent for this key, or a key that others use too, must not cost time, threads and turns."""
+    if isinstance(error, Unreachable) or (isinstance(error, NonceRefused) and not error.clock):
+        return 1
+    return 0 if isinstance(error, PoolUnavailable) else None
 
 
 def _ambiguous(endpoint: Endpoint) -> AmbiguousOutcome:

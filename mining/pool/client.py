@@ -18,6 +18,7 @@ import redis as redis_py
 import structlog
 
 from mining.pool import parsing
+from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
 from mining.pool.calls import Caller, Endpoint, Waits
 from mining.pool.errors import OurBug
 from mining.pool.signing import Json, Secret
@@ -57,7 +58,9 @@ Lifetime = Literal["1h", "24h", "7d", "always"]
 class PoolClient:
     """`redis` needs a socket time-out of its own: without Redis no call goes out, and none may hang either.
 
-    `patience_seconds` is all that one call may take with its waits and repeats; the other two shape the back-off.
+    `party` and `priority` say whose turn a call takes at the rate limit; `egress` is the address of this machine that
+    calls leave from (empty: the default route). `patience_seconds` is all that one call may take with its waits and
+    repeats; the other two shape the back-off.
     """
 
     def __init__(
@@ -67,10 +70,14 @@ class PoolClient:
         api_key: str,
         secret: Secret | str,
         redis: redis_py.Redis,
-        egress: str = "default",
+        party: str = "",
+        priority: Priority = Priority.ACCOUNTS,
+        egress: str = "",
         patience_seconds: float = 30.0,
         first_wait_seconds: float = 1.0,
         longest_wait_seconds: float = 30.0,
+        calls_per_second: float = CALLS_PER_SECOND,
+        burst_calls: int = BURST_CALLS,
     ) -> None:
         self._caller = Caller(
             base_url=base_url,
@@ -78,6 +85,14 @@ class PoolClient:
             secret=secret if isinstance(secret, Secret) else Secret(secret),
             connection=redis,
             egress=egress,
+            budget=RateBudget(
+                redis,
+                egress=egress,
+                party=party,
+                priority=priority,
+                calls_per_second=calls_per_second,
+                burst_calls=burst_calls,
+            ),
             waits=Waits(patience_seconds, first_wait_seconds, longest_wait_seconds),
         )
 

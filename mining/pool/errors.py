@@ -9,7 +9,10 @@ Sentences are ours, never the pool's text, and hold no key, signature or secret.
     │   └── PermissionMissing this endpoint is not allowed for the key
     ├── PoolUnavailable       nothing is wrong with the request: try again later
     │   ├── CallsStopped      ... our own side holds calls back: no Redis, or a long queue
-    │   │   └── ClockSkewed   ... until somebody has set the clock
+    │   │   ├── ClockSkewed   ... until somebody has set the clock
+    │   │   └── HeldBack      ... until a single call has found out that the pool's trouble is over
+    │   ├── Unreachable       ... no answer came, or not in time
+    │   ├── OutOfOrder        ... an answer of 500 or above
     │   ├── NonceRefused      ... with a new nonce
     │   └── RateLimited       ... more slowly
     ├── RequestRefused        the pool checked the parameters and said no: see `.fields`
@@ -62,6 +65,22 @@ class CallsStopped(PoolUnavailable):
 
 class ClockSkewed(CallsStopped):
     pass
+
+
+class HeldBack(CallsStopped):
+    pass
+
+
+class Unreachable(PoolUnavailable):
+    pass
+
+
+class OutOfOrder(PoolUnavailable):
+    """503 is maintenance and means everybody; another `status` may come from this one request."""
+
+    def __init__(self, sentence: str, *, endpoint: str = "", status: int = 500) -> None:
+        super().__init__(sentence, endpoint=endpoint, may_have_acted=True)
+        self.status = status
 
 
 class NonceRefused(PoolUnavailable):

@@ -8,9 +8,9 @@ from mining.pool.errors import (
     KeyRefused,
     NonceRefused,
     OurBug,
+    OutOfOrder,
     PermissionMissing,
     PoolError,
-    PoolUnavailable,
     RateLimited,
     RequestRefused,
     WrongSignature,
@@ -45,10 +45,10 @@ def _refusal(endpoint: str, answer: Answer, redact: Redactor) -> PoolError:
         sentence = "answered with a redirect, which is never followed: check WHITEPOOL_BASE_URL"
         return bad_answer(endpoint, "redirect", sentence, answer, redact)
     if status >= 500:
-        return PoolUnavailable(
+        return OutOfOrder(
             f"The pool is out of order or in maintenance (status {status}); it is tried again later.",
             endpoint=endpoint,
-            may_have_acted=True,
+            status=status,
         )
     error_body = _error_body(answer)
     if error_body is None:

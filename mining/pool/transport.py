@@ -6,6 +6,7 @@ and would take it along into tracebacks and error reports.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import socket
@@ -57,14 +58,15 @@ class NoAnswer:
 class Transport:
     """Connections of one client. Not for sharing between threads: one client, and so one session, per thread."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, source_address: str = "") -> None:
+        """`source_address` is one of this machine's that calls leave from; empty: as the machine's routes say."""
         self.base_url = _checked(base_url)
         self._session = requests.Session()
         # No proxies, .netrc or CA bundles from the environment: they would see or change signed requests.
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _PunctualAdapter(max_retries=0))
+            self._session.mount(scheme, _PunctualAdapter(source_address))
 
     def get(self, path: str, *, within_seconds: float) -> Answer | NoAnswer:
         return self._exchange("GET", path, None, within_seconds)
@@ -132,8 +134,16 @@ def _reason(error: Exception) -> str:
     if _timed_out(error):
         return "no whole answer came in time"
     if isinstance(error, requests.exceptions.ConnectionError) and _never_connected(error):
+        if _has_no_such_address(error):
+            return "this machine does not have the address in POOL_EGRESS_ADDRESSES that calls are to leave from"
         return "no connection could be made"
     return "the connection broke off"
+
+
+def _has_no_such_address(error: requests.exceptions.ConnectionError) -> bool:
+    reason = getattr(error.args[0], "reason", None)
+    cause = getattr(reason, "__cause__", None)
+    return isinstance(cause, OSError) and cause.errno == errno.EADDRNOTAVAIL
 
 
 def _timed_out(error: BaseException | None) -> bool:
@@ -207,6 +217,10 @@ class _PunctualHTTPSPool(HTTPSConnectionPool):
 
 
 class _PunctualAdapter(HTTPAdapter):
+    def __init__(self, source_address: str) -> None:
+        self._source: dict[str, Any] = {"source_address": (source_address, 0)} if source_address else {}
+        super().__init__(max_retries=0)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs | self._source)
         self.poolmanager.pool_classes_by_scheme = {"http": _PunctualHTTPPool, "https": _PunctualHTTPSPool}

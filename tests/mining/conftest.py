@@ -19,6 +19,7 @@ def whitepool(whitepool_process: Sandbox, settings: Any, worker_keys: None, tran
     whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
     settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
     settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_BACK_OFF_SECONDS = (0.02, 0.1)
     return whitepool_process
 
 

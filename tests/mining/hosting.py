@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from customers.tenancy import Access
 from mining import keys, sync
 from mining.models import Credential, MiningAccount, Reward, RewardObservation, SyncRun
 from mining.models.runs import Subject
+from tests.mining.pool.conftest import forget_troubles
 from tests.plugin import PRIVATE_KEYS
 from tests.sandbox import Sandbox
 
@@ -64,6 +67,12 @@ class Hosting:
 
     def sync_all(self) -> list[SyncRun]:
         return sync.sync_provider(self.provider.pk, now=timezone.now())
+
+    def calm(self) -> None:
+        """The pool is well again, and the waits that its trouble left behind are over."""
+        self.pool.clear_faults()
+        with redis.Redis.from_url(settings.REDIS_URL) as store:
+            forget_troubles(store)
 
     def account(self, name: str) -> MiningAccount:
         with self.context():

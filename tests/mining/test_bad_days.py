@@ -56,7 +56,7 @@ def test_a_pool_in_trouble_fails_the_run_and_the_next_repairs_it(
     assert yesterday.told() == before
     assert yesterday.credential().state == Credential.State.ACTIVE
 
-    yesterday.pool.clear_faults()
+    yesterday.calm()
     assert yesterday.sync().state == SyncRun.State.OK
     assert yesterday.told() == yesterday.truth()
 
@@ -68,7 +68,7 @@ def test_every_subject_survives_it(yesterday: Hosting, settings: Any, subject: S
     yesterday.pool.fault(fault)
 
     failed = yesterday.sync(subject)
-    yesterday.pool.clear_faults()
+    yesterday.calm()
     repaired = yesterday.sync(subject)
 
     assert (failed.state, bool(failed.error)) == (SyncRun.State.FAILED, True)
@@ -92,7 +92,7 @@ def test_a_refused_key_is_told_and_used_no_more(yesterday: Hosting, fault: str, 
     assert (run.state, sentence in run.error) == (SyncRun.State.FAILED, True), run.error
     assert (credential.state, sentence in credential.problem) == (Credential.State.REFUSED, True)
 
-    yesterday.pool.clear_faults()
+    yesterday.calm()
     yesterday.verify(credential)
     assert yesterday.sync().state == SyncRun.State.OK
     assert yesterday.told() == yesterday.truth()

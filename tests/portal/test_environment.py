@@ -57,6 +57,8 @@ def test_good_settings_start() -> None:
         ({"REDIS_URL": "redis://host:notaport/0"}, "REDIS_URL is no address"),
         ({"POOL_SEALING_PUBLIC_KEYS": ","}, "POOL_SEALING_PUBLIC_KEYS holds no key"),
         ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT must be a whole number"),
+        ({"POOL_EGRESS_ADDRESSES": "198.51.100.7, pool.example"}, "POOL_EGRESS_ADDRESSES must be IP addresses"),
+        ({"POOL_EGRESS_ADDRESSES": "2001:db8::1,2001:DB8:0::1"}, "POOL_EGRESS_ADDRESSES names the address 2001:db8::1"),
         ({"REDIS_URL": "amqp://x"}, "REDIS_URL must be redis://"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must list"),
         ({"PORTAL_URL": "http://x"}, "PORTAL_URL must be the https address"),

@@ -59,11 +59,19 @@ def redis_url() -> Iterator[str]:
 def store(redis_url: str) -> Iterator[redis.Redis]:
     """Redis without anything that the client left there before."""
     connection = redis.Redis.from_url(redis_url, socket_timeout=5)
-    left_over = list(connection.scan_iter("pool:*"))
-    if left_over:
-        connection.delete(*left_over)
+    forget(connection, "pool:*")
     yield connection
     connection.close()
+
+
+def forget(connection: redis.Redis, pattern: str) -> None:
+    for key in list(connection.scan_iter(pattern)):
+        connection.delete(key)
+
+
+def forget_troubles(connection: redis.Redis) -> None:
+    """As if the pool had never been in trouble: no breaker is open."""
+    forget(connection, "pool:breaker:*")
 
 
 @pytest.fixture

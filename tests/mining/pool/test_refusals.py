@@ -12,6 +12,7 @@ from mining.pool.errors import (
     KeyRefused,
     NonceRefused,
     OurBug,
+    OutOfOrder,
     PermissionMissing,
     PoolError,
     PoolUnavailable,
@@ -62,7 +63,7 @@ def pool_body(message: str, errors: object = None, code: int = 0) -> bytes:
         (400, "Validation failed", RequestRefused),
         (422, "Validation failed", RequestRefused),
         (404, "Not found", RequestRefused),
-        (500, "Internal server error.", PoolUnavailable),
+        (500, "Internal server error.", OutOfOrder),
     ],
 )
 def test_an_error_of_the_pool_says_what_to_do(status: int, message: str, kind: type[PoolError]) -> None:
@@ -107,9 +108,8 @@ def test_a_429_that_is_not_the_pools_json_is_the_rate_limit(body: bytes) -> None
 def test_what_the_pool_answers_when_out_of_order_may_have_acted(status: int, body: bytes) -> None:
     error = error_for(status, body)
 
-    assert isinstance(error, PoolUnavailable)
-    assert type(error) is PoolUnavailable
-    assert error.may_have_acted
+    assert isinstance(error, OutOfOrder)
+    assert (error.status, error.may_have_acted) == (status, True)
 
 
 @pytest.mark.parametrize("kind_of_429", [b"<html>", b'{"code":0,"errors":{},"message":"Too many requests."}'])

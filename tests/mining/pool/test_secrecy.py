@@ -16,7 +16,7 @@ import pytest
 import redis
 import structlog
 
-from mining.pool.errors import PoolError, PoolUnavailable
+from mining.pool.errors import NonceRefused, PoolError, PoolUnavailable
 from mining.pool.redaction import Redactor
 from mining.pool.signing import Secret
 from tests.mining.pool.conftest import MakeClient
@@ -101,10 +101,17 @@ def test_no_trouble_carries_the_key_into_an_error_or_a_log(
 def test_redis_sees_neither_key_nor_secret(sandbox: Sandbox, client: MakeClient, store: redis.Redis) -> None:
     sandbox.edit("add_key", login="alpha", api_key=API_KEY, secret=SECRET)
 
-    client(api_key=API_KEY, secret=SECRET).rewards_page()
+    sandbox.fault("nonce_refused")
+    pool = client(api_key=API_KEY, secret=SECRET)
+    with pytest.raises(NonceRefused):
+        pool.rewards_page()
+    sandbox.fault("http_503")
+    with pytest.raises(PoolUnavailable):
+        pool.hashrate("north")
 
-    kept = {key: store.get(key) for key in store.scan_iter("pool:*")}
-    assert len(kept) == 4  # two budgets, the nonce, the skew
+    keys = list(store.scan_iter("pool:*"))
+    kept = {key: store.get(key) if store.type(key) == b"string" else store.hgetall(key) for key in keys}
+    assert len(kept) == 5  # two budgets, the key's breaker, the nonce, the skew
     assert_clean(repr(kept))
 
 

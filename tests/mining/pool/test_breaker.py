@@ -1,0 +1,291 @@
+"""What is held back while the pool is in trouble, for whom, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import redis
+
+from mining.pool.breaker import Breaker, Kind, Passage
+from mining.pool.errors import (
+    CallsStopped,
+    HeldBack,
+    NonceRefused,
+    OutOfOrder,
+    PoolError,
+    PoolUnavailable,
+    RateLimited,
+    RequestRefused,
+    Unreachable,
+)
+from mining.pool.patience import Patience
+from tests.mining.pool.conftest import MakeClient
+from tests.sandbox import Sandbox
+
+WHY = "The pool is in maintenance."
+
+
+def breaker(store: redis.Redis, *, first_seconds: float = 30.0, opens_after: int = 2) -> Breaker:
+    return Breaker(store, "endpoint", opens_after=opens_after, first_seconds=first_seconds, longest_seconds=60.0)
+
+
+def fail(broken: Breaker, passage: Passage, strikes: int = 1) -> None:
+    with pytest.raises(PoolUnavailable), broken.watching(passage, lambda _error: strikes):
+        raise PoolUnavailable(WHY)
+
+
+def work(broken: Breaker, passage: Passage) -> None:
+    with broken.watching(passage, lambda _error: 0):
+        pass
+
+
+def step_over(store: redis.Redis) -> None:
+    """As if the back-off's time had passed."""
+    store.hset("pool:breaker:endpoint:x", "until", 0)
+
+
+# The mechanism
+
+
+def test_it_opens_after_so_many_failures_and_says_why(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"))
+    assert held.enter("x").kind is Kind.WATCHED
+    fail(held, held.enter("x"))
+
+    with pytest.raises(HeldBack, match="held back for now: The pool is in maintenance"):
+        held.enter("x")
+    assert held.enter("another").kind is Kind.CLOSED
+
+
+def test_a_success_between_failures_keeps_it_closed(store: redis.Redis) -> None:
+    held = breaker(store)
+    for _ in range(3):
+        fail(held, held.enter("x"))
+        work(held, held.enter("x"))
+
+    assert held.enter("x").kind is Kind.CLOSED
+
+
+def test_one_probe_goes_in_a_step_and_its_success_lets_all_go(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"), strikes=2)
+    step_over(store)
+
+    probe = held.enter("x")
+    assert probe.kind is Kind.PROBE
+    for _ in range(3):
+        with pytest.raises(HeldBack):
+            held.enter("x")
+    work(held, probe)
+
+    assert held.enter("x").kind is Kind.CLOSED
+
+
+def test_the_steps_double_to_the_longest(store: redis.Redis) -> None:
+    held = breaker(store, first_seconds=10)
+    steps = []
+    for _ in range(5):
+        fail(held, held.enter("x"), strikes=2)
+        steps.append(int(store.hget("pool:breaker:endpoint:x", "until") or 0) / 1e6 - time.time())
+        step_over(store)
+
+    assert [round(step / 5) * 5 for step in steps] == [10, 20, 40, 60, 60]
+
+
+def test_calls_that_were_out_before_it_opened_lengthen_nothing(store: redis.Redis) -> None:
+    held = breaker(store)
+    out = [held.enter("x") for _ in range(10)]
+    for passage in out:
+        fail(held, passage, strikes=2)
+
+    assert store.hget("pool:breaker:endpoint:x", "steps") == b"1"
+
+
+def test_a_probe_that_told_nothing_has_not_got_through(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"), strikes=2)
+    step_over(store)
+    fail(held, held.enter("x"), strikes=0)
+
+    with pytest.raises(HeldBack):
+        held.enter("x")
+    assert store.hget("pool:breaker:endpoint:x", "steps") == b"2"
+
+
+def test_a_probe_that_died_is_followed_by_another(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"), strikes=2)
+    step_over(store)
+    held.enter("x")
+    assert 15 < int(store.hget("pool:breaker:endpoint:x", "until") or 0) / 1e6 - time.time() <= 20
+
+    step_over(store)
+
+    assert held.enter("x").kind is Kind.PROBE
+
+
+def test_who_can_wait_waits_and_lines_up_again(store: redis.Redis) -> None:
+    held = breaker(store, first_seconds=0.3)
+    fail(held, held.enter("x"), strikes=2)
+
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(held.wait, "x", Patience(5)) for _ in range(4)]
+        # The first to come back is the probe: all others wait for it.
+        first, _ = wait_for(waiting, return_when=FIRST_COMPLETED)
+        (probe,) = [future.result() for future in first]
+        assert probe is not None
+        work(held, probe)
+        found = [future.result() for future in waiting]
+
+    assert probe.kind is Kind.PROBE
+    assert found.count(None) == 3
+
+
+def test_who_cannot_wait_so_long_is_told_at_once(store: redis.Redis) -> None:
+    held = breaker(store, first_seconds=30)
+    fail(held, held.enter("x"), strikes=2)
+    started = time.monotonic()
+
+    with pytest.raises(HeldBack):
+        held.wait("x", Patience(20))
+
+    assert time.monotonic() - started < 5
+
+
+def test_a_clock_set_back_by_an_hour_holds_nobody_back_for_an_hour(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"), strikes=2)
+    store.hset("pool:breaker:endpoint:x", "until", int((time.time() + 3600) * 1e6))
+
+    assert held.enter("x").kind is Kind.PROBE
+
+
+def test_without_redis_no_call_passes(dead_store: redis.Redis) -> None:
+    with pytest.raises(CallsStopped, match="Redis"):
+        breaker(dead_store).enter("x")
+
+
+def test_what_it_remembers_goes_away_by_itself(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"))
+
+    assert 0 < store.pttl("pool:breaker:endpoint:x") <= 600_000
+
+
+# What counts, by the real client at the sandbox
+
+# One attempt, and a step that is not over before the test is.
+IMPATIENT: dict[str, Any] = {"patience_seconds": 0.3, "first_wait_seconds": 10.0, "longest_wait_seconds": 10.0}
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "http_503"])
+def test_a_storm_sees_one_probe_for_each_step_from_all_callers_and_all_go_on_after_it(
+    sandbox: Sandbox, client: MakeClient, fault: str
+) -> None:
+    pools = [client(patience_seconds=10, first_wait_seconds=0.2, longest_wait_seconds=0.4) for _ in range(8)]
+    pools[0].miners_info("north")  # the clock is known
+    sandbox.clear_log()
+    sandbox.fault(fault, endpoint="rewards")
+
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(pool.rewards_page) for pool in pools]
+        time.sleep(1.2)
+        sandbox.clear_faults()
+        pages = [future.result() for future in waiting]
+
+    assert len(pages) == 8
+    # At most all eight were out when it began. Then probes alone, each at least a step after the one before.
+    refused = [call["at"] for call in sandbox.log()["last"] if call["status"] != 200]
+    probes = [at for at in refused if at - refused[0] > 0.15]
+    assert len(refused) - len(probes) <= 8
+    assert 2 <= len(probes) <= 4
+    assert all(later - sooner > 0.15 for sooner, later in pairwise(probes))
+
+
+def test_the_storm_of_one_endpoint_leaves_the_others_alone(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("rate_limited", endpoint="rewards")
+    pool = client(patience_seconds=0.3)
+    with pytest.raises(RateLimited):
+        pool.rewards_page()
+
+    assert pool.miners_info("north").stratum
+
+
+def test_another_key_is_held_back_too_and_told_why(sandbox: Sandbox, client: MakeClient) -> None:
+    other = sandbox.key("beta")
+    sandbox.fault("http_503", endpoint="rewards")
+    with pytest.raises(OutOfOrder):
+        client(**IMPATIENT).rewards_page()
+
+    with pytest.raises(HeldBack, match=r"Calls of this endpoint are held back for now: .*status 503"):
+        client(api_key=other.api_key, secret=other.secret, **IMPATIENT).rewards_page()
+
+    assert sandbox.calls()["rewards"] == 1
+
+
+def test_one_account_that_the_pool_breaks_on_holds_no_others_back(sandbox: Sandbox, client: MakeClient) -> None:
+    pool = client(**IMPATIENT)
+    for _ in range(5):
+        sandbox.fault("http_500", endpoint="miners/info", times=1)
+        with pytest.raises(OutOfOrder):
+            pool.miners_info("north")
+        assert pool.miners_info("south").stratum
+
+
+def test_an_endpoint_that_breaks_on_everything_is_held_back(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("http_500", endpoint="miners/info")
+    for _ in range(3):
+        with pytest.raises(OutOfOrder):
+            client(**IMPATIENT).miners_info("north")
+
+    with pytest.raises(HeldBack):
+        client(**IMPATIENT).miners_info("south")
+
+
+@pytest.mark.parametrize(("fault", "error"), [("reset", Unreachable), ("nonce_refused", NonceRefused)])
+def test_a_key_that_fails_again_and_again_is_held_back_and_no_other(
+    sandbox: Sandbox, client: MakeClient, fault: str, error: type[PoolError]
+) -> None:
+    other = sandbox.key("beta")
+    sandbox.fault(fault)
+    for _ in range(5):
+        with pytest.raises(error):
+            client(**IMPATIENT).rewards_page()
+    sandbox.clear_faults()
+    sandbox.clear_log()
+
+    with pytest.raises(HeldBack, match="Calls of this key are held back"):
+        client(**IMPATIENT).hashrate("north")
+
+    assert sandbox.calls() == {}
+    assert client(api_key=other.api_key, secret=other.secret).rewards_page().records
+
+
+def test_a_held_key_is_let_go_by_one_call_that_gets_through(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("reset", times=5)
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            client(**IMPATIENT | {"first_wait_seconds": 0.7}).rewards_page()
+    with pytest.raises(HeldBack):
+        client().rewards_page()
+    time.sleep(0.7)
+
+    assert client().rewards_page().records
+    assert client().miners_info("north").stratum
+
+
+def test_a_refusal_of_the_parameters_shows_that_the_pool_is_well(sandbox: Sandbox, client: MakeClient) -> None:
+    pool = client(**IMPATIENT)
+    for _ in range(4):
+        sandbox.fault("reset", times=2)
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                pool.miners_info("north")
+        with pytest.raises(RequestRefused):
+            pool.miners_info("nobody")
