@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from billing import journal, numbering, settlement, tasks
+from billing import journal, numbering, queries, settlement, tasks
 from billing.components import terms_in_words
 from billing.errors import IssueRefused
 from billing.models import (
@@ -78,6 +78,8 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
         raise IssueRefused(f"{draft.number} is issued already. An issued document does not change.")
     if draft.status != DocumentStatus.DRAFT:
         raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
+    if (since := queries.held_since(access, [draft]).get(draft.pk)) is not None:
+        raise IssueRefused(queries.why_held(draft, since))
     earlier = (
         Document.objects.visible_to(access)
         .filter(contract=draft.contract_id, status=DocumentStatus.DRAFT, period__fully_lt=draft.period)

@@ -118,6 +118,11 @@ def change_amount(reward: Reward, total: str, fee: str) -> None:
     )
 
 
+def drift(story: Story, since: datetime | None) -> None:
+    """The pool pays elsewhere than was agreed (since then; None: not any more)."""
+    MiningAccount.objects.filter(pk=story.account.pk).update(payout_drift_since=since)
+
+
 def lines_of(document: Document) -> list[Line]:
     lines = DocumentLine.objects.filter(provider=document.provider_id, document=document).order_by("position")
     return [(str(line.day), line.component, line.amount_sat, line.reason) for line in lines]

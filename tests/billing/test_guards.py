@@ -100,6 +100,13 @@ POSTED = NEW_TX.format(reverses="NULL")
 REVERSAL = NEW_TX.format(reverses=ISSUED_TX)
 
 ILLEGAL = {
+    "a draft of a customer who is held does not become issued": (
+        [
+            "UPDATE mining_miningaccount SET payout_drift_since = now() WHERE customer_id = %(customer)s",
+            "UPDATE billing_document SET status = 'issued' WHERE id = %(draft)s",
+        ],
+        "is held: the rewards of its customer go elsewhere than was agreed",
+    ),
     "an issued document is frozen": (
         ["UPDATE billing_document SET balance_sat = 1 WHERE id = %(issued)s"],
         "is issued and does not change",
@@ -408,6 +415,7 @@ def test_the_issue_and_the_late_line_race_is_closed(books: Books) -> None:
 TRIGGERS = {
     ("billing_contractcomponent", "billing_component_guard"),
     ("billing_contractversion", "billing_version_guard"),
+    ("billing_document", "billing_document_drift"),
     ("billing_document", "billing_document_guard"),
     ("billing_document", "billing_document_not_truncated"),
     ("billing_documentfile", "billing_file_guard"),

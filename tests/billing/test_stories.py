@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from billing import settlement
-from billing.errors import TermsRefused
+from billing.errors import IssueRefused, TermsRefused
 from billing.journal import CustomerBalance
 from billing.models import ContractComponent, ContractVersion, DocumentStatus
 from customers.tenancy import Access
@@ -21,6 +21,7 @@ from tests.billing.books import (
     Story,
     change,
     change_amount,
+    drift,
     force_deferred_checks,
     lines_of,
     open_story,
@@ -329,6 +330,32 @@ def test_rewards_before_the_first_terms_wait_until_a_version_covers_them(north: 
 
     november = story.issue(NOVEMBER, AFTER_NOVEMBER)
     assert lines_of(november) == [("2026-10-09", "pay_customer", 878, "late")]
+
+
+def test_while_the_pool_pays_elsewhere_than_was_agreed_nothing_is_issued_and_the_others_go_on(story: Story) -> None:
+    neighbour = open_story(story.access, name="Dunmore")
+    for teller in (story, neighbour):
+        teller.reward(1)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    drift(story, AFTER_OCTOBER)
+    story.reward(date(2026, 11, 5), destination="external_address")
+
+    november = story.close(NOVEMBER, AFTER_NOVEMBER)  # closing goes on: a draft tells what it would say
+
+    assert november is not None
+    assert (november.status, lines_of(november)) == ("draft", [("2026-11-05", "bill_customer", -146, "")])
+    with pytest.raises(IssueRefused, match="Cedar is held: since 04 November 2026 the pool pays its rewards elsewhere"):
+        story.issue(NOVEMBER, AFTER_NOVEMBER)
+    assert story.balance == CustomerBalance(payable_sat=829)
+    assert neighbour.issue(OCTOBER, AFTER_OCTOBER).number == "SET-2026-000002"
+
+    drift(story, None)  # agreed, or put back
+    assert story.issue(NOVEMBER, AFTER_NOVEMBER).number == "INV-2026-000001"
+    assert story.balance == CustomerBalance(payable_sat=829, receivable_sat=146)
+    assert story.books == {
+        "custody:main_balance": 1950, "income:revenue_share": -438, "payable": -1658, "receivable": 146
+    }  # fmt: skip
+    force_deferred_checks()
 
 
 def test_a_draft_that_becomes_empty_is_discarded_with_what_it_said(story: Story) -> None:

@@ -10,6 +10,7 @@ from billing.errors import Refused
 from billing.issue import issue
 from billing.models import Document
 from billing.models.documents import DocumentStatus
+from billing.queries import held_since, why_held
 from billing.settlement import close_period
 from customers import tenancy
 from portal.management.operator import access_to
@@ -28,12 +29,16 @@ class Command(BaseCommand):
         try:
             with tenancy.access_context(access):
                 documents = close_period(access, month=month, now=now)
+                held = held_since(access, documents)
             for document in documents:
-                self._show(access, document, issue_it=options["issue"])
+                self._show(access, document, issue_it=options["issue"] and document.pk not in held)
         except Refused as error:
             raise CommandError(str(error)) from error
         if not documents:
             self.stdout.write("Nothing to bill in this period.")
+        if held and options["issue"]:
+            sentences = [why_held(document, held[document.pk]) for document in documents if document.pk in held]
+            raise CommandError("Not issued. " + "\n".join(sentences))
 
     def _show(self, access: tenancy.Access, document: Document, *, issue_it: bool) -> None:
         # One transaction a document: a refusal of one leaves the numbers of the others.

@@ -141,8 +141,20 @@ def document_issue(request: AccessRequest) -> HttpResponse:
     if not chosen:
         messages.error(request, "Choose at least one draft to issue.")
         return redirect("staff:documents")
-    effect = billing.owed(chosen)
-    context = {"documents": chosen, "effect": effect, "sentence": effect_in_words(effect), "back": _back(chosen)}
+    since = billing.held_since(request.access, chosen)
+    held = [billing.why_held(document, since[document.pk]) for document in chosen if document.pk in since]
+    free = [document for document in chosen if document.pk not in since]
+    if not free:
+        messages.error(request, held[0])
+        return redirect(_back(chosen))
+    effect = billing.owed(free)
+    context = {
+        "documents": free,
+        "held": held,
+        "effect": effect,
+        "sentence": effect_in_words(effect),
+        "back": _back(chosen),
+    }
     return render(request, "staff/document_issue.html", context)
 
 
@@ -234,6 +246,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
     draft = found.status == DocumentStatus.DRAFT
+    since = billing.held_since(request.access, [found]).get(found.pk) if draft else None
     context = {
         "document": found,
         "regular": regular,
@@ -241,6 +254,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "regular_sums": _sums(regular),
         "correction_sums": _sums(corrections),
         "stale": draft and settlement.is_stale(found),
+        "held": billing.why_held(found, since) if since else "",
         "has_file": DocumentFile.objects.visible_to(request.access).filter(document=found).exists(),
     }
     return render(request, "staff/document.html", context)

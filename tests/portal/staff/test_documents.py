@@ -15,7 +15,7 @@ from billing.models import Document, DocumentFile
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import Reward
+from mining.models import MiningAccount, Reward
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
 
@@ -165,6 +165,31 @@ def test_what_changed_after_the_look_is_not_issued_and_neither_is_the_rest(north
     answer = browser.post(ISSUE, north.finance.form(document=shown), follow=True)
     assert "The drafts are not what you looked at any more. Nothing was issued." in text(answer)
     assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
+
+
+def test_who_is_held_is_left_out_by_name_and_the_others_are_issued(north: Tenant) -> None:
+    mine, theirs = close(north)
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(customer=mine.customer).update(payout_drift_since=NOW)
+    browser, held = north.finance.browser(), f"{mine.customer.name} is held: since 04 November 2026"
+
+    page = browser.get(ISSUE, {"month": "2026-10"})
+    assert confirmed(page) == [f"{theirs.code}:{theirs.balance_sat}"]
+    assert heading(page) == "Issue 1 document, 0.00043875 BTC owed to us"
+    assert held in text(page)
+    assert held in text(browser.get(page_of(mine)))
+
+    answer = browser.get(ISSUE, {"document": mine.code}, follow=True)
+    assert (answer.redirect_chain[-1][0], held in text(answer)) == (page_of(mine), True)
+    posted = north.finance.form(document=[f"{d.code}:{d.balance_sat}" for d in (mine, theirs)])
+    assert held in text(browser.post(ISSUE, posted, follow=True))
+    assert [d.status for d in rows(north, Document)] == [
+        "draft",
+        "draft",
+    ]  # what was confirmed together happens together
+
+    assert "Issued 1 document: INV-2026-000001." in text(confirm_and_issue(north.finance, month="2026-10"))
+    assert [d.status for d in rows(north, Document)] == ["draft", "issued"]
 
 
 @pytest.mark.parametrize("document", [[], ["doc_x:1"], [":"], ["x"], ["doc_x:1e9"], ["\x00:1"], ["doc_x:-"]])
