@@ -24,7 +24,8 @@ CADENCE = {
     Subject.REWARDS: timedelta(minutes=15),  # rewards come once a day, but people wait for "successful"
     Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
     Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
-    Subject.PAYOUTS: timedelta(minutes=60),  # a destination changed behind our back is seen within the hour
+    # A destination changed behind our back is seen within the hour, also when one turn fails.
+    Subject.PAYOUTS: timedelta(minutes=24),
     Subject.WATCHERS: timedelta(days=1),  # what is made here is known at once; this finds what others made
 }
 # Accounts first, so that rewards find them known; a run that reads every account comes after what names them.
@@ -46,7 +47,7 @@ def active_labels(provider_id: int) -> list[str]:
 
 
 def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list[SyncRun]:
-    """Queue runs for all logins ("sync now"). A run that is open already is returned, not doubled."""
+    """Queue runs for all logins ("sync now"), ahead of what is due. An open run is returned, not doubled."""
     labels = active_labels(access.provider.pk)
     runs.give_up_lost(access.provider.pk, now=now)
     if not labels:
@@ -56,9 +57,10 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         for label in labels
         for subject in ([only] if only else SUBJECTS)
     ]
-    for run in opened:
-        if run.state == SyncRun.State.QUEUED:
-            hints.after_commit("run_sync", access.provider.pk, run.pk)
+    queued = [run.pk for run in opened if run.state == SyncRun.State.QUEUED]
+    SyncRun.objects.filter(provider=access.provider, pk__in=queued).update(asked=True)
+    for run_id in queued:
+        hints.after_commit("run_asked_sync", access.provider.pk, run_id)
     return opened
 
 
