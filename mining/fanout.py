@@ -31,19 +31,25 @@ MOST_NAMES_IN_A_SENTENCE = 3
 
 @dataclass
 class Answers(Generic[T]):
-    """What a chunk of accounts brought: answers, accounts that the pool says it does not know, other failures."""
+    """What a chunk of accounts brought: answers, accounts that the pool says it does not know, other failures.
+
+    `asked`: how many of them, in their order, before the turn was over.
+    """
 
     by_account: dict[int, T] = field(default_factory=dict)
     unknown: list[MiningAccount] = field(default_factory=list)
     failed: list[tuple[MiningAccount, PoolError]] = field(default_factory=list)
     stopped_by: PoolError | None = None
+    asked: int = 0
 
 
 def accounts_to_read(reading: Reading) -> list[MiningAccount]:
     """All that the pool lists. Those it does not know at the moment would only bring errors; the list tells when."""
+    done_up_to = reading.run.resume_after or 0
     with reading.writing():
         return list(
             MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label, unlisted_since=None)
+            .filter(pk__gt=done_up_to)
             .exclude(state=MiningAccount.State.CREATING)
             .order_by("pk")
         )
@@ -58,12 +64,14 @@ def for_each_account(
 ) -> Outcome:
     """Call and store chunk by chunk, each chunk's rows in one transaction, and say what could not be read.
 
+    Ends with the turn: what is left is read when the run's next turn comes.
     `is_sign_of_life`: whether the answer shows that the account is not disabled (an empty one may not).
     """
     outcome = Outcome()
     accounts = accounts_to_read(reading)
     unknown: list[MiningAccount] = []
     failed: list[tuple[MiningAccount, PoolError]] = []
+    asked = 0
     for chunk in _chunks(accounts):
         answers = _ask(reading, chunk, call)
         read = [account for account in chunk if account.pk in answers.by_account]
@@ -75,14 +83,19 @@ def for_each_account(
         # One that is known to be disabled is no news: a run is partial for what it could not do, not for what is so.
         unknown += [account for account in answers.unknown if account.refused_since is None]
         failed += answers.failed
+        asked += answers.asked
         if answers.stopped_by is not None:
             outcome.failure = answers.stopped_by
+            break
+        if asked < len(accounts) and reading.watch.turn_is_over():
+            outcome.resume_after = accounts[asked - 1].pk
             break
     if unknown:
         outcome.problems.append(f"The pool does not answer for {_names(unknown)} (disabled there?).")
     if failed:
         outcome.problems.append(f"Not read: {_names([a for a, _ in failed])}. {failed[0][1].sentence}")
-    if failed and len(failed) == len(accounts) and outcome.failure is None:
+    # One account that fails alone in a run's last turn does not make the whole run a failure.
+    if failed and len(failed) == asked and reading.run.resume_after is None and outcome.failure is None:
         outcome.failure = failed[0][1]
         outcome.problems.clear()
     return outcome
@@ -110,7 +123,14 @@ def _collect(reading: Reading, waiting: dict[Future[T], MiningAccount], answers:
     silent_in_a_row = 0
     for future in as_completed(waiting):
         reading.alive()
+        if reading.watch.turn_is_over():
+            # Those that have begun are waited for; they were begun in the accounts' order.
+            for waiting_still in waiting:
+                waiting_still.cancel()
+        if future.cancelled():
+            continue
         account = waiting[future]
+        answers.asked += 1
         try:
             answers.by_account[account.pk] = future.result()
             silent_in_a_row = 0
@@ -136,7 +156,7 @@ class _Clients:
     """One client for each thread, made by the thread that uses it."""
 
     def __init__(self, reading: Reading) -> None:
-        self._key = reading.key
+        self._make = partial(reading.key.client, priority=reading.priority)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._made: list[PoolClient] = []
@@ -144,7 +164,7 @@ class _Clients:
     def use(self, call: Callable[[PoolClient, MiningAccount], T], account: MiningAccount) -> T:
         client: PoolClient | None = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = self._key.client()
+            client = self._local.client = self._make()
             with self._lock:
                 self._made.append(client)
         return call(client, account)

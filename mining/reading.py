@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from mining import runs
 from mining.keys import OpenKey
 from mining.models import SyncRun
+from mining.models.runs import Depth, Subject
+from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
 from mining.pool.errors import PoolError
 
@@ -19,13 +21,17 @@ READ_AT_GRAIN = timedelta(minutes=10)
 
 @dataclass
 class Outcome:
-    """Counts of rows, what was wrong with parts of it (then the run is partial), and what ended it early."""
+    """Counts of rows, what was wrong with parts of it (then the run is partial), and what ended it early.
+
+    `resume_after`: the turn ended after this account, and there are more.
+    """
 
     rows_new: int = 0
     rows_changed: int = 0
     quarantined: int = 0
     problems: list[str] = field(default_factory=list)
     failure: PoolError | None = None
+    resume_after: int | None = None
 
     def add(self, other: Outcome) -> None:
         self.rows_new += other.rows_new
@@ -49,6 +55,16 @@ class Reading:
     def label(self) -> str:
         return self.run.label
 
+    @property
+    def priority(self) -> Priority:
+        """Whose turn a call of this run takes at the pool's limit."""
+        # In its first turn only: who asks for everything again and again must not make the others' data old.
+        if self.run.asked and self.run.resume_after is None:
+            return Priority.PERSON
+        if self.run.subject == Subject.PAYOUTS:
+            return Priority.PAYOUTS
+        return Priority.BACKFILL if self.run.depth in (Depth.DEEP, Depth.FULL) else Priority.ACCOUNTS
+
     def now(self) -> datetime:
         return self.watch.now()
 
@@ -61,7 +77,7 @@ class Reading:
 
     @contextmanager
     def pool(self) -> Iterator[PoolClient]:
-        with self.key.client() as pool:
+        with self.key.client(priority=self.priority) as pool:
             try:
                 yield pool
             finally:

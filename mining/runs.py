@@ -1,4 +1,4 @@
-"""The life of a sync run: queued, claimed by one worker for a while, finished; or lost with its worker.
+"""The life of a sync run: queued, claimed by one worker for a turn or several, finished; or lost with its worker.
 
 Claims are conditional UPDATEs. A worker that was held up longer than its lease finds its run given up and may not
 write any more: every write of a run goes through `writing()`, which holds the run's row.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Coalesce
 
 from customers import tenancy
 from mining.errors import RunLost
@@ -22,8 +23,13 @@ from mining.models.runs import Subject
 # Longer than one pool call with all its waits (60 s) plus one write (30 s), so a living worker renews in time.
 LEASE = timedelta(seconds=150)
 RENEW_AFTER = timedelta(seconds=30)
+# A run over many accounts gives its worker to the next in the line after so long, and goes on when it comes round
+# again: one big provider does not hold the workers while the others' data grows old.
+TURN = timedelta(seconds=15)
 LOST = "The worker that read this was lost. What it had stored is kept, and the next run reads the rest again."
 LONGEST_SENTENCE = 500
+_COUNTS = ("calls", "rows_new", "rows_changed", "quarantined")
+_WRITTEN = ("state", "error", "finished_at", "lease_until", "resume_after", "depth", *_COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,9 @@ class Watch:
 
     def now(self) -> datetime:
         return self.started_at + timedelta(seconds=time.monotonic() - self._started)
+
+    def turn_is_over(self) -> bool:
+        return self.now() - self.started_at >= TURN
 
 
 def open_run(provider_id: int, label: str, subject: Subject, *, now: datetime) -> tuple[SyncRun, bool]:
@@ -57,7 +66,10 @@ def claim(provider_id: int, run_id: int, watch: Watch) -> SyncRun | None:
     with tenancy.provider_context(provider_id):
         runs = SyncRun.objects.filter(provider=provider_id, pk=run_id)
         claimed = runs.filter(state=SyncRun.State.QUEUED).update(
-            state=SyncRun.State.RUNNING, started_at=now, lease_until=now + LEASE
+            # A run that goes on with its next turn was started by its first: its data is as old as that.
+            state=SyncRun.State.RUNNING,
+            started_at=Coalesce("started_at", now),
+            lease_until=now + LEASE,
         )
         return runs.get() if claimed else None
 
@@ -84,19 +96,20 @@ def writing(run: SyncRun) -> Iterator[None]:
 
 def finish(run: SyncRun, state: SyncRun.State, *, error: str, watch: Watch) -> None:
     """Write down how it went, once. A run that was given up meanwhile stays as it is."""
-    run.state, run.error, run.finished_at, run.lease_until = state, error[:LONGEST_SENTENCE], watch.now(), None
+    run.state, run.error, run.finished_at = state, error, watch.now()
+    _write_down(run)
+
+
+def put_back(run: SyncRun, *, resume_after: int, error: str) -> None:
+    """The turn is over: queue the run again, to go on after the account with this key."""
+    run.state, run.error, run.resume_after = SyncRun.State.QUEUED, error, resume_after
+    _write_down(run)
+
+
+def _write_down(run: SyncRun) -> None:
+    run.error, run.lease_until = run.error[:LONGEST_SENTENCE], None
     with tenancy.provider_context(run.provider_id):
-        _ours(run).update(
-            state=run.state,
-            error=run.error,
-            finished_at=run.finished_at,
-            lease_until=None,
-            depth=run.depth,
-            calls=run.calls,
-            rows_new=run.rows_new,
-            rows_changed=run.rows_changed,
-            quarantined=run.quarantined,
-        )
+        _ours(run).update(**{name: getattr(run, name) for name in _WRITTEN})
 
 
 def give_up_lost(provider_id: int, *, now: datetime) -> int:

@@ -39,12 +39,23 @@ def sync_provider(provider_id: int, *, only: Subject | None = None, now: datetim
         for subject in [only] if only else planner.SUBJECTS:
             with tenancy.provider_context(provider_id):
                 run, _ = runs.open_run(provider_id, label, subject, now=watch.now())
-            finished.append(perform(provider_id, run.pk, now=watch.now()) or run)
+            finished.append(_all_turns(run, watch))
     return finished
 
 
+def _all_turns(run: SyncRun, watch: runs.Watch) -> SyncRun:
+    while (performed := perform(run.provider_id, run.pk, now=watch.now())) is not None:
+        run = performed
+        if run.state != SyncRun.State.QUEUED:
+            break
+    return run
+
+
 def perform(provider_id: int, run_id: int, *, now: datetime) -> SyncRun | None:
-    """Claim a queued run and do it; None when it is gone or somebody else's. Outside any transaction."""
+    """Claim a queued run and do a turn of it; None when it is gone or somebody else's. Outside any transaction.
+
+    A run that is queued when it comes back has more to read, and wants another turn.
+    """
     watch = runs.Watch(now)
     run = runs.claim(provider_id, run_id, watch)
     if run is None:
@@ -72,28 +83,36 @@ def _read(reading: Reading) -> None:
         outcome = READERS[Subject(run.subject)](reading)
     except PoolError as error:
         outcome.failure = error
-    run.rows_new, run.rows_changed, run.quarantined = outcome.rows_new, outcome.rows_changed, outcome.quarantined
+    run.rows_new += outcome.rows_new
+    run.rows_changed += outcome.rows_changed
+    run.quarantined += outcome.quarantined
     if isinstance(outcome.failure, KeyRefused):
         keys.note_refusal(reading.key, outcome.failure, now=reading.now())
     elif outcome.failure is None:
         keys.note_success(reading.key, now=reading.now())
-    runs.finish(run, _state(outcome), error=_sentence(outcome), watch=reading.watch)
+    sentence = _sentence(run, outcome)
+    if outcome.resume_after is not None and outcome.failure is None:
+        runs.put_back(run, resume_after=outcome.resume_after, error=sentence)
+    else:
+        runs.finish(run, _state(outcome, sentence), error=sentence, watch=reading.watch)
 
 
-def _state(outcome: Outcome) -> SyncRun.State:
+def _state(outcome: Outcome, sentence: str) -> SyncRun.State:
     if outcome.failure is not None:
         return SyncRun.State.FAILED
-    return SyncRun.State.PARTIAL if outcome.problems else SyncRun.State.OK
+    return SyncRun.State.PARTIAL if sentence else SyncRun.State.OK
 
 
-def _sentence(outcome: Outcome) -> str:
+def _sentence(run: SyncRun, outcome: Outcome) -> str:
+    """What ended the run, then what was wrong in its turns so far."""
     parts = [outcome.failure.sentence] if outcome.failure is not None else []
-    return " ".join([*parts, *dict.fromkeys(outcome.problems)])
+    parts += [run.error] if run.error else []
+    return " ".join([*parts, *dict.fromkeys(problem for problem in outcome.problems if problem not in run.error)])
 
 
 def _log(run: SyncRun) -> None:
     log.info(
-        "sync.finished",
+        "sync.turn_over" if run.state == SyncRun.State.QUEUED else "sync.finished",
         run=run.code,
         subject=run.subject,
         state=run.state,

@@ -5,8 +5,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.models import Provider
-from mining import intents, keys, planner, sync
+from mining import hints, intents, keys, planner, sync
 from mining.errors import Refused
+from mining.models import SyncRun
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,15 @@ def sync_due() -> None:
 
 @shared_task(acks_late=True)
 def run_sync(provider_id: int, run_id: int) -> None:
-    sync.perform(provider_id, run_id, now=timezone.now())
+    run = sync.perform(provider_id, run_id, now=timezone.now())
+    if run is not None and run.state == SyncRun.State.QUEUED:
+        hints.after_commit("run_sync", provider_id, run_id)  # the end of the line: the others have their turns first
+
+
+@shared_task(acks_late=True)
+def run_asked_sync(provider_id: int, run_id: int) -> None:
+    """A person waits: in the people's queue for a first turn, then like all others."""
+    run_sync(provider_id, run_id)
 
 
 @shared_task(acks_late=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import structlog
 from csp.constants import NONE, SELF
+from kombu import Queue
 
 from portal import environment
 from portal.logs import logging_config, structlog_processors
@@ -254,6 +255,12 @@ SPECTACULAR_SETTINGS = {
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
+# What a person waits for is not behind the line of what is due. Every worker takes from both queues in turn.
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("people")]
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_ROUTES = {
+    f"mining.tasks.{task}": {"queue": "people"} for task in ("settle_intent", "verify_credential", "run_asked_sync")
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -67,11 +67,12 @@ def test_no_log_no_table_no_task_and_no_audit_row_holds_a_pool_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     broker = redis.Redis.from_url(settings.REDIS_URL)
-    broker.delete("celery")
+    broker.delete("celery", "people")
     with django_capture_on_commit_callbacks(execute=True):
         paste(world)
-    tasks = "".join(readable(message) for message in broker.lrange("celery", 0, -1))
-    broker.delete("celery")
+    queued = [message for queue in ("celery", "people") for message in broker.lrange(queue, 0, -1)]
+    tasks = "".join(readable(message) for message in queued)
+    broker.delete("celery", "people")
     assert "verify_credential" in tasks
     sinks = {"tasks": tasks, "logs": caplog.text}
     with tenancy.access_context(world.north.system), connection.cursor() as cursor:

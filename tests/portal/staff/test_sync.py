@@ -28,7 +28,7 @@ def test_sync_now_queues_one_run_for_each_subject_and_twice_is_harmless(
         assert answer["Location"] == PAGE
     queued = [run.subject for run in rows(north, SyncRun, state="queued")]
     assert sorted(queued) == ["accounts", "hashrate", "payouts", "rewards", "workers"]
-    assert set(sent) == {"mining.tasks.run_sync"}
+    assert set(sent) == {"mining.tasks.run_asked_sync"}
 
 
 def test_the_page_polls_a_fragment_only_while_something_is_under_way(north: Tenant) -> None:
