@@ -32,7 +32,7 @@ from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Provider, Role, User
 from customers.tenancy import Access, Kind
-from mining import accounts, keys, planner
+from mining import accounts, keys, payout, planner
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
 from portal.demo.calendar import ended_months
@@ -85,9 +85,11 @@ class Story:
         self._people(now)
         self._key(now)
         self._customers(now)
+        self._sync(now, only=Subject.PAYOUTS)  # what stands at the pool when a customer comes is what was agreed
         self._set_pool_clock(now.isoformat())
         _say("Reading rewards, hashrate, workers and payout destinations through the worker …")
         self._sync(now)
+        self._accept_payouts(now)
         _say(f"Closing {self.first_month:%B} and {self.last_month:%B} …")
         for month in (self.first_month, self.last_month):
             self._close(month)
@@ -193,6 +195,14 @@ class Story:
             if run.state == SyncRun.State.FAILED:
                 raise ChildFailed(f"Reading {run.subject} failed: {run.error}")
         return all(run.state in (SyncRun.State.OK, SyncRun.State.PARTIAL) for run in runs)
+
+    def _accept_payouts(self, now: datetime) -> None:
+        """One customer has its rewards paid elsewhere twice a month: agreed to, or nothing would be issued for it."""
+        with tenancy.access_context(self.access):
+            for account in payout.drifting(self.access):
+                to = account.payout_destination or ""
+                payout.accept(self.access, account, destination=to, address=account.payout_address, now=now)
+                _say(f"{account.name} is paid to {payout.in_words(to, account.payout_address)} now: agreed.")
 
     def _close(self, month: date) -> None:
         with tenancy.access_context(self.access):
