@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from customers import tenancy
 from mining import hints, keys
@@ -17,6 +18,7 @@ from mining.intents.link import LinkCreation
 from mining.intents.payout import PayoutEdit
 from mining.keys import OpenKey
 from mining.models import PoolIntent
+from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, KeyRefused, PoolError, RequestRefused
 from mining.runs import Watch
@@ -32,7 +34,7 @@ ACTS: dict[str, type[Act[Any, Any]]] = {
     Kind.EDIT_PAYOUT: PayoutEdit,
 }
 # A look that takes longer than this is of no use to the minute that we have; the next one comes soon.
-LOOK_PATIENCE_SECONDS = 15.0
+LONGEST_LOOK_SECONDS = 15.0
 # Seconds after the call. The last two are when nothing is found for certain, and when it needs a person.
 LOOKS_AFTER = (5, 15, 30, rows.CERTAIN_AFTER.total_seconds(), rows.UNKNOWN_AFTER.total_seconds())
 
@@ -63,7 +65,8 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
 
 
 def _settle(act: Act[Any, Any], key: OpenKey, watch: Watch) -> None:
-    with key.client(patience_seconds=LOOK_PATIENCE_SECONDS) as pool:
+    look_seconds = min(LONGEST_LOOK_SECONDS, settings.POOL_RETRY_BUDGET_SECONDS)
+    with key.client(priority=Priority.PERSON, patience_seconds=look_seconds) as pool:
         if act.intent.state != State.PLANNED:
             _read_back(act, pool, watch)
             return
@@ -90,7 +93,7 @@ def _begin(act: Act[Any, Any], seen: Any, key: OpenKey, pool: PoolClient, watch:
 def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> None:
     """The one call. It is committed that it goes out."""
     try:
-        with key.client(patience_seconds=rows.CALL_PATIENCE_SECONDS) as hand:
+        with key.client(priority=Priority.PERSON, patience_seconds=rows.CALL_PATIENCE_SECONDS) as hand:
             thing = act.call(hand)
     except AmbiguousOutcome:
         _look_again_soon(act.intent, watch)

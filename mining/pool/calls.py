@@ -1,4 +1,4 @@
-"""One call, from the rate limit to the parsed answer: limiter → nonce → sign → send → judge, and again where it helps.
+"""One call with a key: in line at the rate limit → nonce → sign → send → judge, and again where it helps (line.py).
 
 The order is the point: signing before waiting would let nonces grow too old, and a repeat inside the HTTP library
 would send an old nonce again. So every attempt starts from the limiter.
@@ -7,16 +7,13 @@ would send an old nonce again. So every attempt starts from the limiter.
 from __future__ import annotations
 
 import hashlib
-import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import redis
-import structlog
 
-from mining.pool.breaker import Breaker, Passage
+from mining.pool.breaker import Breaker
 from mining.pool.budget import RateBudget
 from mining.pool.errors import (
     AmbiguousOutcome,
@@ -26,31 +23,23 @@ from mining.pool.errors import (
     HeldBack,
     KeyRefused,
     NonceRefused,
-    OurBug,
-    OutOfOrder,
     PoolError,
     PoolUnavailable,
-    RateLimited,
     Unreachable,
 )
+from mining.pool.line import PUBLIC_TIME, SHORTEST_EXCHANGE_SECONDS, Line, Waits, refuse_inside_transaction
 from mining.pool.nonce import NonceSource
 from mining.pool.parsing import parse_time
 from mining.pool.patience import Patience
-from mining.pool.reading import ExtraFields, Unreadable
 from mining.pool.redaction import Redactor
-from mining.pool.refusals import bad_answer, open_answer
 from mining.pool.signing import Json, Secret, sign
-from mining.pool.transport import TOTAL_SECONDS, Answer, NoAnswer, Transport
+from mining.pool.transport import TOTAL_SECONDS, Answer, NoAnswer
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("mining.pool")
-
 _MOST_REPEATED_NONCES = 5
 _LONGEST_KEY = 256
-_SHORTEST_EXCHANGE_SECONDS = 0.05
-# One failure may be this call's own; so many in a row, with no success of anybody between, are not.
-_ENDPOINT_STRIKES = 3
+# One failure may be this call's own; so many in a row, with no success of the key between, are not.
 _KEY_STRIKES = 5
 
 
@@ -64,23 +53,6 @@ class Endpoint:
     @property
     def path(self) -> str:
         return f"/api/v4/mining/{self.name}"
-
-
-_TIME = "public/time"
-
-
-@dataclass(frozen=True)
-class Waits:
-    """All that one call may take, and the back-off between its attempts, doubling from the first to the longest."""
-
-    patience_seconds: float
-    first_seconds: float
-    longest_seconds: float
-
-    def before_next(self, failures: int) -> float:
-        whole = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 16))
-        # Jitter, so that workers that failed together do not come back together.
-        return whole * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret about it)
 
 
 @dataclass
@@ -112,25 +84,31 @@ class Caller:
         self._api_key = api_key
         self._secret = secret
         self._waits = waits
-        self._transport = Transport(base_url, source_address=egress)
-        self._egress = egress
-        self._budget = budget
-        back_off = {"first_seconds": waits.first_seconds, "longest_seconds": waits.longest_seconds}
-        self._endpoints = Breaker(connection, "endpoint", opens_after=_ENDPOINT_STRIKES, **back_off)
-        self._keys = Breaker(connection, "key", opens_after=_KEY_STRIKES, **back_off)
+        self.line = Line(
+            base_url=base_url,
+            connection=connection,
+            egress=egress,
+            budget=budget,
+            waits=waits,
+            redact=Redactor(api_key=api_key, secret=secret),
+        )
+        self._keys = Breaker(
+            connection,
+            "key",
+            opens_after=_KEY_STRIKES,
+            first_seconds=waits.first_seconds,
+            longest_seconds=waits.longest_seconds,
+        )
         self._key_name = hashlib.sha256(api_key.encode()).hexdigest()[:32]
         self._nonces = NonceSource(
             connection,
             api_key=api_key,
-            base_url=self._transport.base_url,
+            base_url=self.line.transport.base_url,
             read_pool_time=self._read_pool_time,
         )
-        self.redact = Redactor(api_key=api_key, secret=secret)
-        self.extra_fields = ExtraFields(self.redact)
-        self.calls = 0
 
     def close(self) -> None:
-        self._transport.close()
+        self.line.transport.close()
 
     def call(self, endpoint: Endpoint, parameters: Mapping[str, Json], parse: Callable[[object], T]) -> T:
         """What must not happen twice is repeated only when it surely did not happen; in doubt: AmbiguousOutcome."""
@@ -165,51 +143,33 @@ class Caller:
         effort: _Effort,
     ) -> T:
         effort.attempts += 1
-        with (
-            self._keys.watching(self._keys.enter(self._key_name), _strikes_of_key),
-            self._endpoints.watching(self._line_up(endpoint.name, effort.patience), _strikes_of_endpoint),
-        ):
-            signed = sign(
-                path=endpoint.path,
-                parameters=parameters,
-                nonce=self._nonces.next(effort.patience),
-                api_key=self._api_key,
-                secret=self._secret,
+        with self._keys.watching(self._keys.enter(self._key_name), _strikes_of_key):
+            return self.line.attempt(
+                endpoint.name, effort.patience, lambda: self._send(endpoint, parameters, effort), parse
             )
-            answer = self._observed(
-                endpoint.name,
-                effort.attempts,
-                lambda: self._transport.post(
-                    endpoint.path,
-                    signed,
-                    within_seconds=_exchange_seconds(endpoint, effort.patience),
-                    fresh=not endpoint.repeatable,
-                ),
-            )
-            return self._judge(endpoint.name, answer, parse)
 
-    def _line_up(self, endpoint: str, patience: Patience) -> Passage:
-        """Return when one call may go out: its turn has come, and the endpoint is not known to be in trouble."""
-        while True:
-            self._budget.take(endpoint, patience)
-            passage = self._endpoints.wait(f"{self._egress}:{endpoint}", patience)
-            if passage is not None:
-                return passage
-
-    def _judge(self, endpoint: str, answer: Answer | NoAnswer, parse: Callable[[object], T]) -> T:
-        if isinstance(answer, NoAnswer):
-            raise Unreachable(
-                f"The pool cannot be reached ({answer.reason}); it is tried again later.",
-                endpoint=endpoint,
-                may_have_acted=answer.may_have_acted,
-            )
-        document = open_answer(endpoint, answer, self.redact)
-        try:
-            return parse(document)
-        except Unreadable as unreadable:
-            problem = str(unreadable)
-        words = f"answered in a form that is not documented ({problem})"
-        raise bad_answer(endpoint, problem, words, answer, self.redact)
+    def _send(self, endpoint: Endpoint, parameters: Mapping[str, Json], effort: _Effort) -> Answer | NoAnswer:
+        signed = sign(
+            path=endpoint.path,
+            parameters=parameters,
+            nonce=self._nonces.next(effort.patience),
+            api_key=self._api_key,
+            secret=self._secret,
+        )
+        if not endpoint.repeatable and effort.patience.left_seconds <= 0:
+            # Held up on the way here, by whatever. An act that goes out later than its caller reckons with could
+            # be done after the look that finds nothing; once signed, its nonce keeps it from being late.
+            raise CallsStopped("The call was held up for too long and was not sent; it is tried again later.")
+        return self.line.observed(
+            endpoint.name,
+            effort.attempts,
+            lambda: self.line.transport.post(
+                endpoint.path,
+                signed,
+                within_seconds=_exchange_seconds(endpoint, effort.patience),
+                fresh=not endpoint.repeatable,
+            ),
+        )
 
     def _wait_for_next(self, endpoint: Endpoint, failure: PoolUnavailable, effort: _Effort) -> bool:
         """False when there is to be no next attempt."""
@@ -232,62 +192,25 @@ class Caller:
 
     def _read_pool_time(self, patience: Patience) -> int:
         try:
-            with self._endpoints.watching(self._line_up(_TIME, patience), _strikes_of_endpoint):
-                answer = self._observed(
-                    _TIME,
-                    1,
-                    lambda: self._transport.get(
-                        f"/api/v4/{_TIME}", within_seconds=max(patience.left_seconds, _SHORTEST_EXCHANGE_SECONDS)
-                    ),
-                )
-                return self._judge(_TIME, answer, lambda document: parse_time(document, self.extra_fields))
+            return self.line.get(
+                PUBLIC_TIME,
+                f"/api/v4/{PUBLIC_TIME}",
+                patience,
+                lambda document: parse_time(document, self.line.extra_fields),
+            )
         except CallsStopped:
             raise
         except PoolError as error:
             # Whatever happened here, the call that needs the time has not been sent.
             raise PoolUnavailable(
                 "The pool's clock could not be read, so no call can be signed; it is tried again later.",
-                endpoint=_TIME,
+                endpoint=PUBLIC_TIME,
             ) from error
-
-    def _observed(self, endpoint: str, attempt: int, exchange: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
-        self.calls += 1
-        started = time.monotonic()
-        answer = exchange()
-        duration_ms = round((time.monotonic() - started) * 1000)
-        if isinstance(answer, Answer):
-            _log.info(
-                "pool.call",
-                endpoint=endpoint,
-                status=answer.status,
-                duration_ms=duration_ms,
-                attempt=attempt,
-            )
-        else:
-            _log.info(
-                "pool.call",
-                endpoint=endpoint,
-                status=None,
-                duration_ms=duration_ms,
-                attempt=attempt,
-                failure=answer.reason,
-            )
-        return answer
 
 
 def _exchange_seconds(endpoint: Endpoint, patience: Patience) -> float:
     # Cutting an act short only makes its outcome unknown: there patience bounds the waits, not the exchange.
-    return max(patience.left_seconds, _SHORTEST_EXCHANGE_SECONDS) if endpoint.repeatable else TOTAL_SECONDS
-
-
-def _strikes_of_endpoint(error: PoolError) -> int | None:
-    """The pool has had enough of us, or is in maintenance: everybody is meant. An endpoint that breaks on one account
-    again and again must not hold the others back, nor one key's silence all keys."""
-    if isinstance(error, RateLimited) or (isinstance(error, OutOfOrder) and error.status == 503):
-        return _ENDPOINT_STRIKES
-    if isinstance(error, OutOfOrder):
-        return 1
-    return 0 if isinstance(error, PoolUnavailable) and not isinstance(error, NonceRefused) else None
+    return max(patience.left_seconds, SHORTEST_EXCHANGE_SECONDS) if endpoint.repeatable else TOTAL_SECONDS
 
 
 def _strikes_of_key(error: PoolError) -> int | None:
@@ -302,12 +225,3 @@ def _ambiguous(endpoint: Endpoint) -> AmbiguousOutcome:
         "Nobody knows whether the pool did this: look at what the pool has now before anything is tried again.",
         endpoint=endpoint.name,
     )
-
-
-def refuse_inside_transaction(endpoint: str) -> None:
-    """A call takes seconds; in a transaction it would hold locks and a connection for as long."""
-    from django.conf import settings
-    from django.db import connection
-
-    if settings.configured and connection.in_atomic_block:
-        raise OurBug("The pool must not be called inside a database transaction.", endpoint=endpoint)

@@ -181,7 +181,7 @@ def lost_and_silent(north: Hosting) -> Customer:
     """The account was made and nobody could be told, for a minute."""
     north.pool.clock(now=timezone.now())
     north.pool.fault("reset", endpoint="accounts/create", phase="after")
-    north.pool.fault("http_502", endpoint="accounts", skip=1)  # the look before the call is answered
+    north.pool.fault("captive_page", endpoint="accounts", skip=1)  # the look before the call is answered
     customer = onboard(north, "alder_1")
     settle(north, customer)
     intent = settle(north, customer, later=timedelta(seconds=61))

@@ -27,6 +27,7 @@ from mining.pool.errors import (
     Unreachable,
     WrongSignature,
 )
+from mining.pool.patience import Patience
 from mining.pool.sandbox.faults import FAULTS
 from tests.mining.pool.conftest import MakeClient, forget_troubles
 from tests.sandbox import Sandbox
@@ -462,6 +463,24 @@ def test_creating_an_account_is_not_cut_short_by_impatience(sandbox: Sandbox, cl
     sandbox.fault("delay", endpoint="accounts/create", seconds=0.8, phase="after")
 
     assert client(patience_seconds=0.4).create_account("newcomer").name == "newcomer"
+
+
+def test_an_act_that_was_held_up_beyond_its_patience_is_not_sent(
+    sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client().rewards_page()  # the clock is known
+    pool = client(patience_seconds=0.2)
+    next_nonce = pool._caller._nonces.next
+
+    def slowly(patience: Patience) -> int:
+        time.sleep(0.3)
+        return next_nonce(patience)
+
+    monkeypatch.setattr(pool._caller._nonces, "next", slowly)
+    with pytest.raises(CallsStopped, match="held up for too long and was not sent"):
+        pool.create_account("newcomer")
+
+    assert "accounts/create" not in sandbox.calls()
 
 
 def test_no_fault_of_the_sandbox_gets_anything_but_our_errors_out_of_the_client(
