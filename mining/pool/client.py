@@ -19,8 +19,9 @@ import structlog
 
 from mining.pool import parsing
 from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
-from mining.pool.calls import Caller, Endpoint, Waits
+from mining.pool.calls import Caller, Endpoint
 from mining.pool.errors import OurBug
+from mining.pool.line import Waits
 from mining.pool.signing import Json, Secret
 from mining.pool.types import (
     CreatedLink,
@@ -117,19 +118,19 @@ class PoolClient:
     @property
     def calls(self) -> int:
         """HTTP calls made so far, repeats and readings of the pool's clock included."""
-        return self._caller.calls
+        return self._caller.line.calls
 
     @property
     def extra_fields(self) -> Counter[str]:
         """Fields that the pool sent and nobody documented, by `endpoint.field`."""
-        return self._caller.extra_fields.counts
+        return self._caller.line.extra_fields.counts
 
     def create_account(self, name: str, referral_code: str | None = None) -> PoolAccount:
         """Never repeated once it may have been acted upon: AmbiguousOutcome means look the name up first."""
         return self._caller.call(
             _CREATE_ACCOUNT,
             _given(name=name, referralCode=referral_code),
-            lambda document: parsing.parse_created_account(document, self._caller.extra_fields, name=name),
+            lambda document: parsing.parse_created_account(document, self._caller.line.extra_fields, name=name),
         )
 
     def accounts_page(
@@ -139,7 +140,7 @@ class PoolClient:
         return self._caller.call(
             _ACCOUNTS,
             _given(name=name, limit=_limit(limit), offset=_offset(offset)),
-            lambda document: parsing.parse_accounts(document, self._caller.extra_fields),
+            lambda document: parsing.parse_accounts(document, self._caller.line.extra_fields),
         )
 
     def rewards_page(
@@ -156,7 +157,7 @@ class PoolClient:
         return self._caller.call(
             _REWARDS,
             _given(account=account, **_span(since, until), limit=_limit(limit), offset=_offset(offset)),
-            lambda document: parsing.parse_rewards(document, self._caller.extra_fields, self._caller.redact),
+            lambda document: parsing.parse_rewards(document, self._caller.line.extra_fields, self._caller.line.redact),
         )
 
     def hashrate(
@@ -171,14 +172,14 @@ class PoolClient:
         return self._caller.call(
             _HASHRATE,
             _given(account=account, **_span(since, until), interval=interval),
-            lambda document: parsing.parse_hashrate(document, self._caller.extra_fields, account=account),
+            lambda document: parsing.parse_hashrate(document, self._caller.line.extra_fields, account=account),
         )
 
     def miners_info(self, account: str) -> MinersInfo:
         return self._caller.call(
             _MINERS_INFO,
             _given(account=account),
-            lambda document: parsing.parse_miners_info(document, self._caller.extra_fields),
+            lambda document: parsing.parse_miners_info(document, self._caller.line.extra_fields),
         )
 
     def worker_names_page(self, account: str, *, limit: int = MOST_RECORDS_PER_PAGE, offset: int = 0) -> WorkerNames:
@@ -186,7 +187,9 @@ class PoolClient:
         return self._caller.call(
             _WORKER_NAMES,
             _given(account=account, limit=_limit(limit), offset=_offset(offset)),
-            lambda document: parsing.parse_worker_names(document, self._caller.extra_fields, self._caller.redact),
+            lambda document: parsing.parse_worker_names(
+                document, self._caller.line.extra_fields, self._caller.line.redact
+            ),
         )
 
     def worker_hashrate(
@@ -202,7 +205,7 @@ class PoolClient:
         return self._caller.call(
             _WORKER_HASHRATE,
             _given(account=account, worker=worker, **_span(since, until), interval=interval),
-            lambda document: parsing.parse_worker_hashrate(document, self._caller.extra_fields),
+            lambda document: parsing.parse_worker_hashrate(document, self._caller.line.extra_fields),
         )
 
     def watcher_links(self, account: str) -> WatcherLinks:
@@ -210,7 +213,7 @@ class PoolClient:
         return self._caller.call(
             _WATCHER_LINKS,
             _given(account=account),
-            lambda document: parsing.parse_links(document, self._caller.extra_fields, self._caller.redact),
+            lambda document: parsing.parse_links(document, self._caller.line.extra_fields, self._caller.line.redact),
         )
 
     def create_watcher_link(
@@ -221,7 +224,7 @@ class PoolClient:
         return self._caller.call(
             _CREATE_WATCHER_LINK,
             {"accounts": list(accounts), "permissions": list(permissions), **_given(name=name, liveUntil=lifetime)},
-            lambda document: parsing.parse_created_link(document, self._caller.extra_fields),
+            lambda document: parsing.parse_created_link(document, self._caller.line.extra_fields),
         )
 
     def edit_payout_destination(
@@ -232,7 +235,7 @@ class PoolClient:
             _EDIT_PAYOUT_DESTINATION,
             _given(accountName=account, destination=destination, address=address),
             lambda document: parsing.parse_payout_destination(
-                document, self._caller.extra_fields, endpoint=_EDIT_PAYOUT_DESTINATION.name
+                document, self._caller.line.extra_fields, endpoint=_EDIT_PAYOUT_DESTINATION.name
             ),
         )
 
@@ -240,7 +243,7 @@ class PoolClient:
         return self._caller.call(
             _PAYOUT_DESTINATION,
             _given(accountName=account),
-            lambda document: parsing.parse_payout_destination(document, self._caller.extra_fields),
+            lambda document: parsing.parse_payout_destination(document, self._caller.line.extra_fields),
         )
 
 

@@ -1,0 +1,157 @@
+"""One attempt at the pool, with a key or without: in line at the rate limit → send → judge what came back.
+
+What is counted, logged and learned about an endpoint's troubles is the same for every call, so it is here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import redis
+import structlog
+
+from mining.pool.breaker import Breaker, Passage
+from mining.pool.budget import RateBudget
+from mining.pool.errors import NonceRefused, OurBug, OutOfOrder, PoolError, PoolUnavailable, RateLimited, Unreachable
+from mining.pool.patience import Patience
+from mining.pool.reading import ExtraFields, Unreadable
+from mining.pool.redaction import Redactor
+from mining.pool.refusals import bad_answer, open_answer
+from mining.pool.transport import Answer, NoAnswer, Transport
+
+T = TypeVar("T")
+
+_log = structlog.get_logger("mining.pool")
+
+PUBLIC_TIME = "public/time"
+SHORTEST_EXCHANGE_SECONDS = 0.05
+# One failure may be this call's own; so many in a row, with no success of anybody between, are not.
+_ENDPOINT_STRIKES = 3
+
+
+@dataclass(frozen=True)
+class Waits:
+    """All that one call may take, and the back-off between its attempts, doubling from the first to the longest."""
+
+    patience_seconds: float
+    first_seconds: float
+    longest_seconds: float
+
+    def before_next(self, failures: int) -> float:
+        whole = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 16))
+        # Jitter, so that workers that failed together do not come back together.
+        return whole * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret about it)
+
+
+class Line:
+    """The way to the pool from one egress address. Not for sharing between threads, like its transport."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        connection: redis.Redis,
+        egress: str,
+        budget: RateBudget,
+        waits: Waits,
+        redact: Redactor,
+    ) -> None:
+        self.transport = Transport(base_url, source_address=egress)
+        self.redact = redact
+        self.extra_fields = ExtraFields(redact)
+        self.calls = 0
+        self._egress = egress
+        self._budget = budget
+        self._endpoints = Breaker(
+            connection,
+            "endpoint",
+            opens_after=_ENDPOINT_STRIKES,
+            first_seconds=waits.first_seconds,
+            longest_seconds=waits.longest_seconds,
+        )
+
+    def attempt(
+        self, endpoint: str, patience: Patience, send: Callable[[], Answer | NoAnswer], parse: Callable[[object], T]
+    ) -> T:
+        """`send` is called when the call may go out, and sends through `observed`."""
+        with self._endpoints.watching(self._line_up(endpoint, patience), _strikes):
+            return self._judge(endpoint, send(), parse)
+
+    def get(self, endpoint: str, path: str, patience: Patience, parse: Callable[[object], T], *, number: int = 1) -> T:
+        """One attempt without a key."""
+
+        def send() -> Answer | NoAnswer:
+            within_seconds = max(patience.left_seconds, SHORTEST_EXCHANGE_SECONDS)
+            return self.observed(endpoint, number, lambda: self.transport.get(path, within_seconds=within_seconds))
+
+        return self.attempt(endpoint, patience, send, parse)
+
+    def _line_up(self, endpoint: str, patience: Patience) -> Passage:
+        """Return when one call may go out: its turn has come, and the endpoint is not known to be in trouble."""
+        while True:
+            self._budget.take(endpoint, patience)
+            passage = self._endpoints.wait(f"{self._egress}:{endpoint}", patience)
+            if passage is not None:
+                return passage
+
+    def _judge(self, endpoint: str, answer: Answer | NoAnswer, parse: Callable[[object], T]) -> T:
+        if isinstance(answer, NoAnswer):
+            raise Unreachable(
+                f"The pool cannot be reached ({answer.reason}); it is tried again later.",
+                endpoint=endpoint,
+                may_have_acted=answer.may_have_acted,
+            )
+        document = open_answer(endpoint, answer, self.redact)
+        try:
+            return parse(document)
+        except Unreadable as unreadable:
+            problem = str(unreadable)
+        words = f"answered in a form that is not documented ({problem})"
+        raise bad_answer(endpoint, problem, words, answer, self.redact)
+
+    def observed(self, endpoint: str, attempt: int, exchange: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
+        self.calls += 1
+        started = time.monotonic()
+        answer = exchange()
+        duration_ms = round((time.monotonic() - started) * 1000)
+        if isinstance(answer, Answer):
+            _log.info(
+                "pool.call",
+                endpoint=endpoint,
+                status=answer.status,
+                duration_ms=duration_ms,
+                attempt=attempt,
+            )
+        else:
+            _log.info(
+                "pool.call",
+                endpoint=endpoint,
+                status=None,
+                duration_ms=duration_ms,
+                attempt=attempt,
+                failure=answer.reason,
+            )
+        return answer
+
+
+def _strikes(error: PoolError) -> int | None:
+    """The pool has had enough of us, or is in maintenance: everybody is meant. An endpoint that breaks on one account
+    again and again must not hold the others back, nor one key's silence all keys."""
+    if isinstance(error, RateLimited) or (isinstance(error, OutOfOrder) and error.status == 503):
+        return _ENDPOINT_STRIKES
+    if isinstance(error, OutOfOrder):
+        return 1
+    return 0 if isinstance(error, PoolUnavailable) and not isinstance(error, NonceRefused) else None
+
+
+def refuse_inside_transaction(endpoint: str) -> None:
+    """A call takes seconds; in a transaction it would hold locks and a connection for as long."""
+    from django.conf import settings
+    from django.db import connection
+
+    if settings.configured and connection.in_atomic_block:
+        raise OurBug("The pool must not be called inside a database transaction.", endpoint=endpoint)
