@@ -221,21 +221,25 @@ def test_of_two_people_who_agree_at_once_one_writes(hosted: Hosting) -> None:
     hosted.sync("payouts")
     change(hosted, EXTERNAL, address=ADDRESS)
     hosted.sync("payouts")
-    account, both = hosted.account("north"), threading.Barrier(2)
+    account, agreed = hosted.account("north"), threading.Event()
 
-    def agree() -> None:
-        both.wait(5)
+    def agree(*, last: bool) -> None:
         try:
             with tenancy.provider_context(hosted.provider.pk):
+                if last:
+                    agreed.wait(5)
                 payout.accept(hosted.access, account, destination=EXTERNAL, address=ADDRESS, now=timezone.now())
+                agreed.set()
+                if not last:
+                    other.join(0.3)  # time for the other one to look, before this one commits
         finally:
             connection.close()
 
-    people = [threading.Thread(target=agree) for _ in range(2)]
-    for person in people:
-        person.start()
-    for person in people:
-        person.join(10)
+    one, other = (threading.Thread(target=agree, kwargs={"last": last}) for last in (False, True))
+    one.start()
+    other.start()
+    one.join(10)
+    other.join(10)
 
     assert [source for _, _, source, _ in agreements(hosted)] == ["found", "accepted"]
 
