@@ -235,8 +235,14 @@ DRIVES: dict[str, tuple[Drive, ...]] = {
 }
 
 
-def test_every_method_of_the_client_is_driven() -> None:
+def test_every_class_and_method_of_the_client_is_driven() -> None:
+    own = {
+        kind
+        for kind in vars(client_module).values()
+        if inspect.isclass(kind) and kind.__module__ == client_module.__name__
+    }
     methods = {name for name, _ in inspect.getmembers(PoolClient, inspect.isfunction) if not name.startswith("_")}
+    assert own == {PoolClient}
     assert methods - {"close"} == set(DRIVES)
 
 

@@ -1,6 +1,9 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+from mining.pool.sandbox import sandbox as running
+from mining.pool.sandbox.sandbox import Opening
 from tests.mining.pool.sandbox.signed import Caller
 from tests.sandbox import Sandbox, start_sandbox
 
@@ -54,3 +57,15 @@ def test_a_reset_starts_the_state_afresh(tmp_path: Path) -> None:
         sandbox.reset(world="tests", seed=8)
     assert json.loads(file.read_text())["acts"] == []
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_keys_of_a_file_that_knows_no_uses_were_used_just_now(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    opening = Opening(world="tests", seed=7, now=datetime(2026, 10, 20, tzinfo=UTC))
+    first = running.Sandbox(opening, state_path=file)
+    first.move_clock(datetime(2026, 12, 24, tzinfo=UTC), keys_unused=True)
+    saved = json.loads(file.read_text())
+    del saved["key_uses"]
+    file.write_text(json.dumps(saved))
+    again = running.Sandbox(Opening(), state_path=file)
+    assert {again.clock.now() - key.used_at < 60 for key in again.world.keys.values()} == {True}
