@@ -21,9 +21,16 @@ STAFF_READ = (Role.OWNER, Role.FINANCE, Role.SUPPORT, Role.AUDITOR)
 STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "read": STAFF_READ,
     "onboard": (Role.OWNER, Role.SUPPORT),
+    # What became of an act whose answer was lost: each kind needs its own act besides.
+    "decide": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
     "sync": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
     "contracts": (Role.OWNER, Role.FINANCE),
     "issue": (Role.OWNER, Role.FINANCE),
+    "links": (Role.OWNER, Role.SUPPORT),
+    # The pool cannot take a link back: one that never ends is an owner's to give.
+    "links_forever": (Role.OWNER,),
+    # Where a customer's rewards go.
+    "payouts": (Role.OWNER, Role.FINANCE),
     "keys": (Role.OWNER,),
     "team": (Role.OWNER,),
 }

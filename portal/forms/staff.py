@@ -18,8 +18,8 @@ PPM_PER_PERCENT = 10_000
 ADOPT, CREATE = "adopt", "create"
 ROLE_WORDS = {
     Role.OWNER: "Owner: everything, also keys and team",
-    Role.FINANCE: "Finance: contracts, close and issue",
-    Role.SUPPORT: "Support: customers and sync",
+    Role.FINANCE: "Finance: contracts, payouts, close and issue",
+    Role.SUPPORT: "Support: customers, watcher links and sync",
     Role.AUDITOR: "Auditor: reads everything, changes nothing",
     Role.VIEWER: "Viewer: reads only",
 }

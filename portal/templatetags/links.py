@@ -43,6 +43,11 @@ def shows_plainly(permissions: list[str]) -> str:
     return ", ".join(words.plain for permission, words in PERMISSIONS.items() if permission in permissions)
 
 
+@register.filter
+def lives(lifetime: str) -> str:
+    return LIFETIMES[LinkLifetime(lifetime)].lower()
+
+
 @register.simple_tag
 def expiry(live_until: datetime | None, now: datetime) -> SafeString:
     """Of a link that is, or was, active: there null means for ever."""

@@ -198,12 +198,12 @@ def ago(moment: datetime | None, now: datetime, *, none: str = UNKNOWN) -> SafeS
 
 @register.simple_tag
 def until(moment: datetime, now: datetime) -> SafeString:
-    """in 3 days, in 5 hours, in 12 min: cut, so that it never promises more than is left."""
+    """in 3 days, in 30 hours, in 12 min: to the nearest one. The exact moment is in the markup, or stands beside it."""
     seconds = (_utc(moment) - _utc(now)).total_seconds()
-    for unit, size in (("day", DAY), ("hour", HOUR)):
-        if seconds >= size:
-            count = int(seconds // size)
-            return _time(_utc(moment), f"in {count} {unit}{'' if count == 1 else 's'}")
+    if seconds >= 36 * HOUR:
+        return _time(_utc(moment), f"in {round(seconds / DAY)} days")
+    if seconds >= 90 * MINUTE:
+        return _time(_utc(moment), f"in {round(seconds / HOUR)} hours")
     return _time(_utc(moment), f"in {int(seconds // MINUTE)} min" if seconds >= MINUTE else "within a minute")
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from billing.models import Document
 from customers import onboarding, tenancy
 from customers.models import Customer, Invitation, MemberKind, Role
-from mining.models import PoolIntent
+from mining.models import PoolIntent, WatcherLink
 from portal.access import STAFF_ACTS
 from tests.portal.customer.scenes import statement_of
+from tests.portal.watcher_links import make_link
 from tests.world import NOW, Tenant, draft_document
 
 
@@ -61,6 +62,13 @@ def intent(tenant: Tenant) -> dict[str, str]:
             defaults={"label": "main", "account_name": "wanted", "state": PoolIntent.State.UNKNOWN, "created_at": NOW},
         )
     return {"code": found.code}
+
+
+def link(tenant: Tenant) -> dict[str, str]:
+    account = tenant.clients[0].account
+    with tenancy.access_context(tenant.system):
+        found = WatcherLink.objects.filter(mining_account=account).first()
+    return {"code": (found or make_link(tenant, account)).code}
 
 
 def staff_invitation(tenant: Tenant) -> dict[str, str]:
@@ -117,7 +125,14 @@ ROUTES: dict[str, Row] = {
         "staff:onboard", customer_invitation, "post", (302,)
     ),
     "staff/customers/<str:code>/people/<str:member>/end/": Row("staff:onboard", customer_member, "post", (302,)),
-    "staff/intents/<str:code>/decide/": Row("staff:onboard", intent, "post", (302,)),
+    # To the page that asks for the second factor once more.
+    "staff/customers/<str:code>/payout/accept/": Row("staff:payouts", customer, answers=(302,)),
+    "staff/customers/<str:code>/watcher-links/": Row("staff:read", customer, answers=(302,)),  # a part of the page
+    "staff/customers/<str:code>/watcher-links/new/": Row("staff:links", customer),
+    "staff/watcher-links/": Row("staff:read"),
+    "staff/watcher-links/<str:code>/renew/": Row("staff:links", link, "post", (302,)),
+    "staff/watcher-links/<str:code>/renewal/": Row("staff:links", link, "post", (302,)),
+    "staff/intents/<str:code>/decide/": Row("staff:decide", intent, "post", (302,)),
     "staff/contracts/": Row("staff:read"),
     "staff/contracts/new/": Row("staff:contracts"),
     "staff/contracts/<str:code>/": Row("staff:read", contract),

@@ -21,9 +21,8 @@ from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
 from customers import members
 from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
-from mining import accounts, intents
+from mining import accounts
 from mining import queries as mining
-from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, Reward
 from mining.queries import CurrentHashrate, Workers
 from portal.access import AccessRequest, staff_page
@@ -35,7 +34,9 @@ from portal.views.paging import keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, do
 from portal.views.staff.contracts import terms_of
+from portal.views.staff.links import links_part
 from portal.views.staff.overview import read_at
+from portal.views.staff.payouts import payout_part
 from portal.views.staff.search import customers_found
 
 FEW = 7  # rewards and documents on a customer's page; the lists have the rest
@@ -174,6 +175,8 @@ def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
             .order_by("pk")
         ),
         "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
+        **links_part(access, found, now=now),
+        **payout_part(access, account),
         **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
     }
 
@@ -257,22 +260,6 @@ def _labels(access: Access) -> list[str]:
 def _asked_for(request: AccessRequest) -> dict[str, str]:
     """An account that somebody chose from the list beside the form."""
     return {"account_name": request.GET.get("account", ""), "label": request.GET.get("label", ""), "how": ADOPT}
-
-
-@staff_page("onboard")
-@require_POST
-def intent_decide(request: AccessRequest, code: str) -> HttpResponse:
-    """A person looked at the pool for an account whose creation got no answer."""
-    intent = the(PoolIntent.objects.visible_to(request.access).select_related("customer", "provider"), code)
-    answer = request.POST.get("ours")
-
-    def decide() -> str:
-        if answer not in ("yes", "no"):
-            raise Refused("Say whether the account is at the pool: yes or no.")
-        intents.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
-        return "It is being taken over." if answer == "yes" else "It is settled. Give the customer another account."
-
-    return do(request, decide, "staff:customer", intent.customer.code)
 
 
 # --- Its people

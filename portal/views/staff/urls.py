@@ -1,6 +1,18 @@
 from django.urls import path
 
-from portal.views.staff import contracts, customers, documents, keys, overview, rewards, sync, team
+from portal.views.staff import (
+    contracts,
+    customers,
+    documents,
+    intents,
+    keys,
+    links,
+    overview,
+    payouts,
+    rewards,
+    sync,
+    team,
+)
 
 app_name = "staff"
 urlpatterns = [
@@ -16,7 +28,13 @@ urlpatterns = [
         name="customer_invitation_revoke",
     ),
     path("customers/<str:code>/people/<str:member>/end/", customers.customer_member_end, name="customer_member_end"),
-    path("intents/<str:code>/decide/", customers.intent_decide, name="intent_decide"),
+    path("customers/<str:code>/payout/accept/", payouts.payout_accept, name="payout_accept"),
+    path("customers/<str:code>/watcher-links/", links.customer_links, name="customer_links"),
+    path("customers/<str:code>/watcher-links/new/", links.customer_link_new, name="customer_link_new"),
+    path("watcher-links/", links.links, name="links"),
+    path("watcher-links/<str:code>/renew/", links.link_renew, name="link_renew"),
+    path("watcher-links/<str:code>/renewal/", links.link_renewal, name="link_renewal"),
+    path("intents/<str:code>/decide/", intents.intent_decide, name="intent_decide"),
     path("contracts/", contracts.contracts, name="contracts"),
     path("contracts/new/", contracts.contract_new, name="contract_new"),
     path("contracts/<str:code>/", contracts.contract, name="contract"),

@@ -303,7 +303,7 @@ def test_deciding_without_an_answer_changes_nothing(north: Tenant) -> None:
     _, intent = failed_customer(north, "unknown")
     address = reverse("staff:intent_decide", args=[intent.code])
     answer = north.support.browser().post(address, north.support.form(ours="maybe"), follow=True)
-    assert "Say whether the account is at the pool" in text(answer)
+    assert "Say whether it is at the pool" in text(answer)
     assert [row.state for row in rows(north, PoolIntent)] == ["unknown"]
 
 

@@ -15,6 +15,7 @@ from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Role
 from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from tests.portal.watcher_links import make_link
 from tests.world import FIRST_DAY, NOW, Tenant, make_reward, person
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,7 @@ def add_customer(tenant: Tenant, number: int) -> None:
     make_reward(account, FIRST_DAY - timedelta(days=3))
     make_reward(account, NOW.date(), status="pending")
     person(tenant.system, f"m{number}@m.example", Role.OWNER, customer)
+    make_link(tenant, account)
 
 
 def add_trouble(tenant: Tenant, number: int) -> None:
@@ -89,6 +91,7 @@ LISTS: dict[str, Callable[[Tenant], str]] = {
     "issue": lambda _: "/staff/documents/issue/?month=2026-10",
     "sync": lambda _: "/staff/sync/",
     "keys": lambda _: "/staff/keys/",
+    "watcher links": lambda _: "/staff/watcher-links/",
     "team": lambda _: "/staff/team/",
 }
 

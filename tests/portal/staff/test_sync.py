@@ -27,7 +27,7 @@ def test_sync_now_queues_one_run_for_each_subject_and_twice_is_harmless(
             answer = north.support.browser().post(NOW_URL, north.support.form())
         assert answer["Location"] == PAGE
     queued = [run.subject for run in rows(north, SyncRun, state="queued")]
-    assert sorted(queued) == ["accounts", "hashrate", "payouts", "rewards", "workers"]
+    assert sorted(queued) == ["accounts", "hashrate", "payouts", "rewards", "watchers", "workers"]
     assert set(sent) == {"mining.tasks.run_asked_sync"}
 
 

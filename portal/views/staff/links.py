@@ -1,0 +1,179 @@
+"""Watcher links: pages of a customer's account at the pool. The web asks for them, workers make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Case, Count, DateTimeField, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from customers.models import Customer
+from customers.tenancy import Access
+from mining import links as pool_links
+from mining import queries as mining
+from mining.models import MiningAccount, PoolIntent, WatcherLink
+from portal.access import AccessRequest, may, staff_page
+from portal.forms.links import LinkForm
+from portal.views.paging import keyset
+from portal.views.rows import the
+from portal.views.staff.answers import accepted, do
+from portal.views.watcher_links import link_row, live
+
+State = WatcherLink.State
+SOON = timedelta(days=2)
+# What is over stays in sight for a day: whoever asks why a page is gone finds it, and so does who waits for a new one.
+NEWS = timedelta(days=1)
+FEW = 5  # earlier links on a customer's page
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+# --- All of them
+
+
+@staff_page("read")
+@require_GET
+def links(request: AccessRequest) -> HttpResponse:
+    access, now = request.access, timezone.now()
+    everything = WatcherLink.objects.visible_to(access)
+    page = keyset(_by_end(_present(everything, now=now)), request.GET.get("after"), order=("ends", "pk"))
+    context = {
+        "rows": [link_row(link, now=now) for link in page.rows],
+        "after": page.after,
+        "shown": page.shown,
+        **live(everything, now=now).aggregate(
+            count=Count("pk"),
+            soon=Count("pk", filter=Q(live_until__lte=now + SOON)),
+            forever=Count("pk", filter=Q(live_until=None)),
+        ),
+    }
+    return render(request, "staff/links.html", context)
+
+
+def _present(links: QuerySet[WatcherLink], *, now: datetime) -> QuerySet[WatcherLink]:
+    """Those that are there, come, or went within the last day."""
+    since = now - NEWS
+    active = Q(state=State.ACTIVE) & (Q(live_until=None) | Q(live_until__gt=since))
+    failed = Q(state=State.FAILED, created_at__gt=since)
+    return links.filter(active | failed | Q(state__in=[State.CREATING, State.UNKNOWN]))
+
+
+def _by_end(links: QuerySet[WatcherLink]) -> QuerySet[WatcherLink]:
+    """First those of which nobody knows an end yet, then by their end; last those that never end."""
+    settled = When(state=State.ACTIVE, then=Coalesce("live_until", Value(FOREVER), output_field=DateTimeField()))
+    return links.annotate(ends=Case(settled, default=F("created_at"))).select_related("customer", "mining_account")
+
+
+# --- Those of one customer
+
+
+def links_part(access: Access, customer: Customer, *, now: datetime) -> dict[str, Any]:
+    """What refreshes itself while a link is being made."""
+    account = mining.account_of(access, customer)
+    own = WatcherLink.objects.visible_to(access).filter(mining_account=account).order_by("-pk")
+    present = list(_with_intents(_present(own, now=now), access))
+    rows = [link_row(link, now=now) for link in present]
+    return {
+        "customer": customer,
+        "account": account,
+        "links": rows,
+        "earlier": [link_row(link, now=now) for link in own.exclude(pk__in=[link.pk for link in present])[:FEW]],
+        "room": account and pool_links.room(access, account, now=now),
+        "making": any(row.state == State.CREATING for row in rows),
+    }
+
+
+def _with_intents(links: QuerySet[WatcherLink], access: Access) -> QuerySet[WatcherLink]:
+    """Each with the code of the intent that is to make it, for the person who decides what became of it."""
+    intents = PoolIntent.objects.visible_to(access).filter(watcher_link=OuterRef("pk"))
+    return links.annotate(intent_code=Subquery(intents.values("code")[:1])).select_related("successor")
+
+
+@staff_page("read")
+@require_GET
+def customer_links(request: AccessRequest, code: str) -> HttpResponse:
+    found = _customer(request, code)
+    if not request.headers.get("HX-Request"):
+        return redirect(_page_of(found))
+    return render(request, "staff/_customer_links.html", links_part(request.access, found, now=timezone.now()))
+
+
+# --- Acts
+
+
+@staff_page("links")
+@require_http_methods(["GET", "POST"])
+def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
+    """The form; one more page for a link that never ends; then a worker is asked to make it."""
+    access, now = request.access, timezone.now()
+    found = _customer(request, code)
+    account = mining.account_of(access, found)
+    if account is None:
+        messages.error(request, f"{found.name} has no mining account that a link could show.")
+        return redirect(_page_of(found))
+    form = LinkForm(request.POST or None, forever=may(access, "links_forever"))
+    confirmed = request.POST.get("confirmed") == "forever"
+    context = {"form": form, "customer": found, "account": account}
+    if request.method == "POST" and form.is_valid() and form.is_forever and not confirmed:
+        return render(request, "staff/customer_link_forever.html", context)
+    made: list[WatcherLink] = []
+
+    def issue() -> None:
+        made.append(pool_links.issue_link(access, account, **form.cleaned_data, forever_confirmed=confirmed, now=now))
+
+    if request.method == "POST" and accepted(form, issue):
+        messages.success(request, _said(made[0]))
+        return redirect(_page_of(found))
+    context["room"] = pool_links.room(access, account, now=now)
+    return render(request, "staff/customer_link_new.html", context)
+
+
+def _said(link: WatcherLink) -> str:
+    if link.state == State.ACTIVE:
+        return "There is a link that shows the same and lives long enough: hand that one on."
+    return "A worker asks the pool for the link. It appears below within a minute."
+
+
+@staff_page("links")
+@require_POST
+def link_renew(request: AccessRequest, code: str) -> HttpResponse:
+    link, account = _link(request, code)
+
+    def renew() -> str:
+        return _said(pool_links.renew_link(request.access, link, now=timezone.now()))
+
+    return do(request, renew, _page_of(account.customer))
+
+
+@staff_page("links")
+@require_POST
+def link_renewal(request: AccessRequest, code: str) -> HttpResponse:
+    link, account = _link(request, code)
+    renews = request.POST.get("renews") == "yes"
+
+    def change() -> str:
+        pool_links.set_renewal(request.access, link, renews=renews, now=timezone.now())
+        return "A new link is made before this one ends." if renews else "This link ends and no new one is made."
+
+    return do(request, change, _page_of(account.customer))
+
+
+def _link(request: AccessRequest, code: str) -> tuple[WatcherLink, MiningAccount]:
+    links = WatcherLink.objects.visible_to(request.access).select_related("mining_account__customer")
+    link = the(links, code)
+    return link, link.mining_account
+
+
+def _customer(request: AccessRequest, code: str) -> Customer:
+    return the(Customer.objects.visible_to(request.access), code)
+
+
+def _page_of(customer: Customer | None) -> str:
+    """Where a customer's links are; those of an account that has none are only in the list."""
+    return f"{reverse('staff:customer', args=[customer.code])}#links" if customer else reverse("staff:links")

@@ -1,0 +1,64 @@
+"""Where a customer's rewards go: what was agreed beside what the pool says, and agreeing to a change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from customers.models import Customer
+from customers.tenancy import Access
+from mining import payout as pool_payouts
+from mining import queries as mining
+from mining.models import MiningAccount, PoolIntent
+from portal import second_factor
+from portal.access import AccessRequest, staff_page
+from portal.views.rows import the
+from portal.views.staff.answers import do
+
+IntentState = PoolIntent.State
+
+
+def payout_part(access: Access, account: MiningAccount | None) -> dict[str, Any]:
+    if account is None:
+        return {"payout": None, "payout_change": None}
+    changes = PoolIntent.objects.visible_to(access).filter(
+        mining_account=account,
+        kind=PoolIntent.Kind.EDIT_PAYOUT,
+        state__in=[IntentState.PLANNED, IntentState.CALLED, IntentState.UNKNOWN],
+    )
+    return {
+        "payout": pool_payouts.payout_view(access, account),
+        "payout_change": changes.order_by("-pk").first(),  # our own change of it, until it is settled
+    }
+
+
+@staff_page("payouts")
+@require_http_methods(["GET", "POST"])
+def payout_accept(request: AccessRequest, code: str) -> HttpResponse:
+    """Says the exact effect with the whole address, then agrees to just that."""
+    access, now = request.access, timezone.now()
+    found = the(Customer.objects.visible_to(access), code)
+    if not second_factor.is_fresh(request, now=now):
+        return second_factor.ask(request)
+    account = mining.account_of(access, found)
+    page = f"{reverse('staff:customer', args=[found.code])}#payout"
+    if account is None or account.payout_drift_since is None:
+        messages.info(request, "The pool pays as agreed: there is nothing to accept.")
+        return redirect(page)
+    if request.method == "GET":
+        context = {"customer": found, "account": account, "payout": pool_payouts.payout_view(access, account)}
+        return render(request, "staff/payout_accept.html", context)
+
+    def accept() -> str:
+        # As it was shown: what has changed since is refused.
+        destination, address = request.POST.get("destination", ""), request.POST.get("address") or None
+        pool_payouts.accept(access, account, destination=destination, address=address, now=now)
+        return f"Agreed. Closing and paying {found.name} goes on."
+
+    return do(request, accept, page)
