@@ -10,14 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mining.pool import client as client_module
+from mining.pool import public as public_module
 from mining.pool.calls import Endpoint
 from mining.pool.client import PoolClient
 from mining.pool.errors import PoolError
+from mining.pool.public import PublicPool
+from mining.pool.rights import ACTING
 from mining.pool.sandbox.call import PREFIX
 from mining.pool.sandbox.endpoints import ENDPOINTS
 from mining.pool.sandbox.faults import FAULTS, Stage
@@ -235,15 +239,24 @@ DRIVES: dict[str, tuple[Drive, ...]] = {
 }
 
 
+PUBLIC_DRIVES: dict[str, Callable[[PublicPool], object]] = {
+    "time": lambda p: p.time(),
+    "overview": lambda p: p.overview(),
+    "last_price": lambda p: p.last_price("BTC_EUR"),
+    "daily_prices": lambda p: p.daily_prices(SINCE.date(), UNTIL.date()),
+}
+
+
+def methods_of(kind: type) -> set[str]:
+    methods = {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+    return methods - {"close"}
+
+
 def test_every_class_and_method_of_the_client_is_driven() -> None:
-    own = {
-        kind
-        for kind in vars(client_module).values()
-        if inspect.isclass(kind) and kind.__module__ == client_module.__name__
-    }
-    methods = {name for name, _ in inspect.getmembers(PoolClient, inspect.isfunction) if not name.startswith("_")}
-    assert own == {PoolClient}
-    assert methods - {"close"} == set(DRIVES)
+    here = {client_module.__name__, public_module.__name__}
+    every = (*vars(client_module).values(), *vars(public_module).values())
+    assert {kind for kind in every if inspect.isclass(kind) and kind.__module__ in here} == {PoolClient, PublicPool}
+    assert (methods_of(PoolClient), methods_of(PublicPool)) == ({*DRIVES, "may_use"}, set(PUBLIC_DRIVES))
 
 
 @pytest.mark.parametrize("method", DRIVES)
@@ -257,14 +270,36 @@ def test_every_request_of_the_client_is_in_the_contract(sandbox: Sandbox, client
         check_request(sent[0]["path"], json.loads(sent[0]["body"]))
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_asking_for_a_right_reads_or_asks_for_what_the_contract_forbids(
+    sandbox: Sandbox, client: MakeClient, endpoint: str
+) -> None:
+    client().may_use(endpoint, account="north")
+    body = json.loads(sandbox.log()["last"][-1]["body"])
+    assert request_judge(PREFIX + endpoint).is_valid(body) == (endpoint not in ACTING)
+
+
+def sent_queries(sandbox: Sandbox) -> list[str]:
+    entries = [entry for entry in sandbox.log()["last"] if entry["method"] == "GET"]
+    return [f"{entry['path']}?{entry.get('query', '')}" for entry in entries]
+
+
 def test_the_clients_reading_of_the_clock_is_in_the_contract(sandbox: Sandbox, client: MakeClient) -> None:
     client().accounts_page()
-    sandbox.fault("nonce_skewed", times=1)
-    client().accounts_page()
-    read = {entry["path"] + "?" + entry.get("query", "") for entry in sandbox.log()["last"] if entry["method"] == "GET"}
-    assert read
-    for path in read:
-        check_query(path)
+    read = sent_queries(sandbox)
+    assert read == ["/api/v4/public/time?"] * len(read) != []
+    check_query(read[0])
+
+
+def test_every_public_request_of_the_client_is_in_the_contract(sandbox: Sandbox, store: redis.Redis) -> None:
+    with PublicPool(base_url=sandbox.base_url, redis=store, patience_seconds=3.0) as pool:
+        for drive in PUBLIC_DRIVES.values():
+            drive(pool)
+    sent = sent_queries(sandbox)
+    for path_and_query in sent:
+        check_query(path_and_query)
+    asked = {path.partition("?")[0] for path in sent}
+    assert asked == {path for path, method in OPERATIONS if method == "get"} - {"/api/v4/public/ping"}
 
 
 def test_a_refused_request_of_the_client_is_in_the_contract_too(sandbox: Sandbox, client: MakeClient) -> None:
