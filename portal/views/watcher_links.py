@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from mining.models import WatcherLink
 
 ENDED = "ended"
+SOON = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,9 @@ from portal.forms.links import LinkForm
 from portal.views.paging import keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, do
-from portal.views.watcher_links import link_row, live
+from portal.views.watcher_links import SOON, link_row, live
 
 State = WatcherLink.State
-SOON = timedelta(days=2)
 # What is over stays in sight for a day: whoever asks why a page is gone finds it, and so does who waits for a new one.
 NEWS = timedelta(days=1)
 FEW = 5  # earlier links on a customer's page

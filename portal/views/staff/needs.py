@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef
 from django.urls import reverse
 
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import queries as mining
-from mining.models import Credential, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from mining.models import (
+    Credential,
+    LinkLifetime,
+    MiningAccount,
+    PoolIntent,
+    QuarantinedRecord,
+    SyncRun,
+    WatcherLink,
+)
 from portal.access import may
+from portal.views.watcher_links import SOON, live
 
 # Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
 # for ever: the sync page keeps them all.
@@ -35,7 +44,15 @@ class Need:
 
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
-    found = [*_keys(access), *_readings(access), *_accounts(access), *_records(access, now), *_money(access, now)]
+    found = [
+        *_keys(access),
+        *_readings(access),
+        *_accounts(access),
+        *_lost_answers(access),
+        *_links(access, now),
+        *_records(access, now),
+        *_money(access, now),
+    ]
     return sorted(found, key=lambda need: ORDER.index(need.state))
 
 
@@ -111,6 +128,43 @@ def _intents(access: Access) -> Iterator[Need]:
         elif not intent.settled_otherwise:
             title = f"{intent.customer.name} has no mining account"
             yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
+
+
+def _lost_answers(access: Access) -> Iterator[Need]:
+    """Links and payout changes of which nobody knows whether the pool made them."""
+    lost = PoolIntent.objects.visible_to(access).filter(state=PoolIntent.State.UNKNOWN)
+    asked = {
+        PoolIntent.Kind.CREATE_LINK: ("Link", "was the watcher link made?", "#links", "links"),
+        PoolIntent.Kind.EDIT_PAYOUT: ("Payout", "was the payout destination changed?", "", "payouts"),
+    }
+    for intent in lost.filter(kind__in=asked).select_related("customer").order_by("pk"):
+        word, question, part, act = asked[PoolIntent.Kind(intent.kind)]
+        to = f"{_customer(intent.customer)}{part}"
+        yield Need("is-unknown", word, f"{intent.customer.name}: {question}", intent.problem, to, "Decide", act)
+
+
+def _links(access: Access, now: datetime) -> Iterator[Need]:
+    present = live(WatcherLink.objects.visible_to(access), now=now).select_related("customer")
+    shared = present.filter(shows_others=True).aggregate(links=Count("pool_id", distinct=True))["links"]
+    if shared:
+        title = f"{_counted(shared, 'watcher link')} {_has(shared, 'shows', 'show')} several accounts"
+        text = "Made outside the portal: whoever has the address sees them all. Customers are not shown it here."
+        yield Need("is-low", "Link", title, text, _url("links"), "Look")
+    # A reason on a link that renews itself says why it could not.
+    for link in present.filter(renews=True).exclude(problem="").order_by("live_until", "pk"):
+        title = f"{link.customer.name if link.customer else ''}: a watcher link was not renewed"
+        yield Need("is-low", "Link", title, link.problem, f"{_customer(link.customer)}#links", "Look")
+    # Those of an hour or a day are meant to end: told each time, nobody would read it.
+    ending = list(
+        present.filter(live_until__lte=now + SOON, renews=False, successor=None)
+        .exclude(lifetime__in=[LinkLifetime.HOUR, LinkLifetime.DAY])
+        .order_by("live_until", "pk")
+    )
+    if ending:
+        title = f"{_counted(len(ending), 'watcher link')} {_has(len(ending), 'ends', 'end')} within 2 days"
+        names = _listed([link.customer.name if link.customer else "no customer" for link in ending])
+        text = f"{names}. Whoever uses it needs a new address then."
+        yield Need("is-info", "Link", title, text, _url("links"), "Look")
 
 
 def _records(access: Access, now: datetime) -> Iterator[Need]:

@@ -13,6 +13,7 @@ from customers.models import Customer
 from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, QuarantinedRecord, Reward, SyncRun
 from portal.views.staff.needs import needs_of
 from tests.portal.staff.reading import heading, text
+from tests.portal.watcher_links import make_link
 from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +98,39 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
     assert heading(answer) == "11 things need you"
     assert "Wrong signature." in text(answer)
     assert heading(page(north.auditor)) == "11 things need you"
+
+
+def test_links_that_need_a_person_are_told(north: Tenant) -> None:
+    issue_october(north)
+    alder, birch = north.clients
+    tomorrow = NOW + timedelta(days=1)
+    make_link(north, alder.account, number=1, live_until=tomorrow)
+    make_link(north, birch.account, number=2, live_until=tomorrow, origin="pool", lifetime=None)
+    # Meant to end, renewed by itself, renewed already, and not so soon.
+    make_link(north, alder.account, number=3, live_until=tomorrow, lifetime="24h")
+    new = make_link(north, alder.account, number=4)
+    make_link(north, alder.account, number=5, live_until=tomorrow, renews=True)
+    make_link(north, alder.account, number=6, live_until=tomorrow, successor=new)
+    assert needs(north) == ["2 watcher links end within 2 days"]
+    make_link(north, alder.account, number=7, live_until=tomorrow, renews=True, problem="It could not be renewed.")
+    for client in north.clients:
+        make_link(north, client.account, origin="pool", lifetime=None, shows_others=True, pool_id="both")
+    with tenancy.access_context(north.system):
+        for kind in ("create_link", "edit_payout"):
+            PoolIntent.objects.create(
+                provider=north.provider, kind=kind, state="unknown", customer=birch.customer, label="main",
+                account_name="client_1", created_at=NOW, problem="The answer was lost.",
+            )  # fmt: skip
+    assert needs(north) == [
+        "Birch Mining: was the watcher link made?",
+        "Birch Mining: was the payout destination changed?",
+        "1 watcher link shows several accounts",
+        "Alder & Finch: a watcher link was not renewed",
+        "2 watcher links end within 2 days",
+    ]
+    words = text(page(north.owner))
+    assert "Alder & Finch, Birch Mining. Whoever uses it needs a new address then." in words
+    assert "Decide" in text(page(north.finance))
 
 
 def test_the_neighbours_trouble_is_not_told(world: World) -> None:
