@@ -1,4 +1,4 @@
-"""Pool keys: pasted by a person, sealed at once, checked by a worker, and opened here and nowhere else."""
+"""Pool keys: pasted by a person, sealed at once, checked by a worker (key_check.py), opened here and nowhere else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache
 
 import redis
@@ -18,16 +19,13 @@ from customers import audit, tenancy
 from customers.models import Provider
 from customers.sealing import SealError, Secret, seal, unseal
 from customers.tenancy import Access, Kind
-from mining import hints, runs
-from mining.account_list import list_accounts
-from mining.errors import NoKey, Refused, RunLost
-from mining.models import Credential, MiningAccount, Reward, SyncRun
-from mining.models.runs import Subject
+from mining import hints
+from mining.errors import NoKey, Refused
+from mining.models import Credential
 from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
 from mining.pool.egress import address_for
-from mining.pool.errors import KeyRefused, PermissionMissing, PoolError
-from mining.pool.types import RewardRecord
+from mining.pool.errors import KeyRefused, PermissionMissing
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +35,7 @@ LONGEST_LABEL = 64
 LABEL = re.compile(r"[\w@.+ -]+")
 # The pool switches a key off after 14 unused days: an hour's grain is enough, and spares a write in every run.
 SUCCESS_GRAIN = timedelta(hours=1)
+KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
 # Without a key for these nothing can be read at all; without one for the others the rest goes on.
 NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
 
@@ -51,8 +50,8 @@ def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: dat
     _check_label(access, label)
     _check_form("API key", api_key)
     _check_form("secret", secret)
-    digest = key_digest(access.provider, api_key)
-    if api_key == secret or len(secret) < len(api_key) or _is_stored(access, key_digest(access.provider, secret)):
+    digest = key_digest(api_key)
+    if api_key == secret or len(secret) < len(api_key) or _is_stored(access, key_digest(secret)):
         raise Refused("API key and secret look swapped: paste the public API key first, and the secret second.")
     _make_room(access, label, digest)
     credential = Credential(
@@ -64,7 +63,9 @@ def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: dat
         with transaction.atomic():
             credential.save(force_insert=True)
     except IntegrityError as error:
-        raise Refused("This API key has just been stored by somebody else.") from error
+        # Also of two who paste it at once. Who else has it is nobody's business.
+        just_now = "This API key has just been stored by somebody else."
+        raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
     audit.record(access, "credential.pasted", credential.code, now=now, label=label, hint=credential.key_hint)
     hints.after_commit("verify_credential", access.provider.pk, credential.pk)
     return credential
@@ -87,8 +88,9 @@ def withdraw(access: Access, credential: Credential, *, now: datetime) -> None:
     audit.record(access, "credential.withdrawn", credential.code, now=now, label=credential.label)
 
 
-def key_digest(provider: Provider, api_key: str) -> str:
-    return hashlib.sha256(f"portal.v1|{provider.code}|{api_key}".encode()).hexdigest()
+def key_digest(api_key: str) -> str:
+    """The same for every provider: a key that two of them have pasted is found by the database alone."""
+    return hashlib.sha256(f"portal.v2|{api_key}".encode()).hexdigest()
 
 
 def _check_label(access: Access, label: str) -> None:
@@ -181,7 +183,7 @@ def open_key(provider_id: int, label: str) -> OpenKey:
     active = next((credential for credential in stored if credential.state == State.ACTIVE), None)
     if active is None:
         raise NoKey(_why_no_key(label, stored))
-    return _opened(active)
+    return opened(active)
 
 
 def _why_no_key(label: str, stored: list[Credential]) -> str:
@@ -192,13 +194,28 @@ def _why_no_key(label: str, stored: list[Credential]) -> str:
     return f"There is no pool key for {label!r}: paste one."
 
 
-def _opened(credential: Credential) -> OpenKey:
+def opened(credential: Credential) -> OpenKey:
+    """Raises NoKey."""
     try:
         api_key = unseal(credential.sealed_api_key, credential.place("api_key"))
         secret = unseal(credential.sealed_secret, credential.place("secret"))
     except SealError as error:
         raise NoKey(str(error)) from error
+    if credential.key_digest != key_digest(api_key.reveal()):
+        _renew_digest(credential, key_digest(api_key.reveal()))
     return OpenKey(credential.provider_id, credential.pk, credential.label, api_key, secret)
+
+
+def _renew_digest(credential: Credential, digest: str) -> None:
+    """Digests were once made for each provider by itself; the web cannot renew them, because it opens no key."""
+    try:
+        with tenancy.provider_context(credential.provider_id):
+            Credential.objects.filter(provider=credential.provider_id, pk=credential.pk).update(key_digest=digest)
+    except IntegrityError as error:
+        with tenancy.provider_context(credential.provider_id):
+            mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+            mine.update(state=State.REFUSED, problem=KEPT_ELSEWHERE)
+        raise NoKey(KEPT_ELSEWHERE) from error
 
 
 @cache
@@ -218,11 +235,11 @@ def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
         if still_of_use:
             mine.exclude(problem=refusal.sentence).update(problem=refusal.sentence[:500])
         elif mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
-            _tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
+            tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
 
 
-def _tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:
+def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:
     """Write in the audit what the pool made of a key. Inside the provider's context."""
     credential = Credential.objects.get(provider=provider, pk=credential_id)
     worker = Access(Kind.SYSTEM, provider, label="worker")
@@ -236,126 +253,42 @@ def note_success(key: OpenKey, *, now: datetime) -> None:
         ).update(last_success_at=now)
 
 
-# --- Verification
+SWITCHED_OFF_AFTER = timedelta(days=14)  # by the pool, when a key is not used
+WARN_AFTER, ALARM_AFTER = timedelta(days=3), timedelta(days=7)
 
 
-def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential:
-    """Ask the pool whether the key works and is this login's; then it takes over from the former one in one step.
-
-    Outside any transaction. Raises Refused with what is wrong; the credential then says the same.
-    """
-    watch = runs.Watch(now)
-    with tenancy.provider_context(provider_id):
-        found = Credential.objects.select_related("provider").filter(provider=provider_id, pk=credential_id).first()
-        if found is None or found.state == State.RETIRED:
-            raise Refused("This key was replaced by another one.")
-        runs.give_up_lost(provider_id, now=now)
-        queued, _ = runs.open_run(provider_id, found.label, Subject.KEY, now=now)
-    run = runs.claim(provider_id, queued.pk, watch)
-    if run is None:
-        raise Refused(f"A key of {found.label!r} is being verified at this moment. Look again in a minute.")
-    try:
-        _verify(found, run, watch)
-    except Refused as refusal:
-        runs.finish(run, SyncRun.State.FAILED, error=str(refusal), watch=watch)
-        raise
-    except PoolError as error:
-        _note_failure(found, error, now=watch.now())
-        runs.finish(run, SyncRun.State.FAILED, error=error.sentence, watch=watch)
-        raise Refused(error.sentence) from error
-    except RunLost as lost:
-        raise Refused("The verification took too long and was given up. Ask for it again.") from lost
-    except Exception:
-        runs.finish(run, SyncRun.State.FAILED, error="An error of ours stopped this; it is in the log.", watch=watch)
-        raise
-    runs.finish(run, SyncRun.State.OK, error="", watch=watch)
-    with tenancy.provider_context(provider_id):
-        return Credential.objects.select_related("provider").get(provider=provider_id, pk=credential_id)
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    ALARM = "alarm"
+    UNKNOWN = "unknown"  # not in use, or never answered
 
 
-def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
-    try:
-        key = _opened(credential)
-    except NoKey as error:
-        _set_refused(credential, str(error), now=watch.now())
-        raise
-    with key.client(priority=Priority.PERSON) as pool:
-        try:
-            listing = list_accounts(pool, alive=lambda: runs.renew(run, watch))
-            rewards = pool.rewards_page().records
-        finally:
-            run.calls = pool.calls
-    with runs.writing(run):
-        stranger = _why_other_user(credential, {account.name for account in listing.accounts}, listing.whole, rewards)
-        if stranger is None:
-            _activate(credential, now=watch.now())
-    if stranger is not None:
-        _set_refused(credential, stranger, now=watch.now())
-        raise Refused(stranger)
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`silent_for`: since the pool last answered this key, to within SUCCESS_GRAIN. `days_left`: whole days until the
+    pool switches it off for not being used; 0: any moment, or done."""
+
+    level: Level
+    silent_for: timedelta | None
+    days_left: int | None
+    sentence: str
 
 
-def _why_other_user(
-    credential: Credential, seen: set[str], whole: bool, rewards: tuple[RewardRecord, ...]
-) -> str | None:
-    """No endpoint names a key's user, so what the key sees is held against what its label knows.
-
-    Accounts can be neither deleted nor renamed at the pool: one that is missing belongs to somebody else's list.
-    Names repeat across users; where all of them do, amounts tell the users apart.
-    """
-    known = MiningAccount.objects.filter(
-        provider=credential.provider_id, label=credential.label, unlisted_since=None
-    ).exclude(state=MiningAccount.State.CREATING)
-    missing = sorted(set(known.values_list("name", flat=True)) - seen) if whole else []
-    other = "so it belongs to another WhiteBIT user. Paste it under a label of its own."
-    if missing:
-        return f"This key does not see the account {missing[0]!r} that {credential.label!r} has, {other}"
-    if _no_amount_agrees(credential, rewards):
-        return f"This key sees other rewards than {credential.label!r} has for the same accounts and days, {other}"
-    return None
+def health(credential: Credential, now: datetime) -> Health:
+    if credential.state != State.ACTIVE or credential.last_success_at is None:
+        return Health(Level.UNKNOWN, None, None, credential.problem or "This key is not in use.")
+    silent_for = max(now - credential.last_success_at, timedelta())
+    days_left = max((SWITCHED_OFF_AFTER - silent_for) // timedelta(days=1), 0)
+    if silent_for < WARN_AFTER:
+        return Health(Level.OK, silent_for, days_left, "The pool answers this key.")
+    level = Level.ALARM if silent_for >= ALARM_AFTER else Level.WARN
+    return Health(level, silent_for, days_left, _silence_in_words(silent_for, days_left))
 
 
-def _no_amount_agrees(credential: Credential, rewards: tuple[RewardRecord, ...]) -> bool:
-    if not rewards:
-        return False
-    stored = Reward.objects.filter(
-        provider=credential.provider_id,
-        mining_account__label=credential.label,
-        reward_at__gte=min(record.reward_at for record in rewards),
-    ).values_list("mining_account__name", "reward_at", "total_amount")
-    listed = {(record.account, record.reward_at) for record in rewards}
-    comparable = {row for row in stored if row[:2] in listed}
-    return bool(comparable) and comparable.isdisjoint(
-        (record.account, record.reward_at, record.total) for record in rewards
-    )
-
-
-def _activate(credential: Credential, *, now: datetime) -> None:
-    """The new key takes over in one transaction: there is no moment without an active key, and none with two."""
-    siblings = Credential.objects.filter(provider=credential.provider_id, label=credential.label)
-    siblings.filter(state=State.ACTIVE).exclude(pk=credential.pk).update(**RETIRED)
-    siblings.filter(pk=credential.pk).update(
-        state=State.ACTIVE, problem="", checked_at=now, verified_at=now, last_success_at=now
-    )
-    # What was tried and refused before under this label is settled now.
-    siblings.filter(state=State.REFUSED, pk__lt=credential.pk).update(**RETIRED)
-    if credential.state != State.ACTIVE:
-        _tell(credential.provider, credential.pk, "activated", now=now)
-
-
-def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:
-    if isinstance(error, KeyRefused):
-        _set_refused(credential, error.sentence, now=now)
-        return
-    with tenancy.provider_context(credential.provider_id):
-        # Nothing is known about the key: it stays what it was, and the next look may tell.
-        Credential.objects.filter(provider=credential.provider_id, pk=credential.pk).exclude(
-            state__in=[State.RETIRED, State.ACTIVE]
-        ).update(problem=error.sentence[:500], checked_at=now)
-
-
-def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> None:
-    with tenancy.provider_context(credential.provider_id):
-        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.exclude(state=State.RETIRED).update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
-        if credential.state != State.REFUSED:
-            _tell(credential.provider, credential.pk, "refused", now=now)
+def _silence_in_words(silent_for: timedelta, days_left: int) -> str:
+    silence = f"The pool has not answered this key for {silent_for.days} days"
+    if silent_for >= SWITCHED_OFF_AFTER:
+        return f"{silence}, and switches off what is not used for 14. Switch it on in WhiteBIT's API settings."
+    ends = "within a day" if days_left == 0 else f"in {days_left} day{'' if days_left == 1 else 's'}"
+    return f"{silence} and switches it off {ends}. See what stops it: the key, its allowed addresses, or our workers."

@@ -38,6 +38,8 @@ LONGEST_MEMORY = timedelta(days=1)
 STALE_AFTER = timedelta(minutes=3)
 # A refused key is tried again once a day: keys are often mended at the pool without anybody telling the portal.
 PROBE_EVERY = timedelta(hours=24)
+# The pool switches a key off that is not used: a call a day at least, tried each hour until one succeeds.
+TOUCH_AFTER, TOUCH_AGAIN_AFTER = timedelta(hours=20), timedelta(hours=1)
 
 
 def active_labels(provider_id: int) -> list[str]:
@@ -156,6 +158,16 @@ def _plan_keys(provider_id: int, *, now: datetime) -> int:
     due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
         hints.after_commit("verify_credential", provider_id, credential_id)
+    return len(due) + _plan_touches(provider_id, now=now)
+
+
+def _plan_touches(provider_id: int, *, now: datetime) -> int:
+    """Keys in use whose readings bring no success, for whatever reason: a call of their own keeps them alive."""
+    silent = Q(state=Credential.State.ACTIVE, last_success_at__lt=now - TOUCH_AFTER)
+    not_lately = Q(checked_at=None) | Q(checked_at__lt=now - TOUCH_AGAIN_AFTER)
+    due = Credential.objects.filter(silent & not_lately, provider=provider_id).values_list("pk", flat=True)
+    for credential_id in due:
+        hints.after_commit("touch_key", provider_id, credential_id)
     return len(due)
 
 

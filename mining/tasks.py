@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.models import Provider
-from mining import hints, intents, keys, planner, sync
+from mining import hints, intents, key_check, planner, sync
 from mining.errors import Refused
 from mining.models import SyncRun
 
@@ -44,7 +44,12 @@ def settle_intent(provider_id: int, intent_id: int) -> None:
 @shared_task(acks_late=True)
 def verify_credential(provider_id: int, credential_id: int) -> None:
     try:
-        keys.verify(provider_id, credential_id, now=timezone.now())
+        key_check.verify(provider_id, credential_id, now=timezone.now())
     except Refused as refusal:
         # The credential and its run say it to people.
         log.warning("key.not_verified", provider_id=provider_id, credential_id=credential_id, why=str(refusal))
+
+
+@shared_task(acks_late=True)
+def touch_key(provider_id: int, credential_id: int) -> None:
+    key_check.touch(provider_id, credential_id, now=timezone.now())

@@ -17,10 +17,10 @@ from typing import Literal, Self
 import redis as redis_py
 import structlog
 
-from mining.pool import parsing
+from mining.pool import parsing, rights
 from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
 from mining.pool.calls import Caller, Endpoint
-from mining.pool.errors import OurBug
+from mining.pool.errors import OurBug, PermissionMissing, RequestRefused
 from mining.pool.line import Waits
 from mining.pool.signing import Json, Secret
 from mining.pool.types import (
@@ -245,6 +245,23 @@ class PoolClient:
             _given(accountName=account),
             lambda document: parsing.parse_payout_destination(document, self._caller.line.extra_fields),
         )
+
+    def may_use(self, endpoint: str, *, account: str | None = None) -> bool | None:
+        """Whether the key has the right to an endpoint, asked in a way that cannot do anything (rights.py).
+
+        None: the pool refused the parameters, as was meant, and does not say whether it had looked at the right first.
+        """
+        acts = endpoint in rights.ACTING
+        try:
+            return self._caller.call(
+                Endpoint(endpoint, repeatable=not acts),
+                rights.harmless(endpoint, account),
+                rights.must_not_be_answered if acts else rights.answered,
+            )
+        except PermissionMissing:
+            return False
+        except RequestRefused:
+            return None
 
 
 def _given(**parameters: str | int | None) -> dict[str, Json]:

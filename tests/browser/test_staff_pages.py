@@ -17,7 +17,7 @@ from billing.models import Document
 from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Role
-from mining import keys, sync
+from mining import key_check, sync
 from mining.models import Credential, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
 from portal.invitations import send_invitation
 from portal.sign_in import MFAAdapter
@@ -158,7 +158,7 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     expect(page.get_by_role("heading", level=1)).to_have_text("A key is being tried")
     assert key.secret not in page.content()
     (stored,) = found(north, Credential, label="alpha")
-    keys.verify(north.provider.pk, stored.pk, now=timezone.now())
+    key_check.verify(north.provider.pk, stored.pk, now=timezone.now())
     expect(page.get_by_role("heading", level=1)).to_have_text("The pool key works")  # by itself
 
     page.goto("/staff/sync/")
@@ -253,3 +253,85 @@ def test_a_phone_reaches_every_page_through_the_menu(world: World, open_page: Op
     page.get_by_role("button", name="Remove: owner@north.example").click()
     page.get_by_role("button", name="Remove from the team").first.click()
     expect(page.get_by_role("alert")).to_contain_text("Owner is the only owner left.")
+
+
+# --- Watcher links and payouts
+
+
+def test_a_link_for_ever_is_issued_after_its_own_page_and_copied_once_it_is_there(
+    world: World, pool: Sandbox, open_page: OpenPage
+) -> None:
+    north, key = world.north, pool.key("alpha")
+    customer = hosted(north, key)
+    page = open_page(north.owner)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/staff/customers/{customer.code}/")
+    page.get_by_role("link", name="Issue a link").click()
+    page.get_by_label("Rewards").check()
+    page.get_by_label("For ever").check()
+    page.get_by_role("button", name="Issue the link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A link to Cedar that never ends")
+    assert found(north, WatcherLink) == []
+    page.get_by_role("button", name="Issue it for ever").click()
+    links = page.locator("#links")
+    expect(links).to_contain_text("Being made")
+    (intent,) = found(north, PoolIntent, kind="create_link")
+    intents.settle_intent(north.provider.pk, intent.pk, now=timezone.now())
+    expect(links).to_contain_text("never ends")  # by itself
+    (link,) = found(north, WatcherLink)
+    links.get_by_role("button", name="Copy").click()
+    expect(page.locator(".toast")).to_have_text("Link copied")
+    assert page.evaluate("navigator.clipboard.readText()") == link.url
+
+
+def hosted(tenant: Tenant, key: Any) -> Customer:
+    """A customer whose account is at the sandbox, with a key that works."""
+    with tenancy.access_context(tenant.system):
+        Credential.objects.filter(pk=tenant.credential.pk).update(state="retired")
+        credential = keys.paste_key(
+            tenant.owner.access, label="alpha", api_key=key.api_key, secret=key.secret, now=timezone.now()
+        )
+    key_check.verify(tenant.provider.pk, credential.pk, now=timezone.now())
+    run_sync(tenant, "accounts")
+    with tenancy.access_context(tenant.system):
+        account = MiningAccount.objects.filter(label="alpha").order_by("pk").first()
+        assert account is not None
+        return accounts.onboard_customer(
+            tenant.owner.access,
+            name="Cedar",
+            email="c@c.example",
+            account_name=account.name,
+            adopt=True,
+            label="alpha",
+            now=timezone.now(),
+        )
+
+
+def run_sync(tenant: Tenant, subject: str) -> None:
+    with tenancy.access_context(tenant.system):
+        planner.request_sync(tenant.owner.access, only=[subject], now=timezone.now())
+    for run in found(tenant, SyncRun, state="queued"):
+        sync.perform(tenant.provider.pk, run.pk, now=timezone.now())
+
+
+def test_a_payout_address_is_accepted_after_the_second_factor(world: World, open_page: OpenPage) -> None:
+    north, client = world.north, world.north.clients[0]
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(pk=client.account.pk).update(
+            payout_destination="external_address",
+            payout_address="3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy",
+            payout_drift_since=timezone.now(),
+        )
+    page = open_page(north.finance)
+    page.goto(f"/staff/customers/{client.customer.code}/")
+    page.get_by_role("link", name="Accept what the pool says…").click()
+    page.get_by_label("Code from your second factor").fill(code_for(secret_of(north.finance)))
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Alder & Finch is paid by the pool, to this address")
+    copied = page.locator("main .address").evaluate(
+        "(address) => { getSelection().selectAllChildren(address); return getSelection().toString(); }"
+    )
+    assert copied == "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy"
+    page.get_by_role("button", name="Accept this address").dblclick()
+    expect(page.locator("main")).not_to_contain_text("The pool pays elsewhere")
+    assert [row.address for row in found(north, PayoutAgreement)] == [copied]

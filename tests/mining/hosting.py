@@ -19,7 +19,7 @@ from django.utils import timezone
 from customers import onboarding, tenancy
 from customers.models import Provider
 from customers.tenancy import Access
-from mining import keys, sync
+from mining import key_check, keys, sync
 from mining.models import Credential, MiningAccount, Reward, RewardObservation, SyncRun
 from mining.models.runs import Subject
 from tests.mining.pool.conftest import forget_troubles
@@ -58,7 +58,7 @@ class Hosting:
             )
 
     def verify(self, credential: Credential) -> Credential:
-        return keys.verify(self.provider.pk, credential.pk, now=timezone.now())
+        return key_check.verify(self.provider.pk, credential.pk, now=timezone.now())
 
     def sync(self, subject: Subject | str = Subject.REWARDS) -> SyncRun:
         (run,) = sync.sync_provider(self.provider.pk, only=Subject(subject), now=timezone.now())

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import threading
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from customers.sealing import SealError, unseal
-from mining import keys
+from customers.sealing import SealError, seal, unseal
+from mining import key_check, keys, sync
 from mining.errors import NoKey, Refused
+from mining.keys import NEEDED_ENDPOINTS as NEEDED
 from mining.models import Credential, SyncRun
+from mining.models.runs import Subject
+from mining.pool.rights import ACTING, ENDPOINTS, harmless
 from tests.mining.hosting import Hosting
 from tests.sandbox import PoolKey, Sandbox
 
@@ -30,6 +38,11 @@ def states(hosting: Hosting) -> list[tuple[str, str]]:
 def add_key(pool: Sandbox, login: str) -> PoolKey:
     made = pool.edit("add_key", login=login)
     return PoolKey(login, made["api_key"], made["secret"])
+
+
+def accounts_at_pool(hosting: Hosting, login: str = "alpha") -> list[str]:
+    user = next(user for user in hosting.pool.truth()["users"] if user["login"] == login)
+    return sorted(account["name"] for account in user["accounts"])
 
 
 def test_a_good_key_becomes_active(north: Hosting) -> None:
@@ -100,7 +113,7 @@ def test_spaces_around_are_trimmed(north: Hosting) -> None:
     assert north.verify(paste(north, f" {key.api_key}\n", f"\t{key.secret} ")).state == State.ACTIVE
 
 
-def test_a_key_is_stored_once_for_a_provider_and_again_for_another(north: Hosting, south: Hosting) -> None:
+def test_a_key_is_stored_once_and_a_provider_learns_of_its_own_only(north: Hosting, south: Hosting) -> None:
     key = north.pool.key("alpha")
 
     with pytest.raises(Refused, match="under 'main' already, and works"):
@@ -109,8 +122,53 @@ def test_a_key_is_stored_once_for_a_provider_and_again_for_another(north: Hostin
         paste(north, key.api_key, key.secret, "second")
     with pytest.raises(Refused, match="look swapped"):
         paste(north, "k" * 32, key.api_key, "second")
-    # Whether a neighbour has it is none of anybody's business.
-    assert paste(south, key.api_key, key.secret, "second").state == State.CHECKING
+    with pytest.raises(Refused) as refused:
+        paste(south, key.api_key, key.secret, "second")
+    assert str(refused.value) == keys.KEPT_ELSEWHERE
+    assert states(south) == [("main", State.ACTIVE)]
+
+
+def test_of_two_providers_that_paste_one_key_at_once_one_has_it(north: Hosting, south: Hosting) -> None:
+    key, pasted = add_key(north.pool, "alpha"), threading.Event()
+    sentences: list[str] = []
+
+    def paste_second() -> None:
+        pasted.wait(5)
+        try:
+            paste(south, key.api_key, key.secret)
+        except Refused as refused:
+            sentences.append(str(refused))
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=paste_second)
+    other.start()
+    with north.context():  # not committed yet while the other one comes
+        keys.paste_key(north.access, label="second", api_key=key.api_key, secret=key.secret, now=timezone.now())
+        pasted.set()
+        other.join(0.3)
+    other.join(10)
+
+    assert sentences == [keys.KEPT_ELSEWHERE]
+    assert (states(north)[1:], states(south)[1:]) == ([("second", State.CHECKING)], [])
+
+
+def test_a_digest_of_before_is_renewed_when_a_worker_opens_the_key(north: Hosting, south: Hosting) -> None:
+    digest = north.credential().key_digest
+    for hosting in (north, south):
+        with hosting.context():
+            Credential.objects.update(key_digest=f"made for {hosting.label} of {hosting.provider.code} only"[:64])
+
+    north.sync()
+    assert north.credential().key_digest == digest
+
+    with south.context():  # what a neighbour has by now is not opened any more
+        theirs = Credential.objects.get()
+        theirs.sealed_api_key = seal(north.pool.key("alpha").api_key, theirs.place("api_key"))
+        theirs.save(update_fields=["sealed_api_key"])
+    (run,) = sync.sync_provider(south.provider.pk, only=Subject.REWARDS, now=timezone.now())
+    assert run.error == keys.KEPT_ELSEWHERE
+    assert (south.credential().state, south.credential().problem) == (State.REFUSED, keys.KEPT_ELSEWHERE)
 
 
 def test_a_wrong_secret_is_refused_by_the_pool_and_can_be_pasted_again(north: Hosting) -> None:
@@ -161,6 +219,152 @@ def test_a_new_key_takes_over_without_a_gap(north: Hosting) -> None:
     assert (retired.sealed_api_key, retired.sealed_secret) == ("", "")
     north.pool.edit("set_key", api_key=north.pool.key("alpha").api_key, enabled=False)
     assert north.sync().state == SyncRun.State.OK
+
+
+def test_a_key_is_replaced_while_a_reading_with_the_old_one_is_under_way(north: Hosting, settings: Any) -> None:
+    settings.POOL_RETRY_BUDGET_SECONDS = 10.0
+    north.sync_all()
+    key = add_key(north.pool, "alpha")
+    new = paste(north, key.api_key, key.secret, "main")
+    north.pool.fault("delay", endpoint="hashrate", seconds=2, times=3)  # the three calls of the reading
+    done: list[SyncRun] = []
+
+    def read() -> None:
+        try:
+            done.extend(sync.sync_provider(north.provider.pk, only=Subject.HASHRATE, now=timezone.now()))
+        finally:
+            connection.close()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    deadline = time.monotonic() + 10
+    while not any(fault["struck"] == 3 for fault in north.pool.faults()["active"]):
+        assert time.monotonic() < deadline
+    north.verify(new)
+    assert reading.is_alive()
+    assert states(north) == [("main", State.RETIRED), ("main", State.ACTIVE)]
+    reading.join(10)
+
+    assert [(run.state, run.error) for run in done] == [(SyncRun.State.OK, "")]
+    assert {run.state for run in north.sync_all()} == {SyncRun.State.OK}
+
+
+# --- What a key may use
+
+
+def test_a_key_that_may_use_everything_is_told_what_it_reads_and_acts_stay_unknown(north: Hosting) -> None:
+    accounts = accounts_at_pool(north)
+
+    credential = north.credential()
+
+    assert credential.endpoints == dict.fromkeys(set(ENDPOINTS) - set(ACTING), True)
+    assert (credential.accounts_seen, credential.problem) == (3, "")
+    assert accounts_at_pool(north) == accounts
+    assert set(north.pool.calls()) >= set(ENDPOINTS)
+
+
+def test_a_key_that_lacks_a_right_to_act_is_active_and_says_so(north: Hosting) -> None:
+    key = add_key(north.pool, "beta")
+    allowed = [*NEEDED, "miners/info", "accounts/create", "watcher-links/create"]
+    north.pool.edit("set_key", api_key=key.api_key, endpoints=allowed)
+    before = north.pool.truth()["users"]
+
+    credential = north.verify(paste(north, key.api_key, key.secret))
+
+    # It may not edit payouts, and was told so for an impossible request: rights come first, so the others are there.
+    assert credential.endpoints == {endpoint: endpoint in allowed for endpoint in ENDPOINTS}
+    assert (credential.state, credential.accounts_seen) == (State.ACTIVE, len(accounts_at_pool(north, "beta")))
+    assert credential.problem.startswith("This key may not use hashrate, payout-destination, ")
+    assert [user["accounts"] for user in north.pool.truth()["users"]] == [user["accounts"] for user in before]
+
+    north.pool.edit("set_key", api_key=key.api_key, endpoints=None)
+    assert north.verify(credential).problem == ""
+
+
+def test_a_right_that_the_pool_does_not_tell_is_left_out(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_check, "PATIENCE_SECONDS", 0.5)
+    key = add_key(north.pool, "beta")
+    north.pool.fault("http_503", endpoint="miners/info")
+    north.pool.fault("reset", endpoint="watcher-links/create")
+
+    credential = north.verify(paste(north, key.api_key, key.secret))
+
+    assert (credential.state, credential.problem) == (State.ACTIVE, "")
+    assert set(credential.endpoints) == set(ENDPOINTS) - set(ACTING) - {"miners/info"}
+
+
+def test_a_request_that_asks_for_a_right_is_one_that_cannot_do_anything() -> None:
+    names = re.compile(r"[A-Za-z0-9_]{1,255}")
+    for endpoint in ACTING:
+        for account in (None, "alpha_east"):
+            for value in harmless(endpoint, account).values():
+                for text in value if isinstance(value, list) else [value]:
+                    assert not names.fullmatch(str(text)), endpoint
+
+
+# --- How a key fares
+
+
+def days_silent(days: float, **fields: Any) -> keys.Health:
+    now = timezone.now()
+    given = {"state": State.ACTIVE, "last_success_at": now - timedelta(days=days)} | fields
+    return keys.health(Credential(**given), now)
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "days_left", "words"),
+    [
+        (-0.01, "ok", 14, "answers this key"),
+        (2.99, "ok", 11, "answers this key"),
+        (3, "warn", 11, "for 3 days and switches it off in 11 days."),
+        (6.99, "warn", 7, "for 6 days and switches it off in 7 days."),
+        (7, "alarm", 7, "for 7 days and switches it off in 7 days."),
+        (12.5, "alarm", 1, "for 12 days and switches it off in 1 day."),
+        (13.5, "alarm", 0, "for 13 days and switches it off within a day."),
+        (14, "alarm", 0, "for 14 days, and switches off what is not used for 14."),
+    ],
+)
+def test_silence_is_a_warning_after_three_days_and_an_alarm_after_seven(
+    days: float, level: str, days_left: int, words: str
+) -> None:
+    health = days_silent(days)
+
+    assert (health.level, health.days_left) == (level, days_left)
+    assert words in health.sentence
+
+
+def test_a_key_that_is_not_in_use_has_no_health() -> None:
+    assert days_silent(1, last_success_at=None).level == "unknown"
+    refused = days_silent(1, state=State.REFUSED, problem="The pool has this key switched off.")
+    assert (refused.level, refused.silent_for, refused.sentence) == (
+        "unknown",
+        None,
+        "The pool has this key switched off.",
+    )
+
+
+def test_a_touch_is_one_call_that_keeps_a_key_alive(north: Hosting) -> None:
+    credential, later = north.credential(), timezone.now() + timedelta(days=1)
+    north.pool.clear_log()
+
+    key_check.touch(north.provider.pk, credential.pk, now=later)
+
+    assert sum(north.pool.calls().values()) == 1
+    assert north.credential().last_success_at == later
+
+
+def test_a_touch_that_fails_is_noted_and_a_refused_one_ends_the_key(north: Hosting) -> None:
+    credential, later = north.credential(), timezone.now() + timedelta(days=1)
+    north.pool.fault("http_503")
+    key_check.touch(north.provider.pk, credential.pk, now=later)
+    tried = north.credential()
+    assert (tried.state, tried.last_success_at, tried.checked_at) == (State.ACTIVE, credential.last_success_at, later)
+
+    north.pool.clear_faults()
+    north.pool.edit("set_key", api_key=north.pool.key("alpha").api_key, enabled=False)
+    key_check.touch(north.provider.pk, credential.pk, now=later)
+    assert north.credential().state == State.REFUSED
+    key_check.touch(north.provider.pk, credential.pk, now=later)  # not in use any more: nothing to do
 
 
 def test_the_key_of_another_user_is_refused_by_its_accounts(north: Hosting) -> None:
@@ -214,11 +418,13 @@ def test_a_refused_key_is_sent_no_more_until_it_is_verified_again(north: Hosting
 
 def test_a_right_that_only_some_readings_need_stops_only_those(north: Hosting) -> None:
     north.sync_all()
-    endpoints = ["accounts", "rewards", "miners/info", "payout-destination"]
+    endpoints = ["accounts", "rewards", "miners/info", "payout-destination", "watcher-links/list"]
     north.pool.edit("set_key", api_key=north.pool.key("alpha").api_key, endpoints=endpoints)
 
     runs = {run.subject: run.state for run in north.sync_all()}
 
-    assert runs == dict.fromkeys(["accounts", "rewards", "workers", "payouts"], "ok") | {"hashrate": "failed"}
+    assert runs == dict.fromkeys(["accounts", "rewards", "workers", "payouts", "watchers"], "ok") | {
+        "hashrate": "failed"
+    }
     credential = north.credential()
     assert (credential.state, "may not use hashrate" in credential.problem) == (State.ACTIVE, True)

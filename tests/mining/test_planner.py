@@ -77,6 +77,23 @@ def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]
     }
 
 
+def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    now = timezone.now()
+    touch = ("touch_key", (north.provider.pk, north.credential().pk))
+    for silent, tried, due in [(19, 19, False), (21, 21, True), (21, 0.5, False), (100, 2, True)]:
+        hinted.clear()
+        with north.context():
+            Credential.objects.update(
+                last_success_at=now - timedelta(hours=silent), checked_at=now - timedelta(hours=tried)
+            )
+
+        planner.plan(north.provider.pk, now=now)
+
+        assert (touch in hinted) is due, (silent, tried)
+
+
 def test_logins_do_not_all_start_at_the_full_hour() -> None:
     noon = datetime(2026, 11, 4, 12, tzinfo=timezone.now().tzinfo)
     starts = set()

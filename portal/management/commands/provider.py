@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from customers import onboarding, tenancy
 from customers.models import MemberKind, Provider, Role
-from mining import keys
+from mining import key_check, keys
 from mining.errors import Refused
 from portal.api.auth import unknown_scopes
 from portal.invitations import send_invitation
@@ -87,7 +87,7 @@ class Command(BaseCommand):
                     secret=_secret(options["secret_file"]),
                     now=timezone.now(),
                 )
-            keys.verify(access.provider.pk, credential.pk, now=timezone.now())
+            key_check.verify(access.provider.pk, credential.pk, now=timezone.now())
         except Refused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
