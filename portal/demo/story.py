@@ -33,7 +33,8 @@ from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Provider, Role, User
 from customers.tenancy import Access, Kind
 from mining import accounts, keys, payout, planner
-from mining.models import Credential, MiningAccount, SyncRun
+from mining.links import issue_link
+from mining.models import Credential, LinkLifetime, LinkPermission, MiningAccount, SyncRun, WatcherLink
 from mining.models.runs import Subject
 from portal.demo.calendar import ended_months
 from portal.demo.children import ChildFailed, Children
@@ -90,6 +91,7 @@ class Story:
         _say("Reading rewards, hashrate, workers and payout destinations through the worker …")
         self._sync(now)
         self._accept_payouts(now)
+        self._links(now)
         _say(f"Closing {self.first_month:%B} and {self.last_month:%B} …")
         for month in (self.first_month, self.last_month):
             self._close(month)
@@ -203,6 +205,19 @@ class Story:
                 to = account.payout_destination or ""
                 payout.accept(self.access, account, destination=to, address=account.payout_address, now=now)
                 _say(f"{account.name} is paid to {payout.in_words(to, account.payout_address)} now: agreed.")
+
+    def _links(self, now: datetime) -> None:
+        """Two customers get a watcher link that renews itself; played again, they keep what they have."""
+        with tenancy.access_context(self.access):
+            mine = MiningAccount.objects.visible_to(self.access).filter(customer__name__in=NAMES[:2])
+            for account in mine.exclude(watcher_links__renews=True):
+                shows = (LinkPermission.DASHBOARD, LinkPermission.WORKERS)
+                issue_link(self.access, account, permissions=shows, lifetime=LinkLifetime.WEEK, renews=True, now=now)
+        self._wait("the watcher links", self._links_are_made)
+
+    def _links_are_made(self) -> bool:
+        with tenancy.access_context(self.access):
+            return not WatcherLink.objects.visible_to(self.access).filter(state=WatcherLink.State.CREATING).exists()
 
     def _close(self, month: date) -> None:
         with tenancy.access_context(self.access):

@@ -72,6 +72,15 @@ with tenancy.access_context(access):
 """
 
 
+def test_watcher_links_are_made_once(played: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = played
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
+        monkeypatch.delenv(name)  # the demo's servers, not the suite's
+    with embedded.servers(folder) as urls, psycopg.connect(urls["DATABASE_OWNER_URL"]) as owner:
+        made = owner.execute("SELECT state, permissions FROM mining_watcherlink ORDER BY id").fetchall()
+    assert made == [("active", ["dashboard", "workers"])] * 2
+
+
 def test_a_command_reads_the_demos_pool(played: tuple[Path, Any]) -> None:
     folder, _ = played
     done = demo(folder, "--run", "sync --provider northmere --only accounts")
