@@ -56,10 +56,10 @@ class AccountCreation(AccountAct):
     def call(self, pool: PoolClient) -> PoolAccount:
         return pool.create_account(self.intent.account_name)
 
-    def after(self, seen: Seen) -> Done[PoolAccount] | Nothing | Unclear:
+    def after(self, seen: Seen, *, looked_at: datetime) -> Done[PoolAccount] | Nothing | Unclear:
         name = self.intent.account_name
         if seen is None:
-            return Nothing(f"it has made no account {name!r}. Nothing was done: ask for it again.")
+            return Nothing(f"but it has made no account {name!r}. Nothing was done: ask for it again.")
         called_at = self.intent.called_at
         if called_at is None or seen.created_at is None or seen.created_at < called_at - CLOCKS_DIFFER:
             # The list lags: an account that somebody else made just before our call looks like a free name.
@@ -82,8 +82,8 @@ class AccountAdoption(AccountAct):
     def before(self, seen: Seen) -> Done[PoolAccount] | Impossible:
         return Done(seen) if seen is not None else Impossible(self._missing())
 
-    def after(self, seen: Seen) -> Done[PoolAccount] | Nothing:
-        return Done(seen) if seen is not None else Nothing(self._missing())
+    def after(self, seen: Seen, *, looked_at: datetime) -> Done[PoolAccount] | Nothing:
+        return Done(seen) if seen is not None else Nothing(f"and now: {self._missing()}")
 
     def call(self, pool: PoolClient) -> PoolAccount:
         raise NotImplementedError("An account is taken over without a call.")

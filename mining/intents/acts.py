@@ -29,7 +29,8 @@ class Impossible:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """After the call: no effect (yet). Once it is certain the intent fails with this sentence."""
+    """After the call: no effect (yet). Once it is certain the intent fails with this sentence, which goes on from
+    "The pool's answer was lost, "."""
 
     sentence: str
 
@@ -59,7 +60,7 @@ class Act(ABC, Generic[Seen, Thing]):
         """Raises AmbiguousOutcome when nobody knows whether it happened; RequestRefused when the pool said no."""
 
     @abstractmethod
-    def after(self, seen: Seen) -> Done[Thing] | Nothing | Unclear: ...
+    def after(self, seen: Seen, *, looked_at: datetime) -> Done[Thing] | Nothing | Unclear: ...
 
     @abstractmethod
     def refused(self, refusal: RequestRefused) -> str: ...

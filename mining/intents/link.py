@@ -8,8 +8,9 @@ from typing import cast
 from customers.tenancy import TenantQuerySet
 from mining import link_list
 from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
+from mining.intents.rows import CLOCKS_DIFFER
 from mining.link_list import MOST_ACTIVE
-from mining.models import PoolIntent, WatcherLink
+from mining.models import LinkLifetime, PoolIntent, WatcherLink
 from mining.pool.client import Lifetime, PoolClient
 from mining.pool.errors import RequestRefused
 from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
@@ -23,9 +24,9 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
 
     def __init__(self, intent: PoolIntent) -> None:
         super().__init__(intent)
-        if intent.watcher_link is None:
-            raise ValueError(f"intent {intent.code} has no link")
-        self.link = intent.watcher_link
+        if intent.watcher_link is None or intent.watcher_link.lifetime is None:
+            raise ValueError(f"intent {intent.code} has no link that was asked for")
+        self.link, self.lifetime = intent.watcher_link, intent.watcher_link.lifetime
 
     def look(self, pool: PoolClient) -> WatcherLinks:
         return pool.watcher_links(self.intent.account_name)
@@ -42,15 +43,17 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
             [self.intent.account_name],
             name=self.link.name,
             permissions=self.link.permissions,
-            lifetime=cast("Lifetime", self.link.lifetime),
+            lifetime=cast("Lifetime", self.lifetime),
         )
 
-    def after(self, seen: WatcherLinks) -> Done[LinkMade] | Nothing | Unclear:
+    def after(self, seen: WatcherLinks, *, looked_at: datetime) -> Done[LinkMade] | Nothing | Unclear:
         if (ours := self._ours(seen)) is not None:
             return Done(ours)
         if seen.rejected:
             return Unclear("The pool lists a watcher link that cannot be read: it may be this one. Look at the pool.")
-        return Nothing("it has made no link. Nothing was done: ask for it again.")
+        if self._would_be_over(looked_at):
+            return Nothing("and a link that it may have made has ended by now. Ask for another one.")
+        return Nothing("but it has made no link. Nothing was done: ask for it again.")
 
     def refused(self, refusal: RequestRefused) -> str:
         # The pool had just listed the account's links, so that it does not know the account is not what it means.
@@ -77,6 +80,11 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
 
     def _ours(self, seen: WatcherLinks) -> ListedLink | None:
         return next((link for link in link_list.oldest_first(seen) if link.name == self.link.name), None)
+
+    def _would_be_over(self, at: datetime) -> bool:
+        lives = LinkLifetime(self.lifetime).duration
+        called_at = self.intent.called_at
+        return lives is not None and called_at is not None and at >= called_at + lives - CLOCKS_DIFFER
 
     def _full(self) -> str:
         return (

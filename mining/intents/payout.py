@@ -99,12 +99,12 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
             raise AmbiguousOutcome("The pool says that it changed the payout destination, but to something else.")
         return edited
 
-    def after(self, seen: PayoutDestination) -> Done[PayoutDestination] | Nothing | Unclear:
+    def after(self, seen: PayoutDestination, *, looked_at: datetime) -> Done[PayoutDestination] | Nothing | Unclear:
         intent = self.intent
         if self._is_wanted(seen):
             return Done(seen)
         if (seen.destination, seen.address) == (intent.payout_destination_before, intent.payout_address_before):
-            return Nothing("the payout destination stands as before. Nothing was done: ask for the change again.")
+            return Nothing("but the payout destination stands as before. Nothing was done: ask for the change again.")
         return Unclear("The pool pays neither where it did nor where it was asked to. Look at the pool.")
 
     def refused(self, refusal: RequestRefused) -> str:

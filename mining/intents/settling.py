@@ -119,14 +119,14 @@ def _look_again_soon(intent: PoolIntent, watch: Watch) -> None:
 def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
     looked_at = watch.now()
     seen = act.look(pool)
-    verdict = act.after(seen)
+    verdict = act.after(seen, looked_at=looked_at)
     if isinstance(verdict, Done):
         _done(act, verdict.thing, watch)
     elif isinstance(verdict, Unclear):
         with tenancy.provider_context(act.intent.provider_id):
             rows.finish(act.intent, State.UNKNOWN, verdict.sentence, now=watch.now())
     elif act.intent.called_at is not None and looked_at - act.intent.called_at >= rows.CERTAIN_AFTER:
-        fail(act.intent, f"The pool's answer was lost, but {verdict.sentence}", now=watch.now())
+        fail(act.intent, f"The pool's answer was lost, {verdict.sentence}", now=watch.now())
     else:
         rows.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
     _learn(act, seen, looked_at, watch)

@@ -217,6 +217,18 @@ def test_a_list_that_cannot_be_read_whole_proves_nothing(account: Watched) -> No
     assert account.settle(asked, after=SETTLED).state == State.UNKNOWN
 
 
+def test_of_a_link_that_would_have_ended_by_now_nobody_says_that_it_was_not_made(account: Watched) -> None:
+    account.hosting.pool.fault("reset", endpoint="watcher-links/create", phase="after")
+    account.hosting.pool.fault("captive_page", endpoint="watcher-links/list", skip=1)
+    asked = account.made(lifetime="1h")
+    account.hosting.pool.clear_faults()
+
+    account.later(hours=2)
+
+    over = account.settle(asked)
+    assert (over.state, "that it may have made has ended by now" in over.problem) == (State.FAILED, True)
+
+
 # --- Renewing
 
 
