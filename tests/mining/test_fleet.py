@@ -199,10 +199,11 @@ def calls_of(hosting: Hosting, act: Callable[[], object]) -> int:
     return sum(hosting.pool.calls().values())
 
 
-def test_a_whole_reading_costs_three_calls_an_account(listed: Hosting) -> None:
+def test_a_whole_reading_costs_four_calls_an_account(listed: Hosting) -> None:
     listed.sync_all()
 
     calls = calls_of(listed, listed.sync_all)
 
-    # accounts 1, rewards 3 (a page, its end, the page again), and three for each of three accounts
-    assert calls == 1 + 3 + 3 * 3
+    # accounts 1, rewards 3 (a page, its end, the page again), and for each of three accounts four: hashrate, machines,
+    # payout destination and, once a day only, watcher links
+    assert calls == 1 + 3 + 4 * 3
