@@ -13,6 +13,7 @@ from django.urls import reverse
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
+from mining import keys, payout
 from mining import queries as mining
 from mining.models import (
     Credential,
@@ -45,7 +46,8 @@ class Need:
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
     found = [
-        *_keys(access),
+        *_keys(access, now),
+        *_payouts(access),
         *_readings(access),
         *_accounts(access),
         *_lost_answers(access),
@@ -63,7 +65,7 @@ def allowed(access: Access, need: Need) -> bool:
     return may(access, need.needs)
 
 
-def _keys(access: Access) -> Iterator[Need]:
+def _keys(access: Access, now: datetime) -> Iterator[Need]:
     stored = list(Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("label", "pk"))
     if not stored:
         text = "Without one nothing can be read from the pool and no customer can be onboarded."
@@ -75,6 +77,21 @@ def _keys(access: Access) -> Iterator[Need]:
         elif credential.problem and credential.state == Credential.State.ACTIVE:
             title = f"The key of {credential.label} lacks a right"
             yield Need("is-low", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
+        health = keys.health(credential, now)
+        if health.level in (keys.Level.WARN, keys.Level.ALARM):
+            state = "is-down" if health.level == keys.Level.ALARM else "is-unknown"
+            title = f"The key of {credential.label} is silent"
+            yield Need(state, "Key", title, health.sentence, _url("keys"), "Pool keys", "keys")
+
+
+def _payouts(access: Access) -> Iterator[Need]:
+    for account in payout.drifting(access):
+        name = account.customer.name if account.customer else account.name
+        title = f"{name}: the pool pays the rewards elsewhere than was agreed"
+        since = f"Since {account.payout_drift_since:%d %B %Y}" if account.payout_drift_since else "Now"
+        to = payout.in_words(account.payout_destination, account.payout_address)
+        text = f"{since} they go to {to}. Nothing is issued for {name} until you agree to that or have it put back."
+        yield Need("is-down", "Payout", title, text, f"{_customer(account.customer)}#payout", "Look", "read")
 
 
 def _readings(access: Access) -> Iterator[Need]:

@@ -133,6 +133,28 @@ def test_links_that_need_a_person_are_told(north: Tenant) -> None:
     assert "Decide" in text(page(north.finance))
 
 
+def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -> None:
+    issue_october(north)
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(pk=client.account.pk).update(
+            payout_drift_since=NOW, payout_destination="external_address", payout_address="bc1qelsewhere"
+        )
+        Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=4))
+    drift, silent = (
+        f"{client.customer.name}: the pool pays the rewards elsewhere than was agreed",
+        f"The key of {north.credential.label} is silent",
+    )
+    assert needs(north) == [drift, silent]
+    answer = text(page(north.owner))
+    assert "Since 04 November 2026 they go to bc1qelsewhere. Nothing is issued" in answer
+    assert "has not answered this key for 4 days" in answer
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=8))
+        found = needs_of(north.owner.access, now=NOW)
+    assert [(need.title, need.state) for need in found] == [(silent, "is-down"), (drift, "is-down")]
+
+
 def test_the_neighbours_trouble_is_not_told(world: World) -> None:
     issue_october(world.north)
     with tenancy.access_context(world.south.system):
