@@ -18,6 +18,7 @@ from customers.models import ProviderProfile
 from mining.models import HashratePoint
 from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
 from tests.portal.customer.scenes import PDF, read_the_pool, statement_of
+from tests.portal.watcher_links import make_link
 from tests.world import PASSWORD, Tenant, World, make_reward
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -49,12 +50,21 @@ def north(world: World) -> Tenant:
         today = now.date()
         for back, status in enumerate(("pending", "unknown", "canceled", "successful"), start=1):
             make_reward(client.account, today - timedelta(days=back), status=status, occurrence=7)
+    make_link(tenant, client.account, live_until=now + timedelta(days=3), url=f"https://whitebit.com/{'a1b2c3d4' * 20}")
     return tenant
 
 
 def paths(tenant: Tenant) -> list[str]:
     code = statement_of(tenant).code
-    return ["/overview/", "/rewards/?month=all", "/rewards/", "/statements/", f"/statements/{code}/", "/me/"]
+    return [
+        "/overview/",
+        "/rewards/?month=all",
+        "/rewards/",
+        "/statements/",
+        f"/statements/{code}/",
+        "/watcher-links/",
+        "/me/",
+    ]
 
 
 def cut_off(page: Page) -> list[str]:

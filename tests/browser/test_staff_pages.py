@@ -17,11 +17,21 @@ from billing.models import Document
 from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Role
-from mining import key_check, sync
-from mining.models import Credential, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from mining import accounts, intents, key_check, keys, planner, sync
+from mining.models import (
+    Credential,
+    MiningAccount,
+    PayoutAgreement,
+    PoolIntent,
+    QuarantinedRecord,
+    SyncRun,
+    WatcherLink,
+)
+from mining.models.runs import Subject
 from portal.invitations import send_invitation
 from portal.sign_in import MFAAdapter
 from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
+from tests.portal.watcher_links import make_link
 from tests.sandbox import Sandbox, start_sandbox
 from tests.world import FIRST_DAY, NOW, PASSWORD, Person, Tenant, World, make_reward
 
@@ -214,6 +224,18 @@ def trouble(tenant: Tenant) -> None:
             tenant.system, email=f"{'y' * 50}@x.example", kind=MemberKind.STAFF, role=Role.FINANCE, now=timezone.now()
         )
         close_period(tenant.system, month=FIRST_DAY, now=NOW)
+        PayoutAgreement.objects.create(
+            provider=provider, mining_account=client.account, customer=client.customer, source="found",
+            destination="external_address", address="bc1q" + "w508d6qe" * 8, agreed_by="worker", agreed_at=NOW,
+        )  # fmt: skip
+        MiningAccount.objects.filter(pk=client.account.pk).update(payout_drift_since=NOW)
+    soon = timezone.now() + timedelta(hours=20)
+    for number, (state, ends) in enumerate([("active", soon), ("active", None), ("unknown", None), ("failed", soon)]):
+        make_link(
+            tenant, client.account, number=number, state=state, live_until=ends, shows_others=not number,
+            permissions=["dashboard", "rewards", "workers"], url=f"https://whitebit.com/{'a1b2c3d4' * 20}",
+            name="x" * 99, problem="The pool's answer was lost, and the link is not in its list. Look at the pool.",
+        )  # fmt: skip
 
 
 def pages(tenant: Tenant) -> list[str]:
@@ -221,12 +243,23 @@ def pages(tenant: Tenant) -> list[str]:
     customers = [f"/staff/customers/{row.code}/" for row in found(tenant, Customer)]
     first = customers[0]
     contract = tenant.clients[0].contract.code
-    listed = ["", "customers/", "customers/new/", "contracts/", "contracts/new/", "rewards/", "documents/", "sync/"]
+    listed = [
+        "",
+        "customers/",
+        "customers/new/",
+        "contracts/",
+        "contracts/new/",
+        "rewards/",
+        "documents/",
+        "sync/",
+        "watcher-links/",
+    ]
     return [
         *(f"/staff/{name}" for name in [*listed, "keys/", "team/", "documents/issue/?month=2026-10"]),
         *customers,
         f"{first}invite/",
         f"{first}account/",
+        f"{first}watcher-links/new/",
         f"/staff/contracts/{contract}/",
         f"/staff/documents/{draft.code}/",
     ]
@@ -292,7 +325,7 @@ def hosted(tenant: Tenant, key: Any) -> Customer:
             tenant.owner.access, label="alpha", api_key=key.api_key, secret=key.secret, now=timezone.now()
         )
     key_check.verify(tenant.provider.pk, credential.pk, now=timezone.now())
-    run_sync(tenant, "accounts")
+    run_sync(tenant, Subject.ACCOUNTS)
     with tenancy.access_context(tenant.system):
         account = MiningAccount.objects.filter(label="alpha").order_by("pk").first()
         assert account is not None
@@ -307,9 +340,9 @@ def hosted(tenant: Tenant, key: Any) -> Customer:
         )
 
 
-def run_sync(tenant: Tenant, subject: str) -> None:
+def run_sync(tenant: Tenant, subject: Subject) -> None:
     with tenancy.access_context(tenant.system):
-        planner.request_sync(tenant.owner.access, only=[subject], now=timezone.now())
+        planner.request_sync(tenant.owner.access, only=subject, now=timezone.now())
     for run in found(tenant, SyncRun, state="queued"):
         sync.perform(tenant.provider.pk, run.pk, now=timezone.now())
 

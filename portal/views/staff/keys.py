@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -10,13 +13,29 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from mining import keys as pool_keys
-from mining.models import Credential
+from mining.keys import Health, Level
+from mining.models import Credential, SyncRun
+from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import PasteKeyForm
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, do, fragment
 
 RETIRED_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    key: Credential
+    health: Health
+    checking: bool  # a worker looks at it, or will
+
+    @property
+    def look(self) -> str:
+        """The class of the row: how bad it is."""
+        if self.key.state == Credential.State.REFUSED or self.health.level == Level.ALARM:
+            return "is-bad"
+        return "is-warn" if self.key.problem or self.health.level == Level.WARN else ""
 
 
 @staff_page("read")
@@ -27,16 +46,27 @@ def keys(request: AccessRequest) -> HttpResponse:
 
 def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
     stored = Credential.objects.visible_to(request.access).order_by("label", "-pk")
-    used = list(stored.exclude(state=Credential.State.RETIRED))
+    rows = _rows(request, list(stored.exclude(state=Credential.State.RETIRED)), now=timezone.now())
     context = {
         "form": form,
-        "keys": used,
-        "works": sum(key.state == Credential.State.ACTIVE for key in used),
-        "refused": sum(key.state == Credential.State.REFUSED for key in used),
-        "under_way": any(key.state == Credential.State.CHECKING for key in used),
+        "rows": rows,
+        "works": sum(row.key.state == Credential.State.ACTIVE for row in rows),
+        "refused": sum(row.key.state == Credential.State.REFUSED for row in rows),
+        "silent": sum(row.health.level in (Level.WARN, Level.ALARM) for row in rows),
+        "trying": any(row.key.state == Credential.State.CHECKING for row in rows),
+        "under_way": any(row.checking for row in rows),
         "retired": list(stored.filter(state=Credential.State.RETIRED).order_by("-pk")[:RETIRED_SHOWN]),
     }
     return fragment(request, "staff/keys.html", "staff/_keys_live.html", context)
+
+
+def _rows(request: AccessRequest, stored: list[Credential], *, now: datetime) -> list[KeyRow]:
+    checks = SyncRun.objects.visible_to(request.access).filter(subject=Subject.KEY, state__in=SyncRun.OPEN)
+    checked = set(checks.values_list("label", flat=True))
+    return [
+        KeyRow(key, pool_keys.health(key, now), key.state == Credential.State.CHECKING or key.label in checked)
+        for key in stored
+    ]
 
 
 # The secret must stay out of error reports too.
@@ -71,7 +101,7 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
 
     def ask() -> str:
         pool_keys.ask_verification(request.access, credential, now=timezone.now())
-        return f"The key of {credential.label} is being tried again."
+        return f"A worker checks the key of {credential.label} at the pool."
 
     return do(request, ask, "staff:keys")
 

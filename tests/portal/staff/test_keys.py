@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from django.urls import reverse
 
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import Credential
+from mining.models import Credential, SyncRun
+from mining.pool.rights import ENDPOINTS
+from portal.templatetags.rights import RIGHTS
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import NOW, Tenant, World
 
@@ -121,3 +125,64 @@ def test_a_key_that_never_worked_can_be_thrown_away_and_one_in_use_cannot(north:
     assert "This key is in use. Paste another one to replace it." in text(answer)
     (main,) = rows(north, Credential, label="main")
     assert main.state == "active"
+
+
+# --- How a key fares
+
+
+def set_key(north: Tenant, **facts: Any) -> str:
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(**facts)
+    return text(north.owner.browser().get(PAGE))
+
+
+@pytest.mark.parametrize(
+    ("days", "headline", "says"),
+    [
+        (2, "The pool key works", "Works"),
+        (3, "1 key gets no answer from the pool", "The pool has not answered this key for 3 days"),
+        (7, "1 key gets no answer from the pool", "The pool has not answered this key for 7 days"),
+        (14, "1 key gets no answer from the pool", "switches off what is not used for 14"),
+    ],
+)
+def test_a_key_that_gets_no_answer_is_told_before_the_pool_switches_it_off(
+    north: Tenant, days: int, headline: str, says: str
+) -> None:
+    words = set_key(north, last_success_at=NOW - timedelta(days=days, minutes=1))
+    assert words.startswith(headline)
+    assert says in words
+    assert "The pool switches off a key that was not used for 14 days." in words
+    row = re.search(r'list--named">\s*<li( class="[^"]*")?>', north.owner.browser().get(PAGE).content.decode())
+    assert row is not None
+    assert row[1] == (None if days < 3 else ' class="is-warn"' if days < 7 else ' class="is-bad"')
+
+
+def test_rights_are_told_in_plain_words_and_what_was_not_found_out_is_unknown(north: Tenant) -> None:
+    words = set_key(
+        north, accounts_seen=1200, endpoints={"rewards": True, "accounts": True, "watcher-links/create": False}
+    )
+    assert "Sees 1,200 accounts, has 2 of 11 rights, lacks 1, 8 unknown" in words
+    assert "It may list accounts, read rewards It may not make watcher links Allow it in WhiteBIT's" in words
+    assert "Unknown read hashrate, count machines, read where rewards go" in words
+
+
+def test_a_key_whose_accounts_were_not_counted_sees_an_unknown_number(north: Tenant) -> None:
+    assert "Sees an unknown number of accounts, has 0 of 11 rights, 11 unknown" in set_key(north, accounts_seen=None)
+
+
+def test_every_endpoint_of_the_pool_has_its_words() -> None:
+    assert set(RIGHTS) == set(ENDPOINTS)
+
+
+def test_a_working_key_is_checked_on_request_and_the_page_follows_it(north: Tenant) -> None:
+    answer = north.owner.browser().post(f"/staff/keys/{north.credential.code}/verify/", north.owner.form(), follow=True)
+    assert "A worker checks the key of main at the pool." in text(answer)
+    assert [row.state for row in rows(north, Credential)] == ["active"]
+    with tenancy.access_context(north.system):
+        SyncRun.objects.create(
+            provider=north.provider, label="main", subject="key", state="running", queued_at=NOW, started_at=NOW
+        )
+    page = north.owner.browser().get(PAGE)
+    assert "being checked now" in text(page)
+    assert "Check now" not in text(page)
+    assert 'hx-trigger="every 3s"' in page.content.decode()
