@@ -25,7 +25,7 @@ LEASE = timedelta(seconds=150)
 RENEW_AFTER = timedelta(seconds=30)
 # A run over many accounts gives its worker to the next in the line after so long, and goes on when it comes round
 # again: one big provider does not hold the workers while the others' data grows old.
-TURN = timedelta(seconds=15)
+TURN = timedelta(seconds=5)
 LOST = "The worker that read this was lost. What it had stored is kept, and the next run reads the rest again."
 LONGEST_SENTENCE = 500
 _COUNTS = ("calls", "rows_new", "rows_changed", "quarantined")

@@ -27,9 +27,13 @@ def use_our_logging(**_kwargs: Any) -> None:
 def refuse_unsafe_start(**_kwargs: Any) -> None:
     from django.conf import settings
 
+    from mining.pool.egress import is_ours
     from portal.database import refuse_unsafe_runtime
     from portal.environment import refuse, wrong_pair
 
     if wrong := wrong_pair(settings.POOL_SEALING_PUBLIC_KEYS, settings.POOL_SEALING_PRIVATE_KEYS):
         refuse(f"a worker needs POOL_SEALING_PRIVATE_KEYS with the key that belongs to the public key {wrong!r}.")
+    for address in settings.POOL_EGRESS_ADDRESSES:
+        if not is_ours(address):
+            refuse(f"POOL_EGRESS_ADDRESSES names {address}, which this machine does not have.")
     refuse_unsafe_runtime()

@@ -21,9 +21,9 @@ Hint = tuple[str, tuple[int, ...]]
 
 @pytest.fixture
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn is over as soon as it has begun: it does what one thread has in its hands, an account or two of three."""
+    """A turn is over as soon as it has begun: one account is read in each."""
     monkeypatch.setattr(runs, "TURN", timedelta(0))
-    monkeypatch.setattr(fanout, "THREADS", 1)
+    monkeypatch.setattr(fanout, "CHUNK", 1)
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_a_turn_ends_early_and_the_next_goes_on_after_it(listed: Hosting, short_
         keys = list(MiningAccount.objects.order_by("pk").values_list("pk", flat=True))
         read = MiningAccount.objects.exclude(workers_read_at=None).count()
     assert (first.state, first.lease_until, first.finished_at) == (SyncRun.State.QUEUED, None, None)
-    assert 1 <= read < len(keys)
-    assert (first.resume_after, first.calls, first.rows_changed) == (keys[read - 1], read, read)
+    assert (read, len(keys)) == (1, 3)
+    assert (first.resume_after, first.calls, first.rows_changed) == (keys[0], 1, 1)
 
     last = first
     while last.state == SyncRun.State.QUEUED:
@@ -68,6 +68,23 @@ def test_a_turn_ends_early_and_the_next_goes_on_after_it(listed: Hosting, short_
     assert (last.state, last.error, last.calls, last.rows_changed) == (SyncRun.State.OK, "", len(keys), len(keys))
     assert (last.queued_at, last.started_at) == (first.queued_at, first.started_at)
     assert listed.pool.calls()["miners/info"] == len(keys)
+
+
+def test_a_turn_ends_in_the_middle_of_a_chunk_and_what_has_begun_is_stored(
+    listed: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "TURN", timedelta(0))
+    monkeypatch.setattr(fanout, "THREADS", 1)
+    listed.pool.fault("delay", endpoint="miners/info", seconds=0.4)
+
+    run = turn(listed, queued(listed))
+
+    # The thread may have begun the second when the first came back; the third was never asked for.
+    with listed.context():
+        read = list(MiningAccount.objects.exclude(workers_read_at=None).order_by("pk").values_list("pk", flat=True))
+    assert len(read) in (1, 2)
+    assert (run.state, run.resume_after, run.calls) == (SyncRun.State.QUEUED, read[-1], len(read))
+    assert listed.pool.calls()["miners/info"] == len(read)
 
 
 def test_what_was_wrong_in_an_early_turn_is_told_at_the_end(listed: Hosting, short_turns: None) -> None:

@@ -99,6 +99,14 @@ def test_a_worker_without_private_keys_refuses() -> None:
     assert "with the key that belongs to the public key 'k1'" in stranger.stderr
 
 
+def test_a_worker_refuses_to_send_from_an_address_that_its_machine_does_not_have() -> None:
+    private, public = new_key_pair()
+    keys = {"POOL_SEALING_PUBLIC_KEYS": f"k1:{public}", "POOL_SEALING_PRIVATE_KEYS": f"k1:{private}"}
+    done = start("-m", "celery", "-A", "portal", "worker", POOL_EGRESS_ADDRESSES="127.0.0.1,192.0.2.1", **keys)
+    assert done.returncode != 0
+    assert "POOL_EGRESS_ADDRESSES names 192.0.2.1, which this machine does not have." in done.stderr
+
+
 def test_redis_url_is_spelled_for_both_libraries() -> None:
     assert environment.redis_urls("redis://:pw@host:6379/2") == ("redis://:pw@host:6379/2",) * 2
     url, celery = environment.redis_urls("unix:///run/valkey.sock?db=3")

@@ -17,7 +17,7 @@ from tests.portal.test_database import SAFE, cluster, manage
 __all__ = ["cluster"]  # the fixture: a cluster without our roles
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_SECRET = {"TRUSTED_PROXY_COUNT", "WHITEPOOL_BASE_URL"}
+NOT_SECRET = {"TRUSTED_PROXY_COUNT", "WHITEPOOL_BASE_URL", "POOL_EGRESS_ADDRESSES"}
 
 
 @pytest.fixture(scope="module")

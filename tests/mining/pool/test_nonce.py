@@ -35,14 +35,14 @@ def take_nonces(redis_url: str, count: int) -> list[tuple[int, float]]:
     return [(nonces.next(Patience(30)), time.time() * 1000) for _ in range(count)]
 
 
-def test_four_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_1000_a_second(
+def test_eight_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_1000_a_second(
     store: redis.Redis, redis_url: str
 ) -> None:
-    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as processes:
-        taken = [processes.submit(take_nonces, redis_url, 600) for _ in range(4)]
+    with ProcessPoolExecutor(8, mp_context=multiprocessing.get_context("spawn")) as processes:
+        taken = [processes.submit(take_nonces, redis_url, 400) for _ in range(8)]
         sent = [pair for process in taken for pair in process.result()]
 
-    assert len({nonce for nonce, _ in sent}) == 2_400
+    assert len({nonce for nonce, _ in sent}) == 3_200
     assert max(nonce - at_ms for nonce, at_ms in sent) <= 1
     assert max(Counter(nonce // 1000 for nonce, _ in sent).values()) <= 1_000
 
