@@ -7,6 +7,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -15,10 +19,11 @@ from rest_framework.response import Response
 from billing import shares
 from billing.shares import RewardShare
 from customers.tenancy import Access
-from mining import planner
+from mining import keys, planner
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
+from mining.pool.rights import ENDPOINTS
 from portal.api.base import ListView, ResourceView
 from portal.api.customers import CustomerAccountSerializer
 from portal.api.fields import Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
@@ -271,6 +276,19 @@ class SyncRunDetail(ResourceView):
 
 # --- Credentials
 
+RIGHT_HELP = "true: the pool lets the key use it; false: it does not; null: not known."
+
+
+class KeyHealthSerializer(serializers.Serializer[keys.Health]):
+    level = serializers.ChoiceField(
+        choices=[(level.value, level.value) for level in keys.Level],
+        help_text="warn: no answer for 3 days. alarm: for 7; the pool switches a key off after 14. unknown: not in use.",
+    )
+    days_left = serializers.IntegerField(
+        allow_null=True, help_text="Days until the pool switches the key off; null: not known."
+    )
+    sentence = serializers.CharField()
+
 
 class CredentialSerializer(serializers.Serializer[Credential]):
     """A pool key as it may be shown. The key itself and its secret are sealed, and are in no answer."""
@@ -284,9 +302,31 @@ class CredentialSerializer(serializers.Serializer[Credential]):
         choices=Credential.State.choices,
         help_text="checking: a worker has not verified it yet. refused: the pool refused it.",
     )
+    created_at = serializers.DateTimeField()
     verified_at = serializers.DateTimeField(allow_null=True)
     last_success_at = serializers.DateTimeField(allow_null=True, help_text="To within an hour.")
+    accounts_seen = serializers.IntegerField(
+        allow_null=True, help_text="How many mining accounts the key saw when it was verified; null: not verified."
+    )
+    rights = serializers.SerializerMethodField(help_text=f"By endpoint of the pool. {RIGHT_HELP}")
+    health = serializers.SerializerMethodField()
     problem = OrNull(help_text="What a person has to do; null: nothing.")
+
+    @extend_schema_field(serializers.DictField(child=serializers.BooleanField(allow_null=True)))
+    def get_rights(self, credential: Credential) -> dict[str, bool | None]:
+        return {endpoint: credential.endpoints.get(endpoint) for endpoint in ENDPOINTS}
+
+    @extend_schema_field(KeyHealthSerializer)
+    def get_health(self, credential: Credential) -> dict[str, Any]:
+        return dict(KeyHealthSerializer(keys.health(credential, self.context["now"])).data)
+
+
+class NewCredentialSerializer(InputSerializer):
+    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+        max_length=64, help_text="Names the WhiteBIT user. A key under the same label is replaced once this one works."
+    )
+    api_key = Text(max_length=256, help_text="Sealed at once.")
+    secret = Text(max_length=256, help_text="Sealed at once, and in no answer.")
 
 
 class CredentialQuerySerializer(PageSerializer):
@@ -303,6 +343,24 @@ class CredentialList(ListView):
         mine = Credential.objects.visible_to(self.access)
         page, following = self.keyset(mine.filter(**self.filters(label="label", state="state")), anchors=mine)
         return self.listed(CredentialSerializer, page, following)
+
+    @operation(
+        "credentials_create",
+        "Store a pool key",
+        CredentialSerializer,
+        body=NewCredentialSerializer,
+        status=202,
+        refusals=(400, 401, 403, 409),
+        description="A worker tries it at the pool: read it again until its state is active, or refused with a problem."
+        " It takes over from the key under the same label only when it works, so there is no gap.",
+    )
+    # What was pasted must stay out of error reports.
+    @method_decorator(sensitive_variables("asked"))
+    def post(self, request: Request) -> Response:
+        asked = self.body(NewCredentialSerializer)
+        credential = keys.paste_key(self.access, **asked, now=self.now)
+        at = reverse("api:credential", args=[credential.code])
+        return self.one(CredentialSerializer, credential, status=202, at=at)
 
 
 class CredentialDetail(ResourceView):

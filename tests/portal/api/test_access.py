@@ -65,7 +65,7 @@ ROUTES: dict[str, Row] = {
     "rewards/<code:id>": Row("rewards", lambda t, _: t.clients[0].rewards[0].code),
     "sync-runs": Row("sync-runs", body={}, post=202),
     "sync-runs/<code:id>": Row("sync-runs", lambda t, _: t.run.code),
-    "credentials": Row("credentials"),
+    "credentials": Row("credentials", body={}, post=400),
     "watcher-links": Row("watcher-links", body={}, post=400),
     "watcher-links/<code:id>": Row("watcher-links", _link, body={"renews": False}, patch=200),
     "watcher-links/<code:id>/renew": Row("watcher-links", _link, get=None, body={}, post=202),

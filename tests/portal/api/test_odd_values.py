@@ -94,6 +94,7 @@ def filled_in(base: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 ACCOUNT = {"name": "odd_1", "adopt": False}
 CUSTOMER = {"name": "Odd", "email": "odd@odd.example", "external_ref": "O-1", "mining_account": ACCOUNT}
 SHARE = {"kind": "revenue_share", "share_ppm": 1, "basis": "gross", "pool_fee_borne_by": "customer"}
+KEY = {"label": "odd", "api_key": "k" * 32, "secret": "s" * 64}
 LINK = {"customer": "cus_" + "a" * 20, "permissions": ["rewards"], "lifetime": "7d", "renews": True}
 TERMS = {"valid_from": "2026-11-01", "settle_in": "btc", "components": [SHARE]}
 bodies = st.one_of(
@@ -104,7 +105,10 @@ bodies = st.one_of(
     st.tuples(st.just("contracts"), filled_in({**TERMS, "customer": "cus_" + "a" * 20})),
     st.tuples(st.just("sync-runs"), filled_in({})),
     st.tuples(st.just("watcher-links"), filled_in(LINK)),
-    st.tuples(st.sampled_from(["customers", "contracts", "versions", "sync-runs", "watcher-links"]), anything),
+    st.tuples(st.just("credentials"), filled_in(KEY)),
+    st.tuples(
+        st.sampled_from(["customers", "contracts", "versions", "sync-runs", "watcher-links", "credentials"]), anything
+    ),
 )
 
 

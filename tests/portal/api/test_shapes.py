@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 
 from billing import contracts, settlement, tasks
 from customers import tenancy
-from mining.models import MiningAccount, Reward
+from mining import keys
+from mining.models import Credential, MiningAccount, Reward
+from mining.pool.rights import ENDPOINTS
 from tests.portal.api.conftest import Caller, October
-from tests.world import World, make_reward
+from tests.world import NOW, World, make_reward
 
 pytestmark = pytest.mark.django_db
 HOST = "http://testserver/api/v1"
@@ -261,18 +264,25 @@ def test_a_sync_run(world: World, north: Caller) -> None:
 
 
 def test_a_credential_shows_no_secret(world: World, north: Caller) -> None:
-    credential = world.north.credential
+    credential, now = world.north.credential, NOW + timedelta(days=3, hours=1)
+    with world.north.context():
+        Credential.objects.filter(pk=credential.pk).update(endpoints={"rewards": True, "watcher-links/create": False})
     expected = {
         "id": credential.code,
         "label": "main",
         "key_hint": "9f3a",
         "state": "active",
+        "created_at": SEEN,
         "verified_at": SEEN,
         "last_success_at": SEEN,
+        "accounts_seen": None,
+        "rights": dict.fromkeys(ENDPOINTS) | {"rewards": True, "watcher-links/create": False},
+        "health": {"level": "warn", "days_left": 10, "sentence": keys.health(credential, now).sentence},
         "problem": None,
     }
-    assert north.get(f"credentials/{credential.code}").json() == expected
-    assert north.get("credentials").json() == {"data": [expected], "next": None}
+    with time_machine.travel(now, tick=False):
+        answers = north.get(f"credentials/{credential.code}").json(), north.get("credentials").json()
+    assert answers == (expected, {"data": [expected], "next": None})
 
 
 def test_the_pdf_is_served_once_it_is_made(world: World, north: Caller, october: October) -> None:

@@ -1,0 +1,64 @@
+"""Pool keys over the API: stored by a system, tried by a worker, and never told again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mining.models import Credential
+from tests.portal.api.conftest import Caller, detail_of
+from tests.world import World
+
+pytestmark = pytest.mark.django_db
+KEY = {"label": "spare", "api_key": "0123456789abcdef0123456789abcdef", "secret": "f" * 63 + "e"}
+
+
+def test_a_key_is_sealed_and_waits_to_be_tried(world: World, north: Caller) -> None:
+    answer = north.post("credentials", KEY)
+
+    assert answer.status_code == 202
+    made = answer.json()
+    assert answer["Location"].endswith(f"/api/v1/credentials/{made['id']}")
+    assert (made["label"], made["key_hint"], made["state"]) == ("spare", "cdef", "checking")
+    assert made["health"]["level"] == "unknown"
+    assert set(made["rights"].values()) == {None}
+    with world.north.context():
+        stored = Credential.objects.get(code=made["id"])
+    for secret in (KEY["secret"], KEY["api_key"]):
+        assert secret not in answer.content.decode()
+        assert secret not in stored.sealed_secret + stored.sealed_api_key
+
+
+def test_the_same_key_is_refused_for_a_neighbour_in_words_that_tell_nothing(
+    world: World, north: Caller, south: Caller
+) -> None:
+    north.post("credentials", KEY)
+
+    refused = detail_of(south.post("credentials", KEY | {"label": "elsewhere"}), 409)
+
+    for word in ("north", "spare", "provider", "already"):
+        assert word not in refused.lower()
+    with world.south.context():
+        assert not Credential.objects.filter(label="elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "sentence"),
+    [
+        ({"secret": ""}, 400, "secret: "),
+        ({"secret": None}, 400, "secret: "),
+        ({"secret": 7}, 400, "secret: "),
+        ({"secret": "f" * 300}, 400, "secret: "),
+        ({"secret": "two words of a secret"}, 409, "The secret has a space"),
+        ({"api_key": KEY["secret"], "secret": KEY["api_key"]}, 409, "API key and secret look swapped"),
+        ({"label": "<b>"}, 409, "The label names the WhiteBIT user"),
+    ],
+)
+def test_what_cannot_be_a_key_is_refused_without_repeating_it(
+    north: Caller, changes: dict[str, Any], status: int, sentence: str
+) -> None:
+    answer = north.post("credentials", KEY | changes)
+
+    assert detail_of(answer, status).startswith(sentence)
+    assert str(changes.get("secret") or KEY["secret"]) not in answer.content.decode()
