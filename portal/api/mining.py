@@ -282,7 +282,7 @@ RIGHT_HELP = "true: the pool lets the key use it; false: it does not; null: not 
 class KeyHealthSerializer(serializers.Serializer[keys.Health]):
     level = serializers.ChoiceField(
         choices=[(level.value, level.value) for level in keys.Level],
-        help_text="warn: no answer for 3 days. alarm: for 7; the pool switches a key off after 14. unknown: not in use.",
+        help_text="warn: no answer for 3 days. alarm: 7; the pool switches a key off after 14. unknown: not in use.",
     )
     days_left = serializers.IntegerField(
         allow_null=True, help_text="Days until the pool switches the key off; null: not known."
