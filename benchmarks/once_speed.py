@@ -27,11 +27,9 @@ def measure(losses: int) -> None:
 
     os.environ["POOL_SEALING_PRIVATE_KEYS"] = plugin.PRIVATE_KEYS  # as a worker does: it opens pool keys
     import django
-    import structlog
 
     django.setup()
     logging.disable(logging.CRITICAL)  # figures only
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
     from django.conf import settings
 
     from tests import database

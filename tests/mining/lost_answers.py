@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
-from mining import accounts, intents, links
+from mining import accounts, hints, intents, links
 from mining.models import MiningAccount, PoolIntent, WatcherLink
 from mining.pool import transport
 from tests.mining.hosting import Hosting
@@ -97,7 +98,7 @@ class LostAnswers:
 
     def run(self, losses: int) -> Proof:
         number = 0
-        with _impatient():
+        with _alone():
             while len(self.lost) < losses:
                 number += 1
                 self._round(number)
@@ -240,10 +241,7 @@ class LostAnswers:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    before = transport.READ_SECONDS
-    transport.READ_SECONDS = READ_SECONDS
-    try:
+def _alone() -> Iterator[None]:
+    """No other worker is told of anything: the looks are made here, at their times. A silent pool is given up soon."""
+    with patch.object(transport, "READ_SECONDS", READ_SECONDS), patch.object(hints, "_send"):
         yield
-    finally:
-        transport.READ_SECONDS = before
