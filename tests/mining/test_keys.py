@@ -254,8 +254,9 @@ def test_a_key_is_replaced_while_a_reading_with_the_old_one_is_under_way(north: 
 
 def test_a_key_that_may_use_everything_is_told_what_it_reads_and_acts_stay_unknown(north: Hosting) -> None:
     accounts = accounts_at_pool(north)
+    north.pool.clear_log()
 
-    credential = north.credential()
+    credential = north.verify(north.credential())
 
     assert credential.endpoints == dict.fromkeys(set(ENDPOINTS) - set(ACTING), True)
     assert (credential.accounts_seen, credential.problem) == (3, "")
