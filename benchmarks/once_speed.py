@@ -1,4 +1,4 @@
-"""Ten thousand lost answers: `python -m benchmarks.once_speed [LOSSES]`.
+"""Ten thousand lost answers: `python -m benchmarks.once_speed [LOSSES] [SEED]`.
 
 Creating accounts, creating watcher links and editing payout destinations through the real client against the real
 sandbox, with real rows; the answer of every call is lost (resets, time-outs, 5xx, cut and empty bodies, before and
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-LOSSES = 10_000
+LOSSES, SEED = 10_000, 11
 STATES = ("done", "failed", "unknown")
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "benchmarks.once_speed"], check=True)
 
 
-def measure(losses: int) -> None:
+def measure(losses: int, seed: int) -> None:
     from tests import plugin
 
     os.environ["POOL_SEALING_PRIVATE_KEYS"] = plugin.PRIVATE_KEYS  # as a worker does: it opens pool keys
@@ -46,7 +46,7 @@ def measure(losses: int) -> None:
     try:
         with start_sandbox("unmined", 7) as sandbox:
             settings.WHITEPOOL_BASE_URL = sandbox.base_url
-            proof = LostAnswers(set_up(sandbox, slug="bench", login="quiet"), seed=11).run(losses)
+            proof = LostAnswers(set_up(sandbox, slug="bench", login="quiet"), seed=seed).run(losses)
     finally:
         database.drop_all()
     show(proof, time.monotonic() - began)
@@ -71,7 +71,9 @@ def show(proof: object, seconds: float) -> None:
     print(f"duplicate links             {proof.duplicate_links:7,}")
     print(f"accounts of others adopted  {proof.adopted_of_others:7,}")
     print(f"told otherwise than it is   {proof.told_wrongly:7,}")
+    print(f"links over before any look  {proof.over_unseen:7,}")
 
 
 if __name__ == "__main__":
-    measure(int(sys.argv[1]) if len(sys.argv) > 1 else LOSSES)
+    given = [int(argument) for argument in sys.argv[1:]]
+    measure(*(given + [LOSSES, SEED][len(given) :]))

@@ -26,6 +26,7 @@ State, Kind = PoolIntent.State, PoolIntent.Kind
 ROUND = timedelta(seconds=100)
 # Seconds after the call at which workers look again; a person takes over after the last.
 LOOKS = (5, 30, 58, 61)
+OVER = "has ended by now"
 HOUR = timedelta(hours=1)  # ... or the pool is back, and a look settles it all the same
 READ_SECONDS = 0.15  # instead of 10: a silent pool is given up sooner, so that the proof takes minutes and not hours
 LATE_SECONDS = 0.25
@@ -69,7 +70,7 @@ ADDRESSES = (
 
 @dataclass
 class Proof:
-    """`at_60_s`: how each lost answer stood a minute after its call. The rest must be zero."""
+    """`at_60_s`: how each lost answer stood a minute after its call. The rest must be zero, but for the last."""
 
     at_60_s: Counter[tuple[str, str]] = field(default_factory=Counter)
     at_the_end: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -78,6 +79,7 @@ class Proof:
     duplicate_links: int = 0
     adopted_of_others: int = 0
     told_wrongly: int = 0
+    over_unseen: int = 0  # links of which it is only said that they would have ended by now; need not be zero
 
     @property
     def lost(self) -> int:
@@ -130,8 +132,7 @@ class LostAnswers:
                 self.hosting.access, name=name, email="a@b.example", account_name=name, adopt=False, now=self.now
             )
             intent = PoolIntent.objects.get(customer=customer)
-        self._lose(intent)
-        if self._state(intent) != State.DONE:
+        if self._lose(intent) != State.DONE:
             # A person asks again, by another name where this one is somebody else's; nothing is lost this time.
             with self.hosting.context():
                 again = f"{name}_again" if others else name
@@ -165,13 +166,13 @@ class LostAnswers:
                 approved_by="two@north.example",
                 now=self.now,
             )
-        self._lose(intent)
-        done = self._state(intent) == State.DONE
+        done = self._lose(intent) == State.DONE
         self.wanted[account.name] = ("external_address", address) if done else ("main_balance", None)
 
     # --- One lost answer
 
-    def _lose(self, intent: PoolIntent) -> None:
+    def _lose(self, intent: PoolIntent) -> str:
+        """How it ended."""
         name, options = self.dice.choice(LOSSES)
         kind = Kind(intent.kind)
         called_at = self.now
@@ -181,38 +182,35 @@ class LostAnswers:
         silent = self.dice.random() < 0.1  # nothing can be looked up for a minute
         if silent:
             self.pool.fault("captive_page", endpoint=LOOK[kind], skip=1)
-        self._settle(intent)
+        state = self._settle(intent)
         if name == "delay":
             time.sleep(LATE_SECONDS)  # the pool acts in real time, and well before a real worker's last look
         for seconds in LOOKS:
-            if self._state(intent) not in (State.PLANNED, State.CALLED):
+            if state != State.CALLED:
                 break
             self._at(called_at + timedelta(seconds=seconds))
-            self._settle(intent)
+            state = self._settle(intent)
         self.lost.add(intent.pk)
-        self.proof.at_60_s[kind, self._state(intent)] += 1
+        self.proof.at_60_s[kind, state] += 1
         self.pool.clear_faults()
-        if self._state(intent) == State.UNKNOWN:
+        if state == State.UNKNOWN:
             self._at(called_at + HOUR)
-            self._settle(intent)
-        if self._state(intent) == State.UNKNOWN:
+            state = self._settle(intent)
+        if state == State.UNKNOWN:
             with self.hosting.context():
                 intents.decide_intent(self.hosting.access, intent, ours=False, now=self.now)
-        self.proof.at_the_end[kind, self._state(intent)] += 1
+            state = State.FAILED
+        self.proof.at_the_end[kind, state] += 1
+        return state
 
-    def _settle(self, intent: PoolIntent) -> None:
+    def _settle(self, intent: PoolIntent) -> str:
         """As a worker's task, and again when the breaker held the call back: then it surely did not go out."""
         for _ in range(40):
-            intents.settle_intent(self.provider_id, intent.pk, now=self.now)
-            if self._state(intent) != State.PLANNED:
-                return
+            settled = intents.settle_intent(self.provider_id, intent.pk, now=self.now)
+            if settled is not None and settled.state != State.PLANNED:
+                return settled.state
             time.sleep(0.05)
         raise AssertionError(f"{intent.code} does not go out")
-
-    def _state(self, intent: PoolIntent) -> str:
-        with self.hosting.context():
-            intent.refresh_from_db()
-        return intent.state
 
     # --- What came of it, by the pool's own word
 
@@ -223,15 +221,17 @@ class LostAnswers:
         with self.hosting.context():
             called = Counter(PoolIntent.objects.exclude(called_at=None).values_list("kind", flat=True))
             made = set(WatcherLink.objects.exclude(pool_id=None).values_list("pool_id", flat=True))
+            over = set(WatcherLink.objects.filter(problem__contains=OVER).values_list("name", flat=True))
             adopted = MiningAccount.objects.filter(name__in=self.of_others).exclude(customer=None)
             self.proof.adopted_of_others = adopted.count()
             ours = set(MiningAccount.objects.exclude(customer=None).values_list("name", flat=True))
         self.proof.calls = sum(calls.get(endpoint, 0) for endpoint in CALL.values())
-        self.proof.blind_retries = sum(calls.get(CALL[kind], 0) - called[kind] for kind in CALL)
+        self.proof.blind_retries = sum(abs(calls.get(CALL[kind], 0) - called[kind]) for kind in CALL)
         names = Counter(link["name"] for link in user["links"])
         self.proof.duplicate_links = sum(count - 1 for count in names.values())
         true_names = {account["name"] for account in user["accounts"]}
-        wrong_links = {link["id"] for link in user["links"]} ^ made
+        wrong_links = {link["id"] for link in user["links"] if link["name"] not in over} ^ made
+        self.proof.over_unseen = len(over)
         wrong_accounts = {name for name in true_names ^ (ours | self.of_others) if name.startswith("hall_")}
         payouts = {
             account["name"]: (account["payout_destination"], account["payout_address"]) for account in user["accounts"]

@@ -18,6 +18,7 @@ State, IntentState = MiningAccount.State, PoolIntent.State
 
 
 def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, label: str | None = None) -> Customer:
+    hosting.pool.clear_log()  # the key's verification asked every endpoint once: calls are counted from here
     with hosting.context():
         return accounts.onboard_customer(
             hosting.access,
