@@ -55,7 +55,7 @@ def work(line: Any, ages: Any, ends_at: float, silent: dict[int, str]) -> None:
         given["base_url"] = silent.get(int(given["party"]), given["base_url"])
         return PoolClient(**given, calls_per_second=RATE, burst_calls=BURST)
 
-    keys.PoolClient = client  # type: ignore[assignment,misc]
+    vars(keys)["PoolClient"] = client
     while time.time() < ends_at:
         try:
             provider_id, run_id, queued_at = line.get(timeout=0.5)
@@ -86,7 +86,7 @@ def make_provider(sandbox: Sandbox, number: int, names: list[str]) -> tuple[int,
     from django.utils import timezone
 
     from customers import onboarding, tenancy
-    from mining import keys
+    from mining import key_check, keys
     from mining.models import MiningAccount
 
     now = timezone.now()
@@ -94,7 +94,7 @@ def make_provider(sandbox: Sandbox, number: int, names: list[str]) -> tuple[int,
     pasted = sandbox.edit("add_key", login="colossus")
     with tenancy.access_context(access):
         credential = keys.paste_key(access, label="main", api_key=pasted["api_key"], secret=pasted["secret"], now=now)
-    keys.verify(access.provider.pk, credential.pk, now=now)
+    key_check.verify(access.provider.pk, credential.pk, now=now)
     with tenancy.access_context(access):
         MiningAccount.objects.bulk_create(
             MiningAccount(
