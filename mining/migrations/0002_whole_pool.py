@@ -1,9 +1,10 @@
-import customers.codes
+import functools
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import functools
 from django.db import migrations, models
 
+import customers.codes
 from customers.sqlfiles import run_sql
 from customers.walls import CompositeKey, Wall
 
@@ -20,7 +21,7 @@ class Migration(migrations.Migration):
             name='PayoutAgreement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('pag',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('pag',)), editable=False, max_length=32)),
                 ('destination', models.CharField(max_length=32)),
                 ('address', models.CharField(max_length=100, null=True)),
                 ('source', models.CharField(choices=[('found', 'Found'), ('accepted', 'Accepted'), ('changed', 'Changed')], max_length=16)),
@@ -32,7 +33,7 @@ class Migration(migrations.Migration):
             name='WatcherLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('wlk',), **{}), editable=False, max_length=32)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('wlk',)), editable=False, max_length=32)),
                 ('state', models.CharField(choices=[('creating', 'Creating'), ('active', 'Active'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('gone', 'Gone')], max_length=16)),
                 ('origin', models.CharField(choices=[('portal', 'Portal'), ('pool', 'Pool')], max_length=16)),
                 ('pool_id', models.CharField(max_length=64, null=True)),
