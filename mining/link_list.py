@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 State, Origin = WatcherLink.State, WatcherLink.Origin
 
 MOST_ACTIVE = 3  # of one account, by the pool's rule, whoever made them
-LIST_LAGS = timedelta(seconds=30)
+LIST_LAGS = timedelta(seconds=30)  # how long what was made may be missing in the pool's lists
 LATEST = datetime.max.replace(tzinfo=UTC)
 UNKNOWN_WORDS = "The pool names permissions that we do not know: "
 VANISHED = "The pool no longer lists it, before its end."

@@ -7,6 +7,7 @@ from typing import Any
 
 from customers import audit, tenancy
 from customers.tenancy import Access, Kind, TenantQuerySet
+from mining.link_list import LIST_LAGS
 from mining.models import PoolIntent, WatcherLink
 from mining.pool.transport import TOTAL_SECONDS
 
@@ -14,7 +15,6 @@ State = PoolIntent.State
 
 # The call goes out within this, or not at all.
 CALL_PATIENCE_SECONDS = 5.0
-LIST_LAGS = timedelta(seconds=30)  # how long what was made may be missing in the pool's lists
 CLOCKS_DIFFER = timedelta(seconds=5)  # those of two workers, or a worker's and the pool's
 CERTAIN_AFTER = timedelta(seconds=CALL_PATIENCE_SECONDS + TOTAL_SECONDS) + LIST_LAGS + CLOCKS_DIFFER
 UNKNOWN_AFTER = timedelta(seconds=60)
