@@ -34,6 +34,7 @@ EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS, Subject.WATC
 
 LONGEST_MEMORY = timedelta(days=1)
 
+ASKED_AGAIN_AFTER = timedelta(minutes=1)
 # A hint is sent again for what has waited this long: the first was lost, or the workers are behind.
 STALE_AFTER = timedelta(minutes=3)
 # A refused key is tried again once a day: keys are often mended at the pool without anybody telling the portal.
@@ -60,9 +61,12 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         for subject in ([only] if only else SUBJECTS)
     ]
     queued = [run.pk for run in opened if run.state == SyncRun.State.QUEUED]
-    SyncRun.objects.filter(provider=access.provider, pk__in=queued).update(asked=True)
+    mine = SyncRun.objects.filter(provider=access.provider)
+    # Before everybody else once in a while: a system that asks again and again waits like all others.
+    first = not mine.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER).exclude(pk__in=queued).exists()
+    mine.filter(pk__in=queued, asked=False).update(asked=first)
     for run_id in queued:
-        hints.after_commit("run_asked_sync", access.provider.pk, run_id)
+        hints.after_commit("run_asked_sync" if first else "run_sync", access.provider.pk, run_id)
     return opened
 
 

@@ -201,6 +201,22 @@ def test_what_is_due_already_goes_to_the_people_s_queue_once_a_person_asks(north
         assert not SyncRun.objects.get(subject="accounts", state="queued").asked
 
 
+def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, hinted: list[Hint]) -> None:
+    def ask(now: datetime) -> str:
+        hinted.clear()
+        with tenancy.access_context(north.access):
+            (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=now)
+        with north.context():
+            SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.OK, finished_at=now)
+        return hinted[0][0]
+
+    now = timezone.now()
+
+    assert ask(now) == "run_asked_sync"
+    assert ask(now + timedelta(seconds=30)) == "run_sync"
+    assert ask(now + timedelta(seconds=61)) == "run_asked_sync"
+
+
 def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
     for state, sentence in (
         ("refused", "refused the key of 'main'"),
