@@ -266,7 +266,10 @@ def test_a_person_decides_what_became_of_a_link(north: Tenant, ours: str, state:
     assert f"The answer was lost. Look for {link.name} among the account's watcher links" in text(
         browser.get(of(client))
     )
-    browser.post(f"/staff/intents/{intent.code}/decide/", north.support.form(ours=ours))
+    address = f"/staff/intents/{intent.code}/decide/"
+    assert f'action="{address}"' in browser.get(of(client)).content.decode()
+    assert f'action="{address}"' not in north.finance.browser().get(of(client)).content.decode()
+    browser.post(address, north.support.form(ours=ours))
     assert [row.state for row in rows(north, WatcherLink)] == [state]
 
 

@@ -122,5 +122,8 @@ def test_one_customer_and_one_document_cost_the_same_however_much_they_hold(nort
         for day in range(5, 20):
             make_reward(client.account, FIRST_DAY + timedelta(days=day))
         person(north.system, "more@m.example", Role.VIEWER, client.customer)
+        old = make_link(north, client.account, number=1)
+        for state in ("active", "unknown", "gone"):
+            make_link(north, client.account, number=state, state=state, successor=old)
         close_period(north.system, month=FIRST_DAY, now=NOW)
     assert [queries_of(north, address) for address in addresses] == few
