@@ -31,8 +31,10 @@ demo: setup
 run: setup
 	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run "$$CMD"
 
+# Several processes, because tests wait for servers more than they work; one when the servers are yours.
 test: setup
-	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest \
+		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist loadfile) $(ARGS)
 
 test-browser: setup
 	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest -m browser $(ARGS)

@@ -1,4 +1,7 @@
-"""Loaded before pytest-django. PostgreSQL and Valkey start for the suite, unless the environment names others."""
+"""Loaded before pytest-django. PostgreSQL and Valkey start for the suite, unless the environment names others.
+
+Several processes (make test) have each servers of their own: databases, nonces and limits must not meet.
+"""
 
 import atexit
 import os
@@ -22,6 +25,9 @@ os.environ["POOL_SEALING_PUBLIC_KEYS"] = f"test1:{_encode(_private.public_key().
 os.environ.pop("POOL_SEALING_PRIVATE_KEYS", None)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
 _running = ExitStack()
 _data_dir = Path(tempfile.mkdtemp(prefix="portal-tests-"))
 os.environ["PORTAL_DATA_DIR"] = str(_data_dir)

@@ -311,15 +311,22 @@ sys.exit(5)
 """
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """For tests that put sockets below it: their whole path must be shorter than 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="p-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(
     ("number", "to_the_group"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, True)]
 )
 def test_a_signal_reaches_the_command_once_and_the_servers_outlive_it(
-    number: signal.Signals, *, to_the_group: bool, tmp_path: Path
+    number: signal.Signals, *, to_the_group: bool, short_path: Path
 ) -> None:
     starter = subprocess.Popen(
         command_line("--temporary", "--", sys.executable, "-c", STUBBORN),
-        env=CLEAN | {"DATABASE_URL": "postgresql://x@/y", "TMPDIR": str(tmp_path)},
+        env=CLEAN | {"DATABASE_URL": "postgresql://x@/y", "TMPDIR": str(short_path)},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -331,7 +338,7 @@ def test_a_signal_reaches_the_command_once_and_the_servers_outlive_it(
     (os.killpg if to_the_group else os.kill)(starter.pid, number)
     said, _ = starter.communicate(timeout=PATIENCE_SECONDS)
     assert (said, starter.returncode) == (f"['{number.name}'] b'still there'\n", 5)
-    assert (processes_of(tmp_path), list(tmp_path.iterdir())) == ([], [])
+    assert (processes_of(short_path), list(short_path.iterdir())) == ([], [])
 
 
 # Plays the person: waits for the command, presses the keys, shows what the screen said.
@@ -394,16 +401,16 @@ def test_when_the_starter_is_killed_command_servers_and_folder_go() -> None:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_when_make_is_killed_everything_below_it_goes(tmp_path: Path) -> None:
+def test_when_make_is_killed_everything_below_it_goes(short_path: Path) -> None:
     words = " ".join(command_line("--temporary", "--", sys.executable, "-c", f'"{SAY_ADDRESSES_AND_WAIT}"'))
     # With a shell between make and us, which outlives make.
-    (tmp_path / "Makefile").write_text(f"demo:\n\t@true; {words}; true\n")
-    given = {"DATABASE_URL": "postgresql://x@/y", "TMPDIR": str(tmp_path)}
-    make = Running(words=["make", "--silent", "-f", str(tmp_path / "Makefile"), "demo"], **given)
+    (short_path / "Makefile").write_text(f"demo:\n\t@true; {words}; true\n")
+    given = {"DATABASE_URL": "postgresql://x@/y", "TMPDIR": str(short_path)}
+    make = Running(words=["make", "--silent", "-f", str(short_path / "Makefile"), "demo"], **given)
     make.process.kill()
     make.end()
-    until(lambda: not list(tmp_path.glob("portal-embedded-*")))
-    nothing_left(tmp_path)
+    until(lambda: not list(short_path.glob("portal-embedded-*")))
+    nothing_left(short_path)
 
 
 def test_when_the_supervisor_itself_is_killed_the_servers_go(tmp_path: Path) -> None:
