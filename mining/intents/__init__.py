@@ -8,8 +8,9 @@ What "certain" means. A look that finds the act's effect settles it at once, whe
 nothing proves something only when it *begins* CERTAIN_AFTER (55 s) after the call was claimed: the call waits at most
 5 s, lives at most 15 s on the wire, the pool's lists may lag by 30 s, and 5 s are for clocks that differ. Before that
 it is "not yet". What is found proves, by kind:
-  account   it is there now and was not right before the call, and the pool made it after our call: ours. Made before
-            our call by the pool's clock: somebody else's that the list had not shown yet, so a person decides.
+  account   it is there now and was not right before the call, and the pool made it within the 25 s in which a call
+            acts: ours. Made before our call by the pool's clock it is somebody else's that the list had not shown
+            yet, and made later somebody else's who took the name since: a person decides.
   link      its name at the pool holds the intent's mark, which nobody else knows: ours, whenever it is found.
   payout    what stands is what was wanted: done. What stood right before the call: nothing happened. Anything else:
             somebody changed it meanwhile, and whether our edit came before that nobody can tell: a person decides.

@@ -7,7 +7,7 @@ from datetime import datetime
 from customers.tenancy import TenantQuerySet
 from mining.errors import name_taken
 from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
-from mining.intents.rows import CLOCKS_DIFFER
+from mining.intents.rows import ACTS_WITHIN, CLOCKS_DIFFER
 from mining.models import MiningAccount, PoolIntent, Reward
 from mining.pool.client import PoolClient
 from mining.pool.errors import RequestRefused
@@ -60,11 +60,17 @@ class AccountCreation(AccountAct):
         name = self.intent.account_name
         if seen is None:
             return Nothing(f"but it has made no account {name!r}. Nothing was done: ask for it again.")
-        called_at = self.intent.called_at
-        if called_at is None or seen.created_at is None or seen.created_at < called_at - CLOCKS_DIFFER:
-            # The list lags: an account that somebody else made just before our call looks like a free name.
+        if not self._made_by_our_call(seen.created_at):
             return Unclear(f"The account {name!r} at the pool was not made when we asked for it. Look whose it is.")
         return Done(seen)
+
+    def _made_by_our_call(self, created_at: datetime | None) -> bool:
+        """By its time. Before: the list lags, so that what somebody else made just then had looked like a free name.
+        After: our call was lost, and somebody else took the name since."""
+        called_at = self.intent.called_at
+        if called_at is None or created_at is None:
+            return False
+        return called_at - CLOCKS_DIFFER <= created_at <= called_at + ACTS_WITHIN
 
     def refused(self, refusal: RequestRefused) -> str:
         if "name" in refusal.fields:

@@ -26,6 +26,7 @@ State, Kind = PoolIntent.State, PoolIntent.Kind
 ROUND = timedelta(seconds=100)
 # Seconds after the call at which workers look again; a person takes over after the last.
 LOOKS = (5, 30, 58, 61)
+TAKEN_AFTER = timedelta(seconds=40)  # somebody else takes the name of an account whose call was lost
 OVER = "has ended by now"
 HOUR = timedelta(hours=1)  # ... or the pool is back, and a look settles it all the same
 READ_SECONDS = 0.15  # instead of 10: a silent pool is given up sooner, so that the proof takes minutes and not hours
@@ -50,6 +51,7 @@ LOSSES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("silence", {"phase": "after", "seconds": LATE_SECONDS}),
     ("delay", {"phase": "before", "seconds": LATE_SECONDS}),
 )
+NEVER_ACTS: tuple[str, dict[str, Any]] = ("reset", {"phase": "before"})
 CALL = {
     Kind.CREATE_ACCOUNT: "accounts/create",
     Kind.CREATE_LINK: "watcher-links/create",
@@ -121,7 +123,8 @@ class LostAnswers:
         self.pool.clock(now=now)
 
     def _account(self, name: str) -> MiningAccount | None:
-        others = self.dice.random() < 0.05
+        fate = self.dice.random()
+        others, late = fate < 0.05, 0.05 <= fate < 0.1
         if others:  # somebody else's, made so lately that the list does not show it: the name looks free
             self.pool.edit("add_account", login=self.hosting.login, account=name)
             self.of_others.add(name)
@@ -132,10 +135,10 @@ class LostAnswers:
                 self.hosting.access, name=name, email="a@b.example", account_name=name, adopt=False, now=self.now
             )
             intent = PoolIntent.objects.get(customer=customer)
-        if self._lose(intent) != State.DONE:
+        if self._lose(intent, taken=late) != State.DONE:
             # A person asks again, by another name where this one is somebody else's; nothing is lost this time.
             with self.hosting.context():
-                again = f"{name}_again" if others else name
+                again = f"{name}_again" if others or late else name
                 accounts.assign_account(self.hosting.access, customer, account_name=again, adopt=False, now=self.now)
                 second = PoolIntent.objects.filter(customer=customer).latest("pk")
             self._settle(second)
@@ -171,9 +174,9 @@ class LostAnswers:
 
     # --- One lost answer
 
-    def _lose(self, intent: PoolIntent) -> str:
-        """How it ended."""
-        name, options = self.dice.choice(LOSSES)
+    def _lose(self, intent: PoolIntent, *, taken: bool = False) -> str:
+        """How it ended. `taken`: it is lost before the pool acted, and somebody else makes the account a little later."""
+        name, options = NEVER_ACTS if taken else self.dice.choice(LOSSES)
         kind = Kind(intent.kind)
         called_at = self.now
         self.pool.fault(name, endpoint=CALL[kind], times=1, **options)
@@ -188,6 +191,8 @@ class LostAnswers:
         for seconds in LOOKS:
             if state != State.CALLED:
                 break
+            if taken and seconds > TAKEN_AFTER.total_seconds() and intent.account_name not in self.of_others:
+                self._take(intent.account_name, at=called_at + TAKEN_AFTER)
             self._at(called_at + timedelta(seconds=seconds))
             state = self._settle(intent)
         self.lost.add(intent.pk)
@@ -202,6 +207,11 @@ class LostAnswers:
             state = State.FAILED
         self.proof.at_the_end[kind, state] += 1
         return state
+
+    def _take(self, name: str, *, at: datetime) -> None:
+        self._at(at)
+        self.pool.edit("add_account", login=self.hosting.login, account=name)
+        self.of_others.add(name)
 
     def _settle(self, intent: PoolIntent) -> str:
         """As a worker's task, and again when the breaker held the call back: then it surely did not go out."""

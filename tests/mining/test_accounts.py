@@ -223,6 +223,23 @@ def test_an_account_that_the_list_had_not_shown_yet_is_somebody_elses(north: Hos
     assert "was not made when we asked for it" in intent.problem
 
 
+def test_an_account_that_somebody_makes_after_a_lost_call_is_not_ours(north: Hosting) -> None:
+    called_at = timezone.now()
+    north.pool.clock(now=called_at)
+    north.pool.fault("reset", endpoint="accounts/create", phase="before", times=1)
+    customer = onboard(north, "alder_1")
+    settle(north, customer)
+    north.pool.clock(now=called_at + timedelta(seconds=40))
+    north.pool.edit("add_account", login="alpha", account="alder_1")
+
+    intent = settle(north, customer, later=timedelta(seconds=45))
+
+    account = account_of(north, customer)
+    assert account is not None
+    assert (intent.state, account.state) == (IntentState.UNKNOWN, State.CREATING)
+    assert "was not made when we asked for it" in intent.problem
+
+
 def test_a_worker_killed_after_the_call_is_followed_by_one_that_looks(north: Hosting) -> None:
     customer = onboard(north, "alder_1")
     with north.context():
