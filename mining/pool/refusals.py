@@ -82,9 +82,13 @@ def _pool_refusal(endpoint: str, status: int, body: dict[str, object], redact: R
     known = _by_message(endpoint, str(body["message"]).strip().lower().rstrip("."))
     if known is not None:
         return known
+    # Other words, or another language: what remains is the status.
     if status == 429:
-        return _rate_limited(endpoint)
-    if status in (401, 403):
+        # The gateway speaks no JSON. Whoever else sends some without the pool's code and errors means its own limit.
+        return _nonce_repeated(endpoint) if {"code", "errors"} <= body.keys() else _rate_limited(endpoint)
+    if status == 403:
+        return _permission_missing(endpoint)
+    if status == 401:
         return KeyRefused(f"The pool refused this key (status {status}): check the key.", endpoint=endpoint)
     where = ", ".join(sorted(fields)) or "the request"
     sentence = f"The pool did not accept {where} (status {status})."
@@ -94,9 +98,7 @@ def _pool_refusal(endpoint: str, status: int, body: dict[str, object], redact: R
 def _by_message(endpoint: str, message: str) -> PoolError | None:
     # The same words as a rate limit, but in the pool's own JSON they mean the nonce (the gateway speaks no JSON).
     if message == "too many requests":
-        return NonceRefused(
-            "The pool has seen this nonce before: is the key used elsewhere too? A new one is tried.", endpoint=endpoint
-        )
+        return _nonce_repeated(endpoint)
     if "nonce is more than" in message:
         return NonceRefused("The pool found our clock more than 5 s off.", endpoint=endpoint, clock=True)
     if message == "unauthorized request":
@@ -111,13 +113,22 @@ def _by_message(endpoint: str, message: str) -> PoolError | None:
             endpoint=endpoint,
         )
     if message.startswith("you don't have permission"):
-        return PermissionMissing(
-            f"This key may not use {endpoint}: allow it and MINING_POOL in WhiteBIT's API settings.",
-            endpoint=endpoint,
-        )
+        return _permission_missing(endpoint)
     if message in _OUR_BUGS:
         return OurBug(f"The pool could not read our request ({_OUR_BUGS[message]}).", endpoint=endpoint)
     return None
+
+
+def _nonce_repeated(endpoint: str) -> NonceRefused:
+    return NonceRefused(
+        "The pool has seen this nonce before: is the key used elsewhere too? A new one is tried.", endpoint=endpoint
+    )
+
+
+def _permission_missing(endpoint: str) -> PermissionMissing:
+    return PermissionMissing(
+        f"This key may not use {endpoint}: allow it and MINING_POOL in WhiteBIT's API settings.", endpoint=endpoint
+    )
 
 
 _OUR_BUGS = {

@@ -265,7 +265,7 @@ FAULTS: dict[str, FaultKind] = {
         spoil=spoil.overview_as_list,
     ),
     "localized_errors": FaultKind(
-        "the sentences of refusals are in another language or translation keys",
+        "the sentences of all refusals are in another language or translation keys",
         Stage.CONTENT,
         spoil=spoil.localized,
         on_refusals=True,

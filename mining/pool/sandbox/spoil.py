@@ -162,15 +162,14 @@ def _camel(value: Any) -> Any:
 
 
 def localized(answer: Answer, dice: random.Random) -> Answer:
-    """Fields keep their names. A refusal without fields keeps its sentence: nothing else would tell what it means."""
+    """Status, code and the names of fields stay as they are; every sentence is another one."""
     if answer.content_type != JSON:
         return answer
     value = json.loads(answer.body)
-    if not value["errors"]:
-        return answer
     sentence = dice.choice(("Вказано хибне значення.", "miningPool.validation.{}", "Недійсне поле {}."))
     value["errors"] = {name: [sentence.format(name)] for name in value["errors"]}
-    value["message"] = dice.choice(("Помилка валідації", "validation.failed"))
+    messages = ("Помилка валідації", "validation.failed") if value["errors"] else ("Запит відхилено.", "api.refused")
+    value["message"] = dice.choice(messages)
     return replace(answer, body=encode(value))
 
 

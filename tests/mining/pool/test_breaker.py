@@ -267,6 +267,24 @@ def test_a_key_that_fails_again_and_again_is_held_back_and_no_other(
     assert client(api_key=other.api_key, secret=other.secret).rewards_page().records
 
 
+def test_a_repeated_nonce_in_other_words_holds_back_its_key_and_nobody_else(
+    sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = sandbox.key("beta")
+    pool = client(**IMPATIENT)
+    nonce = pool._caller._nonces.next(Patience(5))
+    monkeypatch.setattr(pool._caller._nonces, "next", lambda _patience: nonce)
+    pool.rewards_page()
+    sandbox.fault("localized_errors")
+    for _ in range(5):
+        with pytest.raises(NonceRefused):
+            pool.rewards_page()
+
+    with pytest.raises(HeldBack, match="Calls of this key are held back"):
+        pool.rewards_page()
+    assert client(api_key=other.api_key, secret=other.secret, **IMPATIENT).rewards_page().records
+
+
 def test_a_held_key_is_let_go_by_one_call_that_gets_through(sandbox: Sandbox, client: MakeClient) -> None:
     sandbox.fault("reset", times=5)
     for _ in range(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -24,6 +25,8 @@ from mining.pool.redaction import Redactor
 from mining.pool.refusals import open_answer
 from mining.pool.signing import Secret
 from mining.pool.transport import Answer
+from tests.mining.pool.sandbox.signed import Caller, Reply, fresh_nonce
+from tests.sandbox import PoolKey, Sandbox
 
 redact = Redactor(api_key="canary-key", secret=Secret("canary-secret"))
 
@@ -58,8 +61,9 @@ def pool_body(message: str, errors: object = None, code: int = 0) -> bytes:
         (400, "Request not provided.", OurBug),
         (400, "Invalid nonceWindow.", OurBug),
         (401, "Zugriff verweigert", KeyRefused),
-        (403, "Доступ запрещён", KeyRefused),
-        (429, "Slow down", RateLimited),
+        (403, "Доступ запрещён", PermissionMissing),
+        (429, "Slow down", NonceRefused),
+        (429, "Забагато запитів", NonceRefused),
         (400, "Validation failed", RequestRefused),
         (422, "Validation failed", RequestRefused),
         (404, "Not found", RequestRefused),
@@ -90,7 +94,51 @@ def test_only_the_five_second_sentence_asks_for_the_clock() -> None:
     assert error.clock
 
 
-@pytest.mark.parametrize("body", [b"", b"Too many requests.", b'"Too many requests."', b"[]", b'{"message":7}', b"{"])
+def repeated_nonce(caller: Caller) -> Reply:
+    nonce = fresh_nonce()
+    caller("rewards", nonce=nonce)
+    return caller("rewards", nonce=nonce)
+
+
+def wrong_secret(caller: Caller) -> Reply:
+    return Caller(caller.base_url, PoolKey("alpha", caller.key.api_key, "not the secret"))("rewards")
+
+
+# Of a 400 without fields nothing tells what it means: there the nonce's window and our bugs are refusals like others.
+IN_OTHER_WORDS: dict[str, tuple[dict[str, object], Callable[[Caller], Reply], type[PoolError]]] = {
+    "payload missing": ({}, lambda caller: caller.send("rewards", b"{}", {"X-TXC-PAYLOAD": ""}), RequestRefused),
+    "payload wrong": ({}, lambda caller: caller.send("rewards", b"{}", {"X-TXC-PAYLOAD": "e30"}), RequestRefused),
+    "signature": ({}, wrong_secret, KeyRefused),
+    "key disabled": ({"enabled": False}, lambda caller: caller("rewards"), KeyRefused),
+    "address": ({"addresses": ["192.0.2.1"]}, lambda caller: caller("rewards"), KeyRefused),
+    "no MINING_POOL": ({"permissions": []}, lambda caller: caller("rewards"), PermissionMissing),
+    "endpoint": ({"endpoints": ["accounts"]}, lambda caller: caller("rewards"), PermissionMissing),
+    "nonce repeated": ({}, repeated_nonce, NonceRefused),
+    "nonce too old": ({}, lambda caller: caller("rewards", nonce=fresh_nonce() - 60_000), RequestRefused),
+    "nonce missing": ({}, lambda caller: caller("rewards", nonce=...), RequestRefused),
+    "request missing": ({}, lambda caller: caller("rewards", request=...), RequestRefused),
+    "nonceWindow": ({}, lambda caller: caller("rewards", nonceWindow="yes"), RequestRefused),
+    "a field": ({}, lambda caller: caller("rewards", limit=0), RequestRefused),
+}
+
+
+@pytest.mark.parametrize("row", IN_OTHER_WORDS)
+def test_in_other_words_status_and_shape_tell_what_to_do(sandbox: Sandbox, row: str) -> None:
+    caller = Caller(sandbox.base_url, sandbox.key("alpha"))
+    changes, ask, kind = IN_OTHER_WORDS[row]
+    if changes:
+        sandbox.edit("set_key", api_key=caller.key.api_key, **changes)
+    sandbox.fault("localized_errors")
+
+    reply = ask(caller)
+
+    assert type(error_for(reply.status, reply.body)) is kind
+
+
+NOT_THE_POOLS = [b"", b"Too many requests.", b'"Too many requests."', b"[]", b'{"message":7}', b"{"]
+
+
+@pytest.mark.parametrize("body", [*NOT_THE_POOLS, b'{"message":"API rate limit exceeded"}'])
 def test_a_429_that_is_not_the_pools_json_is_the_rate_limit(body: bytes) -> None:
     assert type(error_for(429, body)) is RateLimited
 

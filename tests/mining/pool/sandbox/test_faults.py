@@ -295,9 +295,14 @@ def test_the_sentences_of_refusals_can_be_localized(sandbox: Sandbox, alpha: Cal
     assert (local.status, list(local.json["errors"]), local.json["code"]) == (400, ["limit"], plain.json["code"])
     assert local.json["errors"] != plain.json["errors"]
     assert local.json["message"] != plain.json["message"]
+
+
+def test_refusals_without_fields_are_localized_too(sandbox: Sandbox, alpha: Caller) -> None:
     sandbox.edit("set_key", api_key=alpha.key.api_key, enabled=False)
-    assert alpha("rewards").json["message"] == "This action is unauthorized. Enable your key in API settings"
-    assert alpha("rewards", nonce="x").status == 401
+    sandbox.fault("localized_errors")
+    local = alpha("rewards")
+    assert (local.status, local.json["code"], local.json["errors"]) == (401, 0, {})
+    assert local.json["message"] in ("Запит відхилено.", "api.refused")
 
 
 # Another listing than the pool has
