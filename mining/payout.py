@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 Source = PayoutAgreement.Source
 WORKER = "worker"
+AGREED_OTHERWISE = "A person agreed to another destination instead."
 NOT_SEEN_ANY_MORE = "The pool says something else by now. Look at it once more before you agree."
 
 
@@ -55,7 +56,11 @@ def accept(
 ) -> PayoutAgreement:
     """A person agrees to what the pool says now, as it was shown: anything else is refused, and so is no address."""
     with transaction.atomic():
+        # Before the account's row: a worker that settles one takes them in this order.
+        edits = _unsettled_edits(access, account)
         (locked,) = _locked(access.provider.pk, [account.pk])
+        if any(edit.state == PoolIntent.State.CALLED for edit in edits):
+            raise Refused("A change of ours is being made at this moment: wait a minute, and look again.")
         if (problem := why_not_acceptable(locked)) is not None:
             raise Refused(problem)
         if (destination, address) != (locked.payout_destination, locked.payout_address):
@@ -69,7 +74,23 @@ def accept(
         )
         words = {"agreed": in_words(destination, address), "before": _agreed_words(before)}
         audit.record(access, "payout.accepted", account.code, now=now, **words)
+        _end_edits(access, edits, now=now)
     return agreement
+
+
+def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:
+    """Held to the end of the transaction."""
+    edits = PoolIntent.objects.visible_to(access).filter(kind=PoolIntent.Kind.EDIT_PAYOUT, mining_account=account.pk)
+    unsettled = (PoolIntent.State.PLANNED, PoolIntent.State.CALLED, PoolIntent.State.UNKNOWN)
+    return list(edits.filter(state__in=unsettled).order_by("pk").select_for_update(no_key=True))
+
+
+def _end_edits(access: Access, edits: list[PoolIntent], *, now: datetime) -> None:
+    """A person has agreed to something else since: what they wanted must not come about later, nor be taken for agreed."""
+    for edit in edits:
+        edit.state, edit.settled_at, edit.problem = PoolIntent.State.FAILED, now, AGREED_OTHERWISE
+        edit.save(update_fields=["state", "settled_at", "problem"])
+        audit.record(access, "intent.failed", edit.code, now=now, kind=edit.kind, account=edit.account_name)
 
 
 def _agree(

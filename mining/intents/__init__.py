@@ -15,14 +15,15 @@ it is "not yet". What is found proves, by kind:
   payout    what stands is what was wanted: done. What stood right before the call: nothing happened. Anything else:
             somebody changed it meanwhile, and whether our edit came before that nobody can tell: a person decides.
 
-What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
+What has not gone out in GOES_OUT_WITHIN fails without a call, and a person can give it up before: what was meant an
+hour ago may not be meant now. What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
 distance, until a look settles it or a person decides.
 """
 
 from mining.intents.decisions import decide_intent
 from mining.intents.payout import plan_edit
-from mining.intents.rows import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look, give_up_waiting
-from mining.intents.settling import fail, settle_intent
+from mining.intents.rows import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look
+from mining.intents.settling import fail, give_up_waiting, settle_intent
 
 __all__ = [
     "CERTAIN_AFTER",

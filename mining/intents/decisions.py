@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from customers import audit
 from customers.tenancy import Access
 from mining import hints
 from mining.errors import Refused
+from mining.intents import rows
 from mining.intents.settling import fail
 from mining.models import PoolIntent
 
@@ -19,26 +20,34 @@ NOT_THERE = {
     Kind.CREATE_LINK: "A person found that the pool had not made the link.",
     Kind.EDIT_PAYOUT: "A person found that the pool had not changed the payout destination.",
 }
+# A worker takes up what was planned within seconds: a person who is faster than that has nothing to decide.
+WAITS_AT_LEAST = timedelta(minutes=1)
+GIVEN_UP = "A person gave it up before it was asked of the pool. Nothing was done."
+IN_HAND = "A worker has this in hand: there is nothing to decide yet."
 LOOKED_UP = "A person says that the pool did it: it is being looked up."
 
 
 def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: datetime) -> None:
-    """A person has looked at the pool for an intent that is unknown. `ours`: what we asked for is there.
+    """A person has looked at the pool for an intent that is unknown. `ours`: what we asked for is there. One that
+    waits to go out is given up with `ours=False`, and then surely does not go out.
 
     An account is then taken over. A link or a payout destination is looked up once more, since only the pool's answer
     tells the link's address and what stands there: it settles if the look finds it.
     """
-    unknown = PoolIntent.objects.visible_to(access).filter(pk=intent.pk, state=State.UNKNOWN)
-    if ours and intent.kind in PoolIntent.ACCOUNT_KINDS:
-        decided = unknown.update(kind=Kind.ADOPT_ACCOUNT, state=State.PLANNED, problem="")
-    elif ours:
-        decided = unknown.update(problem=LOOKED_UP)
+    held = PoolIntent.objects.visible_to(access).select_for_update().get(pk=intent.pk)
+    if held.state != State.UNKNOWN and not (_waits(held, now=now) and not ours):
+        raise Refused(IN_HAND if held.state in rows.OPEN else "This has been settled already.")
+    audit.record(access, "intent.decided", held.code, now=now, ours="yes" if ours else "no")
+    if not ours:
+        fail(held, GIVEN_UP if held.state == State.PLANNED else NOT_THERE[Kind(held.kind)], now=now)
+        return
+    if held.kind in PoolIntent.ACCOUNT_KINDS:
+        held.kind, held.state, held.problem = Kind.ADOPT_ACCOUNT, State.PLANNED, ""
     else:
-        decided = len(unknown.select_for_update())
-    if not decided:
-        raise Refused("This has been settled already.")
-    audit.record(access, "intent.decided", intent.code, now=now, ours="yes" if ours else "no")
-    if ours:
-        hints.after_commit("settle_intent", access.provider.pk, intent.pk)
-    else:
-        fail(intent, NOT_THERE[Kind(intent.kind)], now=now)
+        held.problem = LOOKED_UP
+    held.save(update_fields=["kind", "state", "problem"])
+    hints.after_commit("settle_intent", access.provider.pk, held.pk)
+
+
+def _waits(intent: PoolIntent, *, now: datetime) -> bool:
+    return intent.state == State.PLANNED and intent.created_at <= now - WAITS_AT_LEAST

@@ -7,12 +7,12 @@ from typing import Any, Literal, cast
 
 from django.db import transaction
 
-from customers import audit
+from customers import audit, tenancy
 from customers.tenancy import Access
 from mining import hints
 from mining.errors import Refused
 from mining.intents import rows
-from mining.intents.acts import Act, Done, Nothing, Unclear
+from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
 from mining.payout import record_agreement
@@ -82,8 +82,10 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
     def look(self, pool: PoolClient) -> PayoutDestination:
         return pool.payout_destination(self.intent.account_name)
 
-    def before(self, seen: PayoutDestination) -> Done[PayoutDestination] | None:
+    def before(self, seen: PayoutDestination) -> Done[PayoutDestination] | Impossible | None:
         """What is so already needs no call."""
+        if self._agreed_since(self.intent.created_at):
+            return Impossible("Another destination was agreed to after this change was approved. Nothing was changed.")
         return Done(seen) if self._is_wanted(seen) else None
 
     def remembered(self, seen: PayoutDestination) -> dict[str, Any]:
@@ -102,6 +104,8 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
     def after(self, seen: PayoutDestination, *, looked_at: datetime) -> Done[PayoutDestination] | Nothing | Unclear:
         intent = self.intent
         if self._is_wanted(seen):
+            if self._agreed_since(intent.called_at or intent.created_at):
+                return Unclear("The pool pays where it was asked to, but another destination was agreed to since.")
             return Done(seen)
         if (seen.destination, seen.address) == (intent.payout_destination_before, intent.payout_address_before):
             return Nothing("but the payout destination stands as before. Nothing was done: ask for the change again.")
@@ -129,6 +133,14 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
 
     def drop(self, problem: str, *, now: datetime) -> None:
         """Nothing of ours said that it was so."""
+
+    def _agreed_since(self, moment: datetime) -> bool:
+        """What is agreed to later counts: an edit that was asked for before must not undo it unseen."""
+        with tenancy.provider_context(self.intent.provider_id):
+            accepted = PayoutAgreement.objects.filter(
+                provider=self.intent.provider_id, source=PayoutAgreement.Source.ACCEPTED, agreed_at__gt=moment
+            )
+            return accepted.filter(mining_account=self.intent.mining_account).exists()
 
     def _is_wanted(self, seen: PayoutDestination) -> bool:
         if seen.destination != self.intent.payout_destination:

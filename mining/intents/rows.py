@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from customers import audit, tenancy
 from customers.tenancy import Access, Kind, TenantQuerySet
 from mining.link_list import LIST_LAGS
@@ -22,6 +24,13 @@ CERTAIN_AFTER = ACTS_WITHIN + LIST_LAGS
 UNKNOWN_AFTER = timedelta(seconds=60)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+# What could not go out for so long does not go out any more: what was meant then may not be meant now.
+GOES_OUT_WITHIN = {
+    PoolIntent.Kind.CREATE_ACCOUNT: timedelta(hours=1),
+    PoolIntent.Kind.ADOPT_ACCOUNT: timedelta(hours=1),
+    PoolIntent.Kind.CREATE_LINK: timedelta(minutes=15),
+    PoolIntent.Kind.EDIT_PAYOUT: timedelta(minutes=15),
+}
 OPEN = (State.PLANNED, State.CALLED)
 UNSETTLED = (*OPEN, State.UNKNOWN)
 STILL_UNKNOWN = (
@@ -67,6 +76,16 @@ def give_up_waiting(provider_id: int, *, now: datetime) -> int:
     return sum(finish(intent, State.UNKNOWN, STILL_UNKNOWN, now=now) for intent in late)
 
 
+def overdue(provider_id: int, *, now: datetime) -> list[PoolIntent]:
+    """What was never called and goes out no more. Inside the provider's context."""
+    late = Q(pk=None)
+    for kind, limit in GOES_OUT_WITHIN.items():
+        late |= Q(kind=kind, created_at__lte=now - limit)
+    # One with the moment of a call is an account that a person has found: it is only looked up.
+    planned = PoolIntent.objects.filter(late, provider=provider_id, state=State.PLANNED, called_at=None)
+    return list(planned.select_related("mining_account", "watcher_link", "provider").order_by("pk"))
+
+
 def claim(intent: PoolIntent, *, now: datetime, remembered: dict[str, Any]) -> bool:
     """Commit that the one call goes out now. False: another worker has it."""
     values = {"state": State.CALLED, "called_at": now, "attempts": intent.attempts + 1, **remembered}
@@ -90,9 +109,16 @@ def note(intent: PoolIntent, problem: str) -> None:
         _mine(intent).filter(state__in=OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
 
 
-def finish(intent: PoolIntent, state: PoolIntent.State, problem: str, *, now: datetime) -> bool:
+def finish(
+    intent: PoolIntent,
+    state: PoolIntent.State,
+    problem: str,
+    *,
+    among: tuple[PoolIntent.State, ...] = UNSETTLED,
+    now: datetime,
+) -> bool:
     """Once only: of two workers that come to an end, the second changes nothing. Inside the provider's context."""
-    still = _mine(intent).filter(state__in=OPEN if state == State.UNKNOWN else UNSETTLED)
+    still = _mine(intent).filter(state__in=OPEN if state == State.UNKNOWN else among)
     if not still.update(state=state, problem=problem[:500], settled_at=None if state == State.UNKNOWN else now):
         if state == State.UNKNOWN:
             _mine(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])

@@ -42,6 +42,8 @@ LOOKS_AFTER = (5, 15, 30, rows.CERTAIN_AFTER.total_seconds(), rows.UNKNOWN_AFTER
 def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
     """Bring an intent as far as it goes now. Safe to repeat: whatever happened before, it looks first."""
     watch = Watch(now)
+    with tenancy.provider_context(provider_id):
+        give_up_planned(provider_id, now=now)
     intent = rows.take_up(provider_id, intent_id, now=now)
     if intent is None:
         return None
@@ -143,12 +145,33 @@ def _done(act: Act[Any, Any], thing: Any, watch: Watch) -> None:
             act.keep(thing, now=watch.now())
 
 
-def fail(intent: PoolIntent, problem: str, *, now: datetime) -> None:
-    """Surely nothing of ours is at the pool."""
+def give_up_waiting(provider_id: int, *, now: datetime) -> int:
+    """What nobody needs to wait for any longer, in either way. Inside the provider's context."""
+    return rows.give_up_waiting(provider_id, now=now) + give_up_planned(provider_id, now=now)
+
+
+def give_up_planned(provider_id: int, *, now: datetime) -> int:
+    """What could not go out in time fails, so that it does not go out when nobody reckons with it any more."""
+    late = rows.overdue(provider_id, now=now)
+    for intent in late:
+        fail(intent, _not_in_time(intent), among=(State.PLANNED,), now=now)
+    return len(late)
+
+
+def _not_in_time(intent: PoolIntent) -> str:
+    minutes = int(rows.GOES_OUT_WITHIN[Kind(intent.kind)].total_seconds()) // 60
+    why = f"{intent.problem} " if intent.problem else ""
+    return f"{why}It could not be asked of the pool within {minutes} minutes. Nothing was done: ask for it again."
+
+
+def fail(
+    intent: PoolIntent, problem: str, *, among: tuple[PoolIntent.State, ...] = rows.UNSETTLED, now: datetime
+) -> None:
+    """Surely nothing of ours is at the pool. Only from a state `among` these."""
     act = ACTS[intent.kind](intent)
     with tenancy.provider_context(intent.provider_id):
         doubt = act.doubts_failure()
         if doubt is not None:
             rows.finish(intent, State.UNKNOWN, f"{problem} {doubt}", now=now)
-        elif rows.finish(intent, State.FAILED, problem, now=now):
+        elif rows.finish(intent, State.FAILED, problem, among=among, now=now):
             act.drop(problem, now=now)

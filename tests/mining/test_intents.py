@@ -9,10 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mining import hints, intents, planner, tasks
+from customers.models import AuditEntry
+from mining import hints, intents, payout, planner, tasks
 from mining.errors import Refused
 from mining.intents import rows
-from mining.models import MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
+from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from tests.mining.hosting import Hosting
 from tests.mining.watching import SETTLED, Watched, watched
 
@@ -163,7 +164,116 @@ def test_what_the_pool_refuses_fails_in_a_sentence_of_ours(account: Watched) -> 
     )
 
 
+def accept(account: Watched, address: str, *, after: timedelta) -> None:
+    """Somebody changes it at the pool, it is read, and a person agrees to it."""
+    account.hosting.pool.edit(
+        "set_payout", login="alpha", account="south", destination="external_address", address=address
+    )
+    account.hosting.sync("payouts")
+    with account.hosting.context():
+        payout.accept(
+            account.hosting.access,
+            account.account,
+            destination="external_address",
+            address=address,
+            now=account.now + after,
+        )
+
+
+def test_an_edit_that_waited_while_another_address_was_agreed_to_does_not_go_out(account: Watched) -> None:
+    account.hosting.sync("payouts")
+    intent = plan_edit(account)
+    accept(account, OTHER, after=timedelta(minutes=1))
+    with account.hosting.context():  # as if it had come between the two
+        PoolIntent.objects.filter(pk=intent.pk).update(state=State.PLANNED, settled_at=None)
+
+    failed = settle(account, intent, after=timedelta(minutes=2))
+
+    assert (failed.state, at_pool(account)[1], agreed(account)) == (State.FAILED, OTHER, [])
+    assert failed.problem == ("Another destination was agreed to after this change was approved. Nothing was changed.")
+    assert "payout-destination/edit" not in account.hosting.pool.calls()
+
+
+def test_an_edit_in_doubt_ends_when_a_person_agrees_to_another_address(account: Watched) -> None:
+    account.hosting.sync("payouts")
+    account.hosting.pool.fault("reset", endpoint="payout-destination/edit", phase="before", times=1)
+    intent = plan_edit(account)
+    settle(account, intent)
+    with pytest.raises(Refused, match="at this moment"):
+        accept(account, OTHER, after=timedelta(seconds=30))
+    assert settle(account, intent, after=timedelta(minutes=2)).state == State.UNKNOWN
+
+    accept(account, OTHER, after=timedelta(minutes=3))
+
+    (ended,) = account.intents(pk=intent.pk)
+    assert (ended.state, ended.problem) == (State.FAILED, "A person agreed to another destination instead.")
+    with account.hosting.context():
+        assert AuditEntry.objects.filter(action="intent.failed", subject=intent.code).count() == 1
+
+
+def test_what_an_old_edit_wanted_is_a_drift_once_another_address_was_agreed_to(account: Watched) -> None:
+    account.hosting.sync("payouts")
+    account.hosting.pool.fault("reset", endpoint="payout-destination/edit", phase="before", times=1)
+    intent = plan_edit(account)
+    settle(account, intent)
+    settle(account, intent, after=timedelta(minutes=2))
+    accept(account, OTHER, after=timedelta(minutes=3))
+    with account.hosting.context():  # as if nobody had ended it
+        PoolIntent.objects.filter(pk=intent.pk).update(state=State.UNKNOWN, settled_at=None)
+    account.hosting.pool.edit(
+        "set_payout", login="alpha", account="south", destination="external_address", address=ADDRESS
+    )
+
+    later = settle(account, intent, after=timedelta(days=20))
+
+    assert (later.state, agreed(account)) == (State.UNKNOWN, [])
+    assert "another destination was agreed to since" in later.problem
+    with account.hosting.context():
+        PayoutAgreement.objects.get(mining_account=account.account, address=OTHER)
+
+
 # --- What all have in common
+
+
+def test_what_could_not_go_out_in_time_does_not_go_out_any_more(account: Watched) -> None:
+    account.hosting.pool.fault("key_disabled", endpoint="watcher-links/list", times=1)
+    account.hosting.pool.fault("key_disabled", endpoint="payout-destination", times=1)
+    before = at_pool(account)
+    link = account.made(lifetime="always", forever_confirmed=True)
+    edit = plan_edit(account)
+    assert settle(account, edit).state == State.PLANNED
+    account.hosting.pool.clear_faults()
+    with account.hosting.context():
+        Credential.objects.update(state="active")
+
+    failed = account.settle(link, after=timedelta(minutes=16))
+    planner.plan(account.hosting.provider.pk, now=account.now + timedelta(minutes=16))
+
+    (ended,) = account.intents(pk=edit.pk)
+    assert (failed.state, account.at_pool()) == (WatcherLink.State.FAILED, [])
+    assert failed.problem.endswith(
+        "It could not be asked of the pool within 15 minutes. Nothing was done: ask for it again."
+    )
+    assert (ended.state, at_pool(account)) == (State.FAILED, before)
+    assert settle(account, plan_edit(account)).state == State.DONE
+
+
+def test_what_waits_to_go_out_can_be_given_up(account: Watched) -> None:
+    link = account.issue()
+    (intent,) = account.intents(watcher_link=link)
+
+    def decide(*, ours: bool, after: timedelta) -> None:
+        with account.hosting.context():
+            intents.decide_intent(account.hosting.access, intent, ours=ours, now=account.now + after)
+
+    for ours, seconds in ((False, 59), (True, 61)):
+        with pytest.raises(Refused, match="in hand"):
+            decide(ours=ours, after=timedelta(seconds=seconds))
+    decide(ours=False, after=timedelta(seconds=61))
+
+    given_up = account.settle(link, after=timedelta(seconds=62))
+    assert (given_up.state, account.at_pool()) == (WatcherLink.State.FAILED, [])
+    assert given_up.problem == "A person gave it up before it was asked of the pool. Nothing was done."
 
 
 def test_a_lost_answer_is_looked_at_again_within_the_minute(account: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
