@@ -27,7 +27,7 @@ from mining.pool.errors import (
     PoolUnavailable,
     Unreachable,
 )
-from mining.pool.line import PUBLIC_TIME, SHORTEST_EXCHANGE_SECONDS, Line, Waits, refuse_inside_transaction
+from mining.pool.line import PUBLIC_TIME, Line, Waits, refuse_inside_transaction
 from mining.pool.nonce import NonceSource
 from mining.pool.parsing import parse_time
 from mining.pool.patience import Patience
@@ -210,7 +210,7 @@ class Caller:
 
 def _exchange_seconds(endpoint: Endpoint, patience: Patience) -> float:
     # Cutting an act short only makes its outcome unknown: there patience bounds the waits, not the exchange.
-    return max(patience.left_seconds, SHORTEST_EXCHANGE_SECONDS) if endpoint.repeatable else TOTAL_SECONDS
+    return patience.exchange_seconds if endpoint.repeatable else TOTAL_SECONDS
 
 
 def _strikes_of_key(error: PoolError) -> int | None:

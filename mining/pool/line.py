@@ -28,7 +28,6 @@ T = TypeVar("T")
 _log = structlog.get_logger("mining.pool")
 
 PUBLIC_TIME = "public/time"
-SHORTEST_EXCHANGE_SECONDS = 0.05
 # One failure may be this call's own; so many in a row, with no success of anybody between, are not.
 _ENDPOINT_STRIKES = 3
 
@@ -85,8 +84,9 @@ class Line:
         """One attempt without a key."""
 
         def send() -> Answer | NoAnswer:
-            within_seconds = max(patience.left_seconds, SHORTEST_EXCHANGE_SECONDS)
-            return self.observed(endpoint, number, lambda: self.transport.get(path, within_seconds=within_seconds))
+            return self.observed(
+                endpoint, number, lambda: self.transport.get(path, within_seconds=patience.exchange_seconds)
+            )
 
         return self.attempt(endpoint, patience, send, parse)
 

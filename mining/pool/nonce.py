@@ -84,7 +84,7 @@ class NonceSource:
         """Compare Redis' clock with the pool's, for all workers. A large difference stops calls: ClockSkewed."""
         before_ms = self._redis_time_ms()
         # The answer's age adds to the error, so an answer that takes longer than the window is none.
-        pool_seconds = self._read_pool_time(Patience(min(_MEASURING_SECONDS, patience.left_seconds)))
+        pool_seconds = self._read_pool_time(Patience(min(_MEASURING_SECONDS, patience.exchange_seconds)))
         after_ms = self._redis_time_ms()
         skew_ms = pool_seconds * 1000 + 500 - (before_ms + after_ms) // 2
         if abs(skew_ms) > _LARGEST_SKEW_MS:

@@ -298,6 +298,30 @@ def test_a_held_key_is_let_go_by_one_call_that_gets_through(sandbox: Sandbox, cl
     assert client().miners_info("north").stratum
 
 
+def test_a_turn_that_comes_too_late_for_an_answer_sends_nothing_and_is_no_strike(
+    sandbox: Sandbox, client: MakeClient, store: redis.Redis
+) -> None:
+    pool = client(patience_seconds=2.0, calls_per_second=0.1, burst_calls=1)
+    pool.rewards_page()  # the clock is known
+    store.hset("pool:budget::miners/info", "due", int((time.time() + 1.8) * 1e6))
+    sandbox.fault("delay", endpoint="miners/info", seconds=0.4)
+
+    with pytest.raises(CallsStopped, match="gave up in time"):
+        pool.miners_info("north")
+
+    assert "miners/info" not in sandbox.calls()
+    assert list(store.scan_iter("pool:breaker:*")) == []
+
+
+def test_waits_leave_the_exchange_its_time() -> None:
+    patience = Patience(0.04)
+    assert patience.left_seconds <= 0.03
+    time.sleep(0.05)
+
+    assert not patience.wait(0.001)
+    assert patience.exchange_seconds == 0.01
+
+
 def test_a_refusal_of_the_parameters_shows_that_the_pool_is_well(sandbox: Sandbox, client: MakeClient) -> None:
     pool = client(**IMPATIENT)
     for _ in range(4):
