@@ -73,6 +73,18 @@ local ends = string.format('%.0f', time[1] * 1000000 + time[2] + step)
 redis.call('HSET', KEYS[1], 'until', ends, 'why', ARGV[6], 'probing', '0')
 """
 
+# What went out before the breaker opened and comes back late says how things were then: only a probe closes it.
+_WORKED = """
+if ARGV[2] == '1' or tonumber(redis.call('HGET', KEYS[1], 'strikes') or '0') < tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1])
+end
+"""
+
+# The probe never went out: another may go at once, and what is known stays.
+_RELEASED = """
+if redis.call('HGET', KEYS[1], 'probing') == '1' then redis.call('HSET', KEYS[1], 'until', '0', 'probing', '0') end
+"""
+
 
 class Breaker:
     """Opens after so many strikes with no success between, then for the first wait, doubling to the longest."""
@@ -80,9 +92,10 @@ class Breaker:
     def __init__(
         self, connection: redis.Redis, kind: str, *, opens_after: int, first_seconds: float, longest_seconds: float
     ) -> None:
-        self._redis = connection
         self._ask_script = connection.register_script(_ASK)
         self._failed_script = connection.register_script(_FAILED)
+        self._worked_script = connection.register_script(_WORKED)
+        self._released_script = connection.register_script(_RELEASED)
         self._kind = kind
         self._opens_after = opens_after
         self._first_us, self._longest_us = int(first_seconds * 1e6), int(longest_seconds * 1e6)
@@ -109,9 +122,12 @@ class Breaker:
     @contextmanager
     def watching(self, passage: Passage, strikes: Callable[[PoolError], int | None]) -> Iterator[None]:
         """Round the call. `strikes` judges how it failed: None proves that there is no trouble, and 0 tells nothing,
-        except that a probe has not got through."""
+        except that a probe has not got through. What our own side stopped is not judged."""
         try:
             yield
+        except CallsStopped:
+            self._released(passage)
+            raise
         except PoolError as error:
             count = strikes(error)
             if count is None:
@@ -125,8 +141,14 @@ class Breaker:
 
     def _worked(self, passage: Passage) -> None:
         if passage.kind is not Kind.CLOSED:
+            arguments = [self._opens_after, int(passage.kind is Kind.PROBE)]
             with suppress(RedisError):
-                self._redis.delete(self._key(passage.name))
+                self._worked_script(keys=[self._key(passage.name)], args=arguments)
+
+    def _released(self, passage: Passage) -> None:
+        if passage.kind is Kind.PROBE:
+            with suppress(RedisError):
+                self._released_script(keys=[self._key(passage.name)])
 
     def _failed(self, passage: Passage, strikes: int, why: str) -> None:
         arguments: list[str | int] = [self._opens_after, strikes, int(passage.kind is Kind.PROBE)]

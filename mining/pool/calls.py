@@ -23,6 +23,7 @@ from mining.pool.errors import (
     HeldBack,
     KeyRefused,
     NonceRefused,
+    OurBug,
     PoolError,
     PoolUnavailable,
     Unreachable,
@@ -217,7 +218,7 @@ def _strikes_of_key(error: PoolError) -> int | None:
     """A pool that is silent for this key, or a key that others use too, must not cost time, threads and turns."""
     if isinstance(error, Unreachable) or (isinstance(error, NonceRefused) and not error.clock):
         return 1
-    return 0 if isinstance(error, PoolUnavailable) else None
+    return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None
 
 
 def _ambiguous(endpoint: Endpoint) -> AmbiguousOutcome:

@@ -16,7 +16,17 @@ import structlog
 
 from mining.pool.breaker import Breaker, Passage
 from mining.pool.budget import RateBudget
-from mining.pool.errors import NonceRefused, OurBug, OutOfOrder, PoolError, PoolUnavailable, RateLimited, Unreachable
+from mining.pool.errors import (
+    BadAnswer,
+    CallsStopped,
+    NonceRefused,
+    OurBug,
+    OutOfOrder,
+    PoolError,
+    PoolUnavailable,
+    RateLimited,
+    Unreachable,
+)
 from mining.pool.patience import Patience
 from mining.pool.reading import ExtraFields, Unreadable
 from mining.pool.redaction import Redactor
@@ -77,7 +87,12 @@ class Line:
         self, endpoint: str, patience: Patience, send: Callable[[], Answer | NoAnswer], parse: Callable[[object], T]
     ) -> T:
         """`send` is called when the call may go out, and sends through `observed`."""
-        with self._endpoints.watching(self._line_up(endpoint, patience), _strikes):
+        try:
+            passage = self._line_up(endpoint, patience)
+        except CallsStopped as stopped:
+            stopped.endpoint = endpoint  # here, because reading the clock is a call within another one
+            raise
+        with self._endpoints.watching(passage, _strikes):
             return self._judge(endpoint, send(), parse)
 
     def get(self, endpoint: str, path: str, patience: Patience, parse: Callable[[object], T], *, number: int = 1) -> T:
@@ -145,7 +160,8 @@ def _strikes(error: PoolError) -> int | None:
         return _ENDPOINT_STRIKES
     if isinstance(error, OutOfOrder):
         return 1
-    return 0 if isinstance(error, PoolUnavailable) and not isinstance(error, NonceRefused) else None
+    # What cannot be read proves nothing: a page of the hall's network or the gateway's ban is no answer of the pool.
+    return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) and not isinstance(error, NonceRefused) else None
 
 
 def refuse_inside_transaction(endpoint: str) -> None:

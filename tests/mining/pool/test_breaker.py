@@ -13,6 +13,7 @@ import redis
 
 from mining.pool.breaker import Breaker, Kind, Passage
 from mining.pool.errors import (
+    BadAnswer,
     CallsStopped,
     HeldBack,
     NonceRefused,
@@ -44,9 +45,10 @@ def work(broken: Breaker, passage: Passage) -> None:
         pass
 
 
-def step_over(store: redis.Redis) -> None:
+def step_over(store: redis.Redis, pattern: str = "pool:breaker:endpoint:x") -> None:
     """As if the back-off's time had passed."""
-    store.hset("pool:breaker:endpoint:x", "until", 0)
+    (name,) = store.scan_iter(pattern)
+    store.hset(name, "until", 0)
 
 
 # The mechanism
@@ -105,6 +107,43 @@ def test_calls_that_were_out_before_it_opened_lengthen_nothing(store: redis.Redi
         fail(held, passage, strikes=2)
 
     assert store.hget("pool:breaker:endpoint:x", "steps") == b"1"
+
+
+def test_what_was_out_before_it_opened_does_not_close_it(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"))
+    late = held.enter("x")
+    assert late.kind is Kind.WATCHED
+    for _ in range(3):
+        fail(held, held.enter("x"))
+        step_over(store)
+    before = store.hgetall("pool:breaker:endpoint:x")
+
+    work(held, late)
+
+    assert store.hgetall("pool:breaker:endpoint:x") == before
+    assert held.enter("x").kind is Kind.PROBE
+
+
+def test_a_probe_that_our_own_side_stopped_makes_way_for_another_and_lengthens_nothing(store: redis.Redis) -> None:
+    held = breaker(store)
+    fail(held, held.enter("x"), strikes=2)
+    step_over(store)
+    for _ in range(5):
+        probe = held.enter("x")
+        assert probe.kind is Kind.PROBE
+        with pytest.raises(CallsStopped), held.watching(probe, lambda _error: 0):
+            raise CallsStopped("No nonce was free in time.")
+
+    assert store.hmget("pool:breaker:endpoint:x", "steps", "why") == [b"1", WHY.encode()]
+
+
+def test_what_our_own_side_stopped_leaves_nothing_behind_where_the_trouble_is_over(store: redis.Redis) -> None:
+    held = breaker(store)
+    with pytest.raises(CallsStopped), held.watching(Passage("x", Kind.PROBE), lambda _error: 0):
+        raise CallsStopped("No nonce was free in time.")
+
+    assert not store.exists("pool:breaker:endpoint:x")
 
 
 def test_a_probe_that_told_nothing_has_not_got_through(store: redis.Redis) -> None:
@@ -206,6 +245,55 @@ def test_a_storm_sees_one_probe_for_each_step_from_all_callers_and_all_go_on_aft
     assert len(refused) - len(probes) <= 8
     assert 2 <= len(probes) <= 4
     assert all(later - sooner > 0.15 for sooner, later in pairwise(probes))
+
+
+def test_a_probe_without_a_nonce_keeps_what_is_told_and_the_next_one_closes_it(
+    sandbox: Sandbox, client: MakeClient, store: redis.Redis
+) -> None:
+    sandbox.fault("http_503", endpoint="rewards", times=1)
+    with pytest.raises(OutOfOrder):
+        client(**IMPATIENT).rewards_page()
+    step_over(store, "pool:breaker:endpoint:*rewards")
+    (last_nonce,) = store.scan_iter("pool:nonce:*")
+    store.set(last_nonce, int(time.time() * 1000) + 5_000)
+    for _ in range(5):
+        with pytest.raises(CallsStopped, match="no nonce was free"):
+            client(**IMPATIENT).rewards_page()
+    assert b"status 503" in (store.hget("pool:breaker:endpoint::rewards", "why") or b"")
+    store.delete(last_nonce)
+
+    assert client(**IMPATIENT).rewards_page().records
+    assert not store.exists("pool:breaker:endpoint::rewards")
+
+
+def test_while_the_clock_is_held_back_that_is_said_once_and_by_its_name(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("http_503", endpoint="public/time")
+    with pytest.raises(PoolUnavailable, match="clock could not be read"):
+        client(**IMPATIENT).rewards_page()
+
+    with pytest.raises(HeldBack, match="status 503") as raised:
+        client(**IMPATIENT).rewards_page()
+
+    assert raised.value.endpoint == "public/time"
+    assert raised.value.sentence.count("held back for now") == 1
+
+
+@pytest.mark.parametrize(("kind", "trouble", "times"), [("endpoint", "http_503", 1), ("key", "reset", 5)])
+def test_a_page_that_is_not_the_pools_closes_nothing(
+    sandbox: Sandbox, client: MakeClient, store: redis.Redis, kind: str, trouble: str, times: int
+) -> None:
+    pool = client(**IMPATIENT)
+    sandbox.fault(trouble, endpoint="rewards", times=times)
+    for _ in range(times):
+        with pytest.raises(PoolUnavailable):
+            pool.rewards_page()
+    step_over(store, f"pool:breaker:{kind}:*")
+    sandbox.fault("captive_page", endpoint="rewards")
+    with pytest.raises(BadAnswer):
+        pool.rewards_page()
+
+    with pytest.raises(HeldBack, match="not the JSON we expect"):
+        pool.rewards_page()
 
 
 def test_the_storm_of_one_endpoint_leaves_the_others_alone(sandbox: Sandbox, client: MakeClient) -> None:
