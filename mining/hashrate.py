@@ -26,22 +26,22 @@ MOST_THS = Decimal(10) ** 14
 
 
 def sync(reading: Reading) -> Outcome:
-    newest = _newest_points(reading)
+    newest: dict[int, datetime | None] = {}
     return for_each_account(
         reading,
-        lambda pool, account: _read(pool, account, newest.get(account.pk)),
+        lambda pool, account: _read(pool, account, newest[account.pk]),
         _store,
+        look_up=lambda accounts: newest.update(_newest_points(reading, accounts)),
         is_sign_of_life=bool,  # for a disabled account the pool lists no points, like for one that does not mine
     )
 
 
-def _newest_points(reading: Reading) -> dict[int, datetime | None]:
+def _newest_points(reading: Reading, accounts: list[MiningAccount]) -> dict[int, datetime | None]:
     # One probe of the index for each account, where a GROUP BY would read every point there is.
     points = HashratePoint.objects.filter(provider=reading.provider_id, mining_account=OuterRef("pk"))
-    with reading.writing():
-        accounts = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label)
-        newest = accounts.annotate(newest=Subquery(points.order_by("-at").values("at")[:1]))
-        return dict(newest.values_list("pk", "newest"))
+    rows = MiningAccount.objects.filter(provider=reading.provider_id, pk__in=[account.pk for account in accounts])
+    newest = rows.annotate(newest=Subquery(points.order_by("-at").values("at")[:1]))
+    return dict(newest.values_list("pk", "newest"))
 
 
 def _read(pool: PoolClient, account: MiningAccount, newest: datetime | None) -> tuple[PoolPoint, ...]:

@@ -56,18 +56,23 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
     if not labels:
         raise Refused(_why_nothing_to_read(access))
     opened = [
-        runs.open_run(access.provider.pk, label, subject, now=now)[0]
+        runs.open_run(access.provider.pk, label, subject, now=now)
         for label in labels
         for subject in ([only] if only else SUBJECTS)
     ]
-    queued = [run.pk for run in opened if run.state == SyncRun.State.QUEUED]
+    found = [run for run, _ in opened]
     mine = SyncRun.objects.filter(provider=access.provider)
     # Before everybody else once in a while: a system that asks again and again waits like all others.
-    first = not mine.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER).exclude(pk__in=queued).exists()
-    mine.filter(pk__in=queued, asked=False).update(asked=first)
-    for run_id in queued:
-        hints.after_commit("run_asked_sync" if first else "run_sync", access.provider.pk, run_id)
-    return opened
+    lately = mine.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER)
+    first = not lately.exclude(pk__in=[run.pk for run in found], state=SyncRun.State.QUEUED).exists()
+    for run, is_new in opened:
+        # What waits already has its hint; only one that did not go first can do so now, and only before it has begun.
+        not_begun = mine.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
+        if first and not_begun.update(asked=True):
+            hints.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
+        elif is_new:
+            hints.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
+    return found
 
 
 def _why_nothing_to_read(access: Access) -> str:
@@ -102,10 +107,10 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
         ).exclude(subject=Subject.KEY)
     )
     # Queued at a minute of its own again and again, not each minute: a long queue must not grow by hints alone.
-    wanted = [run.pk for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
-    wanted += [runs.open_run(provider_id, *due, now=now)[0].pk for due in _due(provider_id, now=now)]
-    for run_id in wanted:
-        hints.after_commit("run_sync", provider_id, run_id)
+    wanted = [run for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
+    wanted += [runs.open_run(provider_id, *due, now=now)[0] for due in _due(provider_id, now=now)]
+    for run in wanted:
+        hints.after_commit("run_sync", provider_id, run.pk, run.turns)
     return len(wanted)
 
 

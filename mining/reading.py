@@ -23,7 +23,7 @@ READ_AT_GRAIN = timedelta(minutes=10)
 class Outcome:
     """Counts of rows, what was wrong with parts of it (then the run is partial), and what ended it early.
 
-    `resume_after`: the turn ended after this account, and there are more.
+    `resume_after`: the turn ended after this account, and there are more. `answered`: the pool took the key's call.
     """
 
     rows_new: int = 0
@@ -32,6 +32,7 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     failure: PoolError | None = None
     resume_after: int | None = None
+    answered: bool = True
 
     def add(self, other: Outcome) -> None:
         self.rows_new += other.rows_new
@@ -59,7 +60,7 @@ class Reading:
     def priority(self) -> Priority:
         """Whose turn a call of this run takes at the pool's limit."""
         # In its first turn only: who asks for everything again and again must not make the others' data old.
-        if self.run.asked and self.run.resume_after is None:
+        if self.run.asked and self.run.turns == 0:
             return Priority.PERSON
         if self.run.subject == Subject.PAYOUTS:
             return Priority.PAYOUTS

@@ -29,7 +29,7 @@ TURN = timedelta(seconds=5)
 LOST = "The worker that read this was lost. What it had stored is kept, and the next run reads the rest again."
 LONGEST_SENTENCE = 500
 _COUNTS = ("calls", "rows_new", "rows_changed", "quarantined")
-_WRITTEN = ("state", "error", "finished_at", "lease_until", "resume_after", "depth", *_COUNTS)
+_WRITTEN = ("state", "error", "finished_at", "lease_until", "resume_after", "turns", "depth", *_COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,36 @@ def open_run(provider_id: int, label: str, subject: Subject, *, now: datetime) -
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
-                provider_id=provider_id, label=label, subject=subject, state=SyncRun.State.QUEUED, queued_at=now
+                provider_id=provider_id,
+                label=label,
+                subject=subject,
+                state=SyncRun.State.QUEUED,
+                queued_at=now,
+                begins_after=_place_of_failure(provider_id, label, subject),
             ), True
     except IntegrityError:  # somebody else opened it this very moment
         return mine.get(), False
 
 
-def claim(provider_id: int, run_id: int, watch: Watch) -> SyncRun | None:
-    """The queued run, now ours; None when it is gone, taken or done."""
+def _place_of_failure(provider_id: int, label: str, subject: Subject) -> int:
+    """The account after which a new run begins; 0 when the run before it did not fail half-way.
+
+    Not where a failed run had begun itself: one that did not get on twice begins with the lowest key again, and
+    neither end of the list is left unread for ever.
+    """
+    before = SyncRun.objects.filter(provider=provider_id, label=label, subject=subject).order_by("-pk").first()
+    if before is None or before.state != SyncRun.State.FAILED:
+        return 0
+    return before.resume_after or 0
+
+
+def claim(provider_id: int, run_id: int, watch: Watch, *, turn: int | None = None) -> SyncRun | None:
+    """The queued run, now ours; None when it is gone, taken or done, or when it is another than this turn of it."""
     now = watch.now()
     with tenancy.provider_context(provider_id):
         runs = SyncRun.objects.filter(provider=provider_id, pk=run_id)
-        claimed = runs.filter(state=SyncRun.State.QUEUED).update(
+        waiting = runs.filter(state=SyncRun.State.QUEUED)
+        claimed = (waiting if turn is None else waiting.filter(turns=turn)).update(
             # A run that goes on with its next turn was started by its first: its data is as old as that.
             state=SyncRun.State.RUNNING,
             started_at=Coalesce("started_at", now),
@@ -94,15 +112,17 @@ def writing(run: SyncRun) -> Iterator[None]:
         yield
 
 
-def finish(run: SyncRun, state: SyncRun.State, *, error: str, watch: Watch) -> None:
-    """Write down how it went, once. A run that was given up meanwhile stays as it is."""
+def finish(run: SyncRun, state: SyncRun.State, *, error: str, watch: Watch, stopped_after: int | None = None) -> None:
+    """Write down how it went, once, and where it stopped. A run that was given up meanwhile stays as it is."""
     run.state, run.error, run.finished_at = state, error, watch.now()
+    run.resume_after = stopped_after or run.resume_after
     _write_down(run)
 
 
 def put_back(run: SyncRun, *, resume_after: int, error: str) -> None:
     """The turn is over: queue the run again, to go on after the account with this key."""
     run.state, run.error, run.resume_after = SyncRun.State.QUEUED, error, resume_after
+    run.turns += 1
     _write_down(run)
 
 

@@ -51,13 +51,14 @@ def _all_turns(run: SyncRun, watch: runs.Watch) -> SyncRun:
     return run
 
 
-def perform(provider_id: int, run_id: int, *, now: datetime) -> SyncRun | None:
+def perform(provider_id: int, run_id: int, *, turn: int | None = None, now: datetime) -> SyncRun | None:
     """Claim a queued run and do a turn of it; None when it is gone or somebody else's. Outside any transaction.
 
-    A run that is queued when it comes back has more to read, and wants another turn.
+    `turn`: only this one; None: whichever is next. A run that is queued when it comes back has more to read, and
+    wants another turn.
     """
     watch = runs.Watch(now)
-    run = runs.claim(provider_id, run_id, watch)
+    run = runs.claim(provider_id, run_id, watch, turn=turn)
     if run is None:
         return None
     try:
@@ -88,13 +89,14 @@ def _read(reading: Reading) -> None:
     run.quarantined += outcome.quarantined
     if isinstance(outcome.failure, KeyRefused):
         keys.note_refusal(reading.key, outcome.failure, now=reading.now())
-    elif outcome.failure is None:
+    elif outcome.failure is None and outcome.answered:
         keys.note_success(reading.key, now=reading.now())
     sentence = _sentence(run, outcome)
     if outcome.resume_after is not None and outcome.failure is None:
         runs.put_back(run, resume_after=outcome.resume_after, error=sentence)
     else:
-        runs.finish(run, _state(outcome, sentence), error=sentence, watch=reading.watch)
+        state = _state(outcome, sentence)
+        runs.finish(run, state, error=sentence, watch=reading.watch, stopped_after=outcome.resume_after)
 
 
 def _state(outcome: Outcome, sentence: str) -> SyncRun.State:
@@ -105,9 +107,12 @@ def _state(outcome: Outcome, sentence: str) -> SyncRun.State:
 
 def _sentence(run: SyncRun, outcome: Outcome) -> str:
     """What ended the run, then what was wrong in its turns so far."""
-    parts = [outcome.failure.sentence] if outcome.failure is not None else []
-    parts += [run.error] if run.error else []
-    return " ".join([*parts, *dict.fromkeys(problem for problem in outcome.problems if problem not in run.error)])
+    news = dict.fromkeys(problem for problem in outcome.problems if problem not in run.error)
+    wrong = " ".join([run.error, *news])
+    if outcome.failure is not None:
+        # The accounts that were not read name the same reason: once is enough.
+        wrong = f"{outcome.failure.sentence} {wrong.replace(outcome.failure.sentence, '')}"
+    return " ".join(wrong.split())
 
 
 def _log(run: SyncRun) -> None:

@@ -24,16 +24,17 @@ def sync_due() -> None:
 
 
 @shared_task(acks_late=True)
-def run_sync(provider_id: int, run_id: int) -> None:
-    run = sync.perform(provider_id, run_id, now=timezone.now())
+def run_sync(provider_id: int, run_id: int, turn: int) -> None:
+    run = sync.perform(provider_id, run_id, turn=turn, now=timezone.now())
     if run is not None and run.state == SyncRun.State.QUEUED:
-        hints.after_commit("run_sync", provider_id, run_id)  # the end of the line: the others have their turns first
+        # The end of the line: the others have their turns first.
+        hints.after_commit("run_sync", provider_id, run_id, run.turns)
 
 
 @shared_task(acks_late=True)
-def run_asked_sync(provider_id: int, run_id: int) -> None:
+def run_asked_sync(provider_id: int, run_id: int, turn: int) -> None:
     """A person waits: in the people's queue for a first turn, then like all others."""
-    run_sync(provider_id, run_id)
+    run_sync(provider_id, run_id, turn)
 
 
 @shared_task(acks_late=True)

@@ -255,11 +255,13 @@ SPECTACULAR_SETTINGS = {
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
-# What a person waits for is not behind the line of what is due. Every worker takes from both queues in turn.
+# What a person waits for is not behind the line of what is due, nor is what finds what is due. Every worker takes from
+# both queues in turn.
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("people")]
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {
-    f"mining.tasks.{task}": {"queue": "people"} for task in ("settle_intent", "verify_credential", "run_asked_sync")
+    f"mining.tasks.{task}": {"queue": "people"}
+    for task in ("settle_intent", "verify_credential", "run_asked_sync", "sync_due", "touch_key")
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -281,7 +283,8 @@ CELERY_BROKER_POOL_LIMIT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(PORTAL_DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0},
+    # Those that piled up while no worker was there do no harm, but one is enough.
+    "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0, "options": {"expires": 300}},
     "make the PDFs that are missing": {"task": "billing.tasks.render_missing", "schedule": 60.0},
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

@@ -40,8 +40,13 @@ class SyncRun(TenantModel):
     depth = models.CharField(max_length=16, choices=Depth, blank=True, default="")  # of rewards; else empty
     state = models.CharField(max_length=16, choices=State)
     asked = models.BooleanField(default=False)  # a person waits for it
-    # A long run works in turns: the account (its primary key) after which the next turn goes on.
+    # A long run works in turns: the account (its primary key) after which the next turn goes on. It begins after the
+    # one where the run before it failed, and comes to those before that at its end.
     resume_after = models.BigIntegerField(null=True)
+    begins_after = models.BigIntegerField(default=0)
+    # How many turns it has had. A worker is told the turn, and takes no other: however often a turn is hinted at, it
+    # is taken once and queues one next turn.
+    turns = models.PositiveIntegerField(default=0)
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)  # a running run whose lease is over was lost with its worker

@@ -41,8 +41,8 @@ def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(north
     assert open_subjects(north) == ["accounts", "rewards"]
     assert [task for task, _ in hinted] == ["run_sync", "run_sync"]
 
-    for _, (provider_id, run_id) in list(hinted):
-        tasks.run_sync(provider_id, run_id)
+    for _, ids in list(hinted):
+        tasks.run_sync(*ids)
     plan(north, timezone.now())
     assert open_subjects(north) == ["hashrate", "payouts", "watchers", "workers"]
 
@@ -133,7 +133,7 @@ def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(north:
     times = 0
     for minute in range(1, 13):
         plan(north, now + timedelta(minutes=minute, seconds=1))
-        times += hinted.count(("run_sync", (north.provider.pk, run.pk)))
+        times += hinted.count(("run_sync", (north.provider.pk, run.pk, 0)))
         hinted.clear()
 
     assert times == 4
@@ -195,7 +195,7 @@ def test_what_is_due_already_goes_to_the_people_s_queue_once_a_person_asks(north
     with tenancy.access_context(north.access):
         (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
 
-    assert hinted == [("run_asked_sync", (north.provider.pk, run.pk))]
+    assert hinted == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
     with north.context():
         assert SyncRun.objects.get(pk=run.pk).asked
         assert not SyncRun.objects.get(subject="accounts", state="queued").asked
@@ -215,6 +215,38 @@ def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, hinte
     assert ask(now) == "run_asked_sync"
     assert ask(now + timedelta(seconds=30)) == "run_sync"
     assert ask(now + timedelta(seconds=61)) == "run_asked_sync"
+
+
+def test_pressing_again_while_a_run_waits_or_is_between_turns_tells_the_workers_nothing_new(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    now = timezone.now()
+
+    def press(seconds: int) -> SyncRun:
+        with tenancy.access_context(north.access):
+            return planner.request_sync(north.access, only=Subject.REWARDS, now=now + timedelta(seconds=seconds))[0]
+
+    run = press(1)
+    press(2)
+    with north.context():
+        SyncRun.objects.filter(pk=run.pk).update(turns=1, resume_after=7)
+    press(3)
+    press(70)
+
+    assert hinted == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
+
+
+def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(north: Hosting, hinted: list[Hint]) -> None:
+    plan(north, timezone.now())
+    with north.context():
+        SyncRun.objects.filter(subject="rewards").update(turns=1, resume_after=7)
+    hinted.clear()
+
+    with tenancy.access_context(north.access):
+        (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
+
+    with north.context():
+        assert (hinted, SyncRun.objects.get(pk=run.pk).asked) == ([], False)
 
 
 def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
@@ -250,6 +282,9 @@ def test_beat_asks_every_active_provider_and_one_in_trouble_stops_no_other(
 
 
 def test_tasks_for_rows_that_are_gone_do_nothing(north: Hosting) -> None:
-    for task in (tasks.run_sync, tasks.run_asked_sync, tasks.settle_intent, tasks.verify_credential):
+    for read in (tasks.run_sync, tasks.run_asked_sync):
+        read(north.provider.pk, 999_999, 0)
+        read(999_999, 1, 0)
+    for task in (tasks.settle_intent, tasks.verify_credential):
         task(north.provider.pk, 999_999)
         task(999_999, 1)

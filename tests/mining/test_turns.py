@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from mining import fanout, hints, runs, sync, tasks
-from mining.models import MiningAccount, SyncRun
+from mining import fanout, hashrate, hints, planner, runs, sync, tasks, workers
+from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
 from mining.pool.budget import Priority
-from mining.reading import Reading
+from mining.pool.client import PoolClient
+from mining.pool.errors import OutOfOrder
+from mining.pool.types import MinersInfo
+from mining.reading import Outcome, Reading
 from portal.celery import app
 from tests.mining.hosting import Hosting
 
 Hint = tuple[str, tuple[int, ...]]
+A_SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -50,6 +55,42 @@ def turn(hosting: Hosting, run: SyncRun) -> SyncRun:
     assert performed is not None
     with hosting.context():
         return SyncRun.objects.get(pk=run.pk)
+
+
+def grow(hosting: Hosting, accounts: int) -> list[MiningAccount]:
+    for number in range(accounts - 3):
+        hosting.pool.edit("add_account", login="alpha", account=f"hall_{number}")
+    hosting.sync(Subject.ACCOUNTS)
+    hosting.pool.clear_log()
+    with hosting.context():
+        return list(MiningAccount.objects.order_by("pk"))
+
+
+def break_on(accounts: list[MiningAccount], monkeypatch: pytest.MonkeyPatch, *, after_seconds: float = 0) -> None:
+    """The pool breaks on these accounts whenever they are asked for: the sandbox's faults tell no accounts apart."""
+    broken = {account.name for account in accounts}
+
+    def ask(pool: PoolClient, account: MiningAccount) -> MinersInfo:
+        if account.name in broken:
+            time.sleep(after_seconds)
+            raise OutOfOrder("The pool is out of order.", endpoint="miners/info")
+        return pool.miners_info(account.name)
+
+    def read(reading: Reading) -> Outcome:
+        return fanout.for_each_account(reading, ask, workers._store)
+
+    monkeypatch.setitem(sync.READERS, Subject.WORKERS, read)
+
+
+def unread(hosting: Hosting) -> list[MiningAccount]:
+    with hosting.context():
+        return list(MiningAccount.objects.filter(workers_read_at=None).order_by("pk"))
+
+
+def all_turns(hosting: Hosting, run: SyncRun) -> SyncRun:
+    while run.state == SyncRun.State.QUEUED:
+        run = turn(hosting, run)
+    return run
 
 
 def test_a_turn_ends_early_and_the_next_goes_on_after_it(listed: Hosting, short_turns: None) -> None:
@@ -100,6 +141,144 @@ def test_what_was_wrong_in_an_early_turn_is_told_at_the_end(listed: Hosting, sho
     assert (run.state, run.error) == (SyncRun.State.PARTIAL, f"The pool does not answer for {name} (disabled there?).")
 
 
+# --- Accounts that the pool breaks on
+
+
+def test_accounts_that_always_break_keep_none_behind_them_unread(
+    listed: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = grow(listed, 20)
+    monkeypatch.setattr(runs, "TURN", timedelta(0))
+    break_on(accounts[:3], monkeypatch, after_seconds=0.2)
+
+    first = turn(listed, queued(listed))
+    assert (first.state, first.resume_after) == (SyncRun.State.QUEUED, accounts[fanout.THREADS - 1].pk)
+    last = all_turns(listed, first)
+
+    assert (last.state, unread(listed)) == (SyncRun.State.PARTIAL, accounts[:3])
+    assert last.error.startswith("Not read: ")
+    assert listed.pool.calls()["miners/info"] == 17  # each was asked once, and none left out
+
+
+def test_a_run_begins_where_the_one_before_it_failed_and_then_reads_those_before_that(
+    listed: Hosting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = grow(listed, 8)
+    monkeypatch.setattr(fanout, "THREADS", 1)
+    break_on(accounts[1:4], monkeypatch)
+    with listed.context():
+        failed_before = SyncRun.objects.create(
+            provider=listed.provider, label=listed.label, subject=Subject.WORKERS, state="failed",
+            resume_after=accounts[0].pk, queued_at=timezone.now(),
+        )  # fmt: skip
+
+    first = all_turns(listed, queued(listed))
+    assert (first.state, first.begins_after) == (SyncRun.State.FAILED, failed_before.resume_after)
+    assert unread(listed) == accounts
+
+    monkeypatch.setattr(fanout, "CHUNK", 2)
+    monkeypatch.setattr(runs, "TURN", timedelta(0))
+    second = all_turns(listed, queued(listed))
+    assert (second.state, second.begins_after) == (SyncRun.State.PARTIAL, accounts[3].pk)
+    assert unread(listed) == accounts[1:4]
+    assert listed.pool.calls()["miners/info"] == 5
+    assert queued(listed).begins_after == 0
+
+
+def test_a_run_that_did_not_get_on_twice_begins_with_the_lowest_key_again(listed: Hosting) -> None:
+    with listed.context():
+        for place in (2, None):
+            SyncRun.objects.create(
+                provider=listed.provider, label=listed.label, subject=Subject.WORKERS, state="failed",
+                resume_after=place, begins_after=2, queued_at=timezone.now(),
+            )  # fmt: skip
+
+    assert queued(listed).begins_after == 0
+
+
+def test_what_fails_in_a_first_turn_does_not_end_the_run(listed: Hosting, short_turns: None) -> None:
+    listed.pool.fault("truncated_json", endpoint="miners/info", times=1)
+
+    first = turn(listed, queued(listed))
+    assert (first.state, first.turns) == (SyncRun.State.QUEUED, 1)
+    last = all_turns(listed, first)
+
+    assert (last.state, last.rows_changed) == (SyncRun.State.PARTIAL, 2)
+
+
+def test_when_every_account_fails_the_run_has_failed(listed: Hosting) -> None:
+    listed.pool.fault("truncated_json", endpoint="miners/info")
+
+    run = turn(listed, queued(listed))
+
+    assert run.state == SyncRun.State.FAILED
+    reason, names = run.error.split(" Not read: ")
+    assert (names, reason.count("."), reason[-1]) == ("alpha_east, north, south.", 1, ".")  # the reason is said once
+
+
+def last_success_after(hosting: Hosting, run: SyncRun) -> bool:
+    """Whether this turn counts as a success of the key."""
+    with hosting.context():
+        Credential.objects.update(last_success_at=None)
+    turn(hosting, run)
+    return hosting.credential().last_success_at is not None
+
+
+def test_a_turn_without_an_answer_is_no_success_of_the_key(listed: Hosting, short_turns: None) -> None:
+    listed.pool.fault("reset", endpoint="miners/info")
+    assert not last_success_after(listed, run := queued(listed))
+
+    listed.calm()
+    assert last_success_after(listed, run)
+
+
+def test_a_run_over_no_accounts_is_no_success_of_the_key(north: Hosting) -> None:
+    assert not last_success_after(north, queued(north))
+
+
+def test_a_turn_looks_up_only_the_accounts_that_it_can_ask(
+    listed: Hosting, short_turns: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[int] = []
+    newest_points = hashrate._newest_points
+
+    def spy(reading: Reading, accounts: list[MiningAccount]) -> object:
+        looked_up.extend(account.pk for account in accounts)
+        return newest_points(reading, accounts)
+
+    monkeypatch.setattr(hashrate, "_newest_points", spy)
+    first = turn(listed, queued(listed, Subject.HASHRATE))
+
+    assert looked_up == [first.resume_after]
+
+
+# --- The line
+
+
+def test_a_run_stands_in_the_line_once_however_often_it_is_hinted_at(
+    listed: Hosting, short_turns: None, hinted: list[Hint]
+) -> None:
+    grow(listed, 8)
+    run = queued(listed)
+
+    def told() -> list[Hint]:
+        mine = [(task, ids) for task, ids in hinted if task == "run_sync" and ids[1] == run.pk]
+        hinted.clear()
+        return mine
+
+    line: list[Hint] = [("run_sync", (listed.provider.pk, run.pk, 0))]
+    lengths: list[tuple[int, int]] = []
+    while line:
+        planner.plan(listed.provider.pk, now=run.queued_at + (len(lengths) + 1) * planner.STALE_AFTER + A_SECOND)
+        again = told()
+        for _, ids in line + again:
+            tasks.run_sync(*ids)
+        lengths.append((len(line), len(again)))
+        line = told()
+
+    assert lengths == [(1, 1)] * 8  # a turn for each account; the second hint at it does nothing
+
+
 def test_in_the_foreground_all_turns_are_taken(listed: Hosting, short_turns: None, hinted: list[Hint]) -> None:
     run = listed.sync(Subject.WORKERS)
 
@@ -111,11 +290,10 @@ def test_a_worker_puts_an_unfinished_run_at_the_end_of_the_line_and_a_finished_o
 ) -> None:
     ids = (listed.provider.pk, queued(listed).pk)
 
-    tasks.run_asked_sync(*ids)
-    assert hinted == [("run_sync", ids)]
+    tasks.run_asked_sync(*ids, 0)
+    assert hinted == [("run_sync", (*ids, 1))]
     while hinted:
-        hinted.clear()
-        tasks.run_sync(*ids)
+        tasks.run_sync(*hinted.pop()[1])
 
     with listed.context():
         assert SyncRun.objects.get(pk=ids[1]).state == SyncRun.State.OK
@@ -139,7 +317,7 @@ def test_a_worker_lost_in_a_later_turn_is_noticed_like_any_other(listed: Hosting
         (Subject.REWARDS, {"depth": "full"}, Priority.BACKFILL),
         (Subject.REWARDS, {"depth": "full", "asked": True}, Priority.PERSON),
         (Subject.HASHRATE, {"asked": True}, Priority.PERSON),
-        (Subject.HASHRATE, {"asked": True, "resume_after": 7}, Priority.ACCOUNTS),
+        (Subject.HASHRATE, {"asked": True, "turns": 1}, Priority.ACCOUNTS),
     ],
 )
 def test_whose_turn_a_run_s_calls_take(subject: Subject, fields: dict[str, object], priority: Priority) -> None:
@@ -154,8 +332,8 @@ def test_what_people_wait_for_has_a_queue_of_its_own_that_every_worker_takes_fro
 
     people = {
         task
-        for task in ("run_sync", "run_asked_sync", "settle_intent", "verify_credential", "sync_due")
+        for task in ("run_sync", "run_asked_sync", "settle_intent", "verify_credential", "sync_due", "touch_key")
         if queue_of(task) == "people"
     }
-    assert people == {"run_asked_sync", "settle_intent", "verify_credential"}
+    assert people == {"run_asked_sync", "settle_intent", "verify_credential", "sync_due", "touch_key"}
     assert {queue.name for queue in settings.CELERY_TASK_QUEUES} == set(app.amqp.queues.consume_from)
