@@ -74,6 +74,37 @@ def test_an_amount_that_changes_after_it_was_successful_is_followed(north: Hosti
     assert north.observations(row) == 2
 
 
+def test_a_reward_that_is_pending_again_is_followed_there_and_back(north: Hosting) -> None:
+    north.sync()
+    paid = {row.pk for row in north.rewards(status_raw="successful")}
+    north.pool.fault("status_back")
+    north.sync()
+    back = {row.pk for row in north.rewards(status_raw="pending")} & paid
+    assert back
+
+    north.calm()
+    north.sync()
+
+    assert {row.pk for row in north.rewards(status_raw="successful")} == paid
+    assert {north.observations(row) for row in north.rewards(pk__in=back)} == {3}
+    assert north.told() == north.truth()
+
+
+def test_a_hash_that_comes_late_is_added(north: Hosting) -> None:
+    north.pool.fault("hash_late")
+    north.sync()
+    assert north.rewards(transaction_hash__isnull=False) == []
+
+    north.calm()
+    with north.context():
+        SyncRun.objects.filter(subject="rewards").update(started_at=timezone.now() - timedelta(hours=25))
+    run = north.sync()
+
+    assert (run.rows_new, run.depth) == (0, "deep")
+    assert len(north.rewards(transaction_hash__isnull=False)) == run.rows_changed > 0
+    assert north.told() == north.truth()
+
+
 def test_a_status_nobody_knows_is_kept_raw(north: Hosting) -> None:
     north.pool.edit("set_reward", login="alpha", account="north", date="2026-10-18", set={"status": "on_hold"})
 

@@ -38,6 +38,23 @@ def test_worker_names_are_those_that_are_online(client: MakeClient) -> None:
     assert pool.worker_names_page("north", offset=10_000).names == ()
 
 
+def test_worker_names_that_move_while_they_are_read_are_still_pages_of_names(
+    sandbox: Sandbox, client: MakeClient
+) -> None:
+    every = [f"w{number:03d}" for number in range(400)]
+    sandbox.edit("set_workers", login="alpha", account="north", workers=every)
+    pool = client()
+    listed = {name for offset in range(0, 500, 100) for name in pool.worker_names_page("north", offset=offset).names}
+    sandbox.fault("workers_shift")
+
+    paged: list[str] = []
+    while names := pool.worker_names_page("north", limit=100, offset=len(paged)).names:
+        paged += names
+
+    assert len(set(paged)) < len(paged)  # one came twice, another not at all, and none is made up
+    assert set(paged) < listed
+
+
 def test_the_workers_of_an_account_make_up_its_hashrate(client: MakeClient) -> None:
     pool = client()
     names = pool.worker_names_page("north").names
