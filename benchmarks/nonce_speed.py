@@ -21,6 +21,7 @@ from mining.pool.client import PoolClient
 from mining.pool.errors import PoolError
 from mining.pool.patience import Patience
 from tests.mining.pool.conftest import private_valkey
+from tests.mining.pool.moments import most_in_any
 from tests.sandbox import PoolKey, start_sandbox
 
 PROCESSES = 8
@@ -28,16 +29,17 @@ PROCESSES = 8
 
 @dataclass
 class Share:
-    """What one process did: its nonces, how far each was from this machine's clock when it was ready, its failures."""
+    """What one process did: its nonces, when each was ready to be sent, how far from that moment, its failures."""
 
     nonces: list[int]
+    ready_at_ms: list[float]
     largest_distance_ms: int
     failures: Counter[str]
 
 
 def call_on(base_url: str, key: PoolKey, redis_url: str, calls: int) -> Share:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    share = Share([], 0, Counter())
+    share = Share([], [], 0, Counter())
     with PoolClient(
         base_url=base_url,
         api_key=key.api_key,
@@ -51,8 +53,10 @@ def call_on(base_url: str, key: PoolKey, redis_url: str, calls: int) -> Share:
 
         def watched(patience: Patience) -> int:
             nonce = issue(patience)
-            distance_ms = abs(nonce - time.time_ns() // 1_000_000)
+            now_ms = time.time() * 1000
+            distance_ms = abs(nonce - int(now_ms))
             share.nonces.append(nonce)
+            share.ready_at_ms.append(now_ms)
             share.largest_distance_ms = max(share.largest_distance_ms, distance_ms)
             return nonce
 
@@ -85,7 +89,9 @@ def main(calls: int = 100_000) -> None:
     print(f"refused as repeated (429)             {statuses.get('429', 0):10,}")
     print(f"refused as outside the window (400)   {statuses.get('400', 0):10,}")
     print(f"largest distance from the pool's time {max(share.largest_distance_ms for share in shares):10,} ms")
-    print(f"most in one second                    {max(Counter(nonce // 1000 for nonce in nonces).values()):10,}")
+    # A process that was not run for a while sends its one nonce late: up to one more for each process.
+    most = most_in_any(1000, [at_ms for share in shares for at_ms in share.ready_at_ms])
+    print(f"most sent in any one second           {most:10,} (1,000 and up to {PROCESSES} late ones)")
     print(f"answers                               {dict(statuses)}, errors {dict(failures)}")
 
 

@@ -70,12 +70,15 @@ class RateBudget:
     def take(self, endpoint: str, patience: Patience) -> None:
         """Return when one call may go out. Without Redis no call goes out: running free would cost us the address."""
         ticket = secrets.token_hex(8)
-        while (wait_us := self.ask(endpoint, ticket, patience)) != 0:
-            if wait_us < 0 or not patience.wait(wait_us / 1e6):
-                raise CallsStopped(
-                    "Too many calls to this endpoint are waiting for the pool's rate limit; this one gave up in time.",
-                    endpoint=endpoint,
-                )
+        while (wait_us := self.ask(endpoint, ticket, patience)) > 0:
+            if not patience.wait(wait_us / 1e6):
+                # Who has no time to wait leaves the queue by asking once more, unless its turn has come just now.
+                patience = Patience(0)
+        if wait_us < 0:
+            raise CallsStopped(
+                "Too many calls to this endpoint are waiting for the pool's rate limit; this one gave up in time.",
+                endpoint=endpoint,
+            )
 
     def ask(self, endpoint: str, ticket: str, patience: Patience) -> int:
         """One trip: 0 when the call may go out, else microseconds to sleep before the same ticket asks again; -1 when

@@ -160,8 +160,10 @@ def _strikes(error: PoolError) -> int | None:
         return _ENDPOINT_STRIKES
     if isinstance(error, OutOfOrder):
         return 1
+    if isinstance(error, NonceRefused):
+        return None
     # What cannot be read proves nothing: a page of the hall's network or the gateway's ban is no answer of the pool.
-    return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) and not isinstance(error, NonceRefused) else None
+    return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None
 
 
 def refuse_inside_transaction(endpoint: str) -> None:

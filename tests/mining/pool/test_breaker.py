@@ -26,6 +26,7 @@ from mining.pool.errors import (
 )
 from mining.pool.patience import Patience
 from tests.mining.pool.conftest import MakeClient
+from tests.mining.pool.moments import Sleepless
 from tests.sandbox import Sandbox
 
 WHY = "The pool is in maintenance."
@@ -189,12 +190,9 @@ def test_who_can_wait_waits_and_lines_up_again(store: redis.Redis) -> None:
 def test_who_cannot_wait_so_long_is_told_at_once(store: redis.Redis) -> None:
     held = breaker(store, first_seconds=30)
     fail(held, held.enter("x"), strikes=2)
-    started = time.monotonic()
 
     with pytest.raises(HeldBack):
-        held.wait("x", Patience(20))
-
-    assert time.monotonic() - started < 5
+        held.wait("x", Sleepless(20))
 
 
 def test_a_clock_set_back_by_an_hour_holds_nobody_back_for_an_hour(store: redis.Redis) -> None:
@@ -225,26 +223,30 @@ IMPATIENT: dict[str, Any] = {"patience_seconds": 0.3, "first_wait_seconds": 10.0
 
 @pytest.mark.parametrize("fault", ["rate_limited", "http_503"])
 def test_a_storm_sees_one_probe_for_each_step_from_all_callers_and_all_go_on_after_it(
-    sandbox: Sandbox, client: MakeClient, fault: str
+    sandbox: Sandbox, client: MakeClient, store: redis.Redis, fault: str
 ) -> None:
-    pools = [client(patience_seconds=10, first_wait_seconds=0.2, longest_wait_seconds=0.4) for _ in range(8)]
+    steps: dict[str, Any] = {"first_wait_seconds": 0.2, "longest_wait_seconds": 0.4}
+    pools = [client(patience_seconds=60, **steps) for _ in range(8)]
     pools[0].miners_info("north")  # the clock is known
     sandbox.clear_log()
     sandbox.fault(fault, endpoint="rewards")
+    with pytest.raises(PoolUnavailable):
+        client(patience_seconds=0.1, **steps).rewards_page()
 
     with ThreadPoolExecutor(8) as threads:
         waiting = [threads.submit(pool.rewards_page) for pool in pools]
-        time.sleep(1.2)
+        while int(store.hget("pool:breaker:endpoint::rewards", "steps") or 0) < 4:
+            time.sleep(0.02)
         sandbox.clear_faults()
         pages = [future.result() for future in waiting]
 
     assert len(pages) == 8
-    # At most all eight were out when it began. Then probes alone, each at least a step after the one before.
+    # The first one opened it. Then probes alone, each a whole step after the one before, however slow the machine is.
+    # The sandbox notes a call when it has answered, hence the tenth; callers that do not wait come all at once.
     refused = [call["at"] for call in sandbox.log()["last"] if call["status"] != 200]
-    probes = [at for at in refused if at - refused[0] > 0.15]
-    assert len(refused) - len(probes) <= 8
-    assert 2 <= len(probes) <= 4
-    assert all(later - sooner > 0.15 for sooner, later in pairwise(probes))
+    assert len(refused) >= 4
+    gaps = [later - sooner for sooner, later in pairwise(refused)]
+    assert all(gap > step - 0.1 for gap, step in zip(gaps, [0.2, *[0.4] * len(gaps)], strict=False))
 
 
 def test_a_probe_without_a_nonce_keeps_what_is_told_and_the_next_one_closes_it(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from bisect import bisect_left
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -13,6 +12,7 @@ from mining.pool import budget
 from mining.pool.budget import RateBudget
 from mining.pool.errors import CallsStopped
 from mining.pool.patience import Patience
+from tests.mining.pool.moments import Sleepless, most_in_any
 
 
 def let_go(redis_url: str, seconds: float, threads: int) -> list[float]:
@@ -40,11 +40,9 @@ def test_no_sliding_window_holds_more_calls_than_allowed_and_most_of_it_is_used(
     # The pool's rule, smaller: 200 calls per second. 160/s and a burst of 10 leave 30 for calls that arrive bunched.
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as processes:
         parts = [processes.submit(let_go, redis_url, 1.7, 4) for _ in range(3)]
-        moments = sorted(moment for part in parts for moment in part.result())
+        moments = [moment for part in parts for moment in part.result()]
 
-    in_window = [bisect_left(moments, start + 1.0) - index for index, start in enumerate(moments)]
-    assert max(in_window) <= 200
-    assert max(in_window) >= 150
+    assert 150 <= most_in_any(1.0, moments) <= 200
 
 
 def test_the_rate_in_use_leaves_room_below_1000_in_10_seconds() -> None:
@@ -53,29 +51,26 @@ def test_the_rate_in_use_leaves_room_below_1000_in_10_seconds() -> None:
 
 
 def test_a_burst_goes_at_once_and_the_next_call_waits_its_turn(store: redis.Redis) -> None:
-    shared = RateBudget(store, egress="burst", calls_per_second=10, burst_calls=5)
+    shared = RateBudget(store, egress="burst", calls_per_second=5, burst_calls=5)
     started = time.monotonic()
 
     for _ in range(5):
-        shared.take("rewards", Patience(1))
-    burst_seconds = time.monotonic() - started
-    shared.take("rewards", Patience(1))
+        shared.take("rewards", Sleepless(1))
+    shared.take("rewards", Patience(10))
 
-    assert burst_seconds < 0.09
-    assert time.monotonic() - started >= 0.09
+    assert time.monotonic() - started >= 0.2
 
 
 def test_a_call_that_cannot_be_in_time_gives_up_at_once_and_takes_no_slot(store: redis.Redis) -> None:
     shared = RateBudget(store, egress="late", calls_per_second=1, burst_calls=1)
     shared.take("rewards", Patience(1))
-    started = time.monotonic()
 
     for _ in range(20):
         with pytest.raises(CallsStopped, match="rate limit"):
-            shared.take("rewards", Patience(0.2))
+            shared.take("rewards", Sleepless(0.2))
 
-    assert time.monotonic() - started < 0.2
-    shared.take("rewards", Patience(1.5))
+    # Twenty slots would be twenty seconds.
+    shared.take("rewards", Patience(10))
 
 
 def test_each_endpoint_and_each_egress_address_has_its_own_budget(store: redis.Redis) -> None:

@@ -13,6 +13,7 @@ import redis
 from mining.pool.budget import Priority, RateBudget
 from mining.pool.errors import CallsStopped
 from mining.pool.patience import Patience
+from tests.mining.pool.moments import Sleepy
 
 NAME = "pool:budget:line:rewards"
 FOR_EVER = Patience(1e6)
@@ -128,10 +129,10 @@ def test_each_class_gets_its_share_while_all_wait_and_none_starves(line: Line) -
 
 def test_the_place_of_a_dead_waiter_is_freed(store: redis.Redis) -> None:
     line = Line(store)
+    started = time.monotonic()
     line.join("north", calls=2)
     dead, alive = line.waiting
     del line.waiting[dead]
-    started = time.monotonic()
 
     budget, _ = line.waiting[alive]
     store.hset(NAME, "due", 0)
@@ -146,15 +147,13 @@ def test_the_place_of_a_dead_waiter_is_freed(store: redis.Redis) -> None:
 
 def test_dead_waiters_cost_the_living_free_calls_and_not_their_turn(store: redis.Redis) -> None:
     shared = RateBudget(store, egress="line", calls_per_second=100, burst_calls=10)
-    for number in range(5):
-        store.zadd(f"{NAME}:queue", {f"dead-{number}": number})
-        store.zadd(f"{NAME}:leases", {f"dead-{number}": (time.time() + 1) * 1e6})
-    started = time.monotonic()
+    dead = [f"dead-{number}" for number in range(5)]
+    store.zadd(f"{NAME}:queue", dict.fromkeys(dead, 0))
 
     for _ in range(12):
-        shared.take("rewards", Patience(1))
-
-    assert time.monotonic() - started < 0.5
+        store.zadd(f"{NAME}:leases", {ticket: (time.time() + 1.1) * 1e6 for ticket in dead})
+        shared.take("rewards", Patience(4))
+        assert store.zcard(f"{NAME}:queue") == 5  # it went before the dead were found out
 
 
 def test_a_call_that_overtakes_sleepers_does_not_pull_time_along(store: redis.Redis) -> None:
@@ -199,6 +198,18 @@ def test_who_gives_up_leaves_the_queue_and_pays_nothing(line: Line, store: redis
         hasty.take("rewards", Patience(0.1))
     assert hasty.ask("rewards", "patient-first", FOR_EVER) > 0
     assert hasty.ask("rewards", "patient-first", Patience(0.1)) == -1
+
+    assert store.zrange(f"{NAME}:flows", 0, -1, withscores=True) == before
+    assert store.zcard(f"{NAME}:queue") == store.zcard(f"{NAME}:leases") == 1
+
+
+def test_who_has_no_time_left_to_sleep_leaves_the_queue_too(line: Line, store: redis.Redis) -> None:
+    line.join("north")
+    before = store.zrange(f"{NAME}:flows", 0, -1, withscores=True)
+    sleepy = RateBudget(store, egress="line", party="south", calls_per_second=0.001, burst_calls=1)
+
+    with pytest.raises(CallsStopped, match="rate limit"):
+        sleepy.take("rewards", Sleepy(1e6))
 
     assert store.zrange(f"{NAME}:flows", 0, -1, withscores=True) == before
     assert store.zcard(f"{NAME}:queue") == store.zcard(f"{NAME}:leases") == 1

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import redis
 from mining.pool.errors import CallsStopped, ClockSkewed
 from mining.pool.nonce import NonceSource, PoolTime
 from mining.pool.patience import Patience
+from tests.mining.pool.moments import most_in_any
 
 BASE_URL = "http://127.0.0.1:1"
 
@@ -44,7 +44,9 @@ def test_eight_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_10
 
     assert len({nonce for nonce, _ in sent}) == 3_200
     assert max(nonce - at_ms for nonce, at_ms in sent) <= 1
-    assert max(Counter(nonce // 1000 for nonce, _ in sent).values()) <= 1_000
+    # By the moment of sending, in any second. A process that was not run for a while sends its one nonce late, so a
+    # window may hold one more for each process; and one for its two ends.
+    assert most_in_any(1000, [at_ms for _, at_ms in sent]) <= 1_000 + 8 + 1
 
 
 def test_two_keys_do_not_wait_for_each_other(store: redis.Redis) -> None:
