@@ -109,7 +109,7 @@ class Caller:
         )
 
     def close(self) -> None:
-        self.line.transport.close()
+        self.line.close()
 
     def call(self, endpoint: Endpoint, parameters: Mapping[str, Json], parse: Callable[[object], T]) -> T:
         """What must not happen twice is repeated only when it surely did not happen; in doubt: AmbiguousOutcome."""

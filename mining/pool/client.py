@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Literal, Self
 
 import redis as redis_py
-import structlog
 
 from mining.pool import parsing, rights
 from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
@@ -34,8 +33,6 @@ from mining.pool.types import (
     WorkerNames,
     WorkerPoint,
 )
-
-_log = structlog.get_logger("mining.pool")
 
 MOST_RECORDS_PER_PAGE = 100
 LARGEST_OFFSET = 10_000
@@ -109,10 +106,6 @@ class PoolClient:
         self.close()
 
     def close(self) -> None:
-        if self.extra_fields:
-            # Kept out of our data; told once, so that somebody notices that the pool has learned something new.
-            _log.info("pool.undocumented_fields", fields=dict(self.extra_fields))
-            self.extra_fields.clear()
         self._caller.close()
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,6 +38,9 @@ T = TypeVar("T")
 _log = structlog.get_logger("mining.pool")
 
 PUBLIC_TIME = "public/time"
+# Names that the log of this process has, of which a hostile pool could send ever new ones.
+_told: set[str] = set()
+_MOST_TOLD = 1_000
 # One failure may be this call's own; so many in a row, with no success of anybody between, are not.
 _ENDPOINT_STRIKES = 3
 
@@ -82,6 +85,11 @@ class Line:
             first_seconds=waits.first_seconds,
             longest_seconds=waits.longest_seconds,
         )
+
+    def close(self) -> None:
+        """The line stays usable: it opens new connections when needed."""
+        _tell_once(self.extra_fields.counts)
+        self.transport.close()
 
     def attempt(
         self, endpoint: str, patience: Patience, send: Callable[[], Answer | NoAnswer], parse: Callable[[object], T]
@@ -164,6 +172,14 @@ def _strikes(error: PoolError) -> int | None:
         return None
     # What cannot be read proves nothing: a page of the hall's network or the gateway's ban is no answer of the pool.
     return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None
+
+
+def _tell_once(counts: Mapping[str, int]) -> None:
+    """Kept out of our data; told, so that somebody notices that the pool has learned something new."""
+    new = {name: count for name, count in counts.items() if name not in _told}
+    if new and len(_told) < _MOST_TOLD:
+        _told.update(new)
+        _log.info("pool.undocumented_fields", fields=new)
 
 
 def refuse_inside_transaction(endpoint: str) -> None:

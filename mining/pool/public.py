@@ -65,7 +65,7 @@ class PublicPool:
         self.close()
 
     def close(self) -> None:
-        self._line.transport.close()
+        self._line.close()
 
     def time(self) -> datetime:
         """The pool's clock, in whole seconds."""

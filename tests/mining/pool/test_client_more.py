@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from structlog.testing import capture_logs
 
+from mining.pool import line
 from mining.pool.errors import AmbiguousOutcome, OurBug, RequestRefused
+from mining.pool.public import PublicPool
 from mining.pool.types import PayoutDestination
 from tests.mining.pool.conftest import MakeClient
 from tests.sandbox import Sandbox
@@ -214,14 +217,31 @@ def test_an_empty_name_is_our_bug(client: MakeClient) -> None:
         client().watcher_links("")
 
 
-def test_undocumented_fields_are_told_once_when_the_client_closes(sandbox: Sandbox, client: MakeClient) -> None:
+def test_undocumented_fields_are_told_once_in_a_process(
+    sandbox: Sandbox, client: MakeClient, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_told", set())
     sandbox.fault("extra_fields", endpoint="payout-destination")
-    pool = client()
-    pool.payout_destination("north")
+    sandbox.fault("extra_fields", endpoint="public/mining-pool")
 
     with capture_logs() as logs:
-        pool.close()
-        pool.close()
+        for _ in range(2):
+            with client() as pool, PublicPool(base_url=sandbox.base_url, redis=store) as public:
+                pool.payout_destination("north")
+                public.overview()
 
-    told = [entry for entry in logs if entry["event"] == "pool.undocumented_fields"]
-    assert [entry["fields"] for entry in told] == [{"payout-destination.unheardOf": 1}]
+    told = [entry["fields"] for entry in logs if entry["event"] == "pool.undocumented_fields"]
+    assert {"payout-destination.unheardOf": 1} in told
+    names = [name for fields in told for name in fields]
+    assert {name.split(".")[0] for name in names} == {"payout-destination", "public/mining-pool"}
+    assert len(names) == len(set(names))
+
+
+def test_ever_new_names_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "_told", set())
+
+    with capture_logs() as logs:
+        for round_ in range(20):
+            line._tell_once({f"rewards.{round_}-{number}": 1 for number in range(200)})
+
+    assert len(logs) == 5
