@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import psycopg
 import structlog
+from django.db import IntegrityError
 
 from customers import tenancy
 from mining import keys, runs
 from mining.account_list import AccountList, list_accounts
 from mining.errors import NoKey, Refused, RunLost
-from mining.keys import OpenKey
+from mining.key_rights import ask_rights
 from mining.models import Credential, MiningAccount, Reward, SyncRun
+from mining.models.accounts import ONE_PROVIDER
 from mining.models.runs import Subject
 from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
-from mining.pool.errors import AmbiguousOutcome, BadAnswer, KeyRefused, PoolError, PoolUnavailable
-from mining.pool.rights import ACTING, ENDPOINTS
+from mining.pool.errors import KeyRefused, PoolError
 from mining.pool.types import RewardRecord
 
 log = structlog.get_logger(__name__)
 
 State = Credential.State
 PATIENCE_SECONDS = 3.0  # with each question about a right: what is not told now can be asked again
+
+
+class Unfit(Refused):
+    """It is the key that will not do: its row says so, and it is not used."""
 
 
 def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential:
@@ -39,10 +45,12 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         queued, _ = runs.open_run(provider_id, found.label, Subject.KEY, now=now)
     run = runs.claim(provider_id, queued.pk, watch)
     if run is None:
-        raise Refused(f"A key of {found.label!r} is being verified at this moment. Look again in a minute.")
+        raise Refused(f"A key of {found.label!r} is being checked at this moment. Look again in a minute.")
     try:
         _verify(found, run, watch)
     except Refused as refusal:
+        if isinstance(refusal, Unfit):
+            _set_refused(found, str(refusal), now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=str(refusal), watch=watch)
         raise
     except PoolError as error:
@@ -50,7 +58,7 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         runs.finish(run, SyncRun.State.FAILED, error=error.sentence, watch=watch)
         raise Refused(error.sentence) from error
     except RunLost as lost:
-        raise Refused("The verification took too long and was given up. Ask for it again.") from lost
+        raise Refused("The check took too long and was given up. Check the key again.") from lost
     except Exception:
         runs.finish(run, SyncRun.State.FAILED, error="An error of ours stopped this; it is in the log.", watch=watch)
         raise
@@ -63,66 +71,89 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
     try:
         key = keys.opened(credential)
     except NoKey as error:
-        _set_refused(credential, str(error), now=watch.now())
-        raise
-    with key.client(priority=Priority.PERSON) as pool:
+        raise Unfit(str(error)) from error
+    # A key that is refused still is tried by the planner, once a day: nobody waits for it.
+    priority = Priority.ACCOUNTS if credential.state == State.REFUSED else Priority.PERSON
+    with key.client(priority=priority) as pool:
         try:
-            listing = list_accounts(pool, alive=lambda: runs.renew(run, watch))
+            listing = _list_accounts(credential, pool, run, watch)
             records = pool.rewards_page().records
         finally:
             run.calls = pool.calls
-    rights = _rights(key, listing, run, watch)
-    with runs.writing(run):
-        stranger = _why_other_user(credential, {account.name for account in listing.accounts}, listing.whole, records)
-        if stranger is None:
-            _activate(credential, rights, len(listing.accounts) if listing.whole else None, now=watch.now())
-    if stranger is not None:
-        _set_refused(credential, stranger, now=watch.now())
-        raise Refused(stranger)
-
-
-def _rights(key: OpenKey, listing: AccountList, run: SyncRun, watch: runs.Watch) -> dict[str, bool]:
-    """What the key may use, by endpoint; what the pool did not tell is left out."""
-    account = listing.accounts[0].name if listing.accounts else None
-    said: dict[str, bool | None] = dict.fromkeys(keys.NEEDED_ENDPOINTS, True)  # they have just been answered
-    with key.client(priority=Priority.PERSON, patience_seconds=PATIENCE_SECONDS) as pool:
+    with key.client(priority=priority, patience_seconds=PATIENCE_SECONDS) as pool:
         try:
-            for endpoint in [name for name in ENDPOINTS if name not in said]:
-                runs.renew(run, watch)
-                said |= _right(pool, endpoint, account)
+            account = listing.accounts[0].name if listing.accounts else None
+            rights, trouble = ask_rights(pool, account, alive=lambda: runs.renew(run, watch))
         finally:
             run.calls += pool.calls
-    # Nothing documents whether the pool looks at rights before parameters. Where it finds a right missing in a request
-    # without one good parameter, it does: only then does its refusal of parameters tell that a right is there.
-    rights_first = any(said.get(endpoint) is False for endpoint in ACTING)
-    return {endpoint: bool(may or may is None) for endpoint, may in said.items() if may is not None or rights_first}
-
-
-def _right(pool: PoolClient, endpoint: str, account: str | None) -> dict[str, bool | None]:
     try:
-        return {endpoint: pool.may_use(endpoint, account=account)}
-    except (PoolUnavailable, BadAnswer, AmbiguousOutcome):
-        return {}  # not known; the endpoint may be out of order, and the key is good without it
+        with runs.writing(run):
+            row = _still_tried(credential)
+            odd = _odd(row, _differs(credential, listing, records))
+            _activate(row, rights, listing, problem=trouble or odd or _lacks(rights), now=watch.now())
+    except IntegrityError as error:
+        if not _kept_elsewhere(error):
+            raise
+        raise Unfit(keys.KEPT_ELSEWHERE) from error
 
 
-def _why_other_user(
-    credential: Credential, seen: set[str], whole: bool, rewards: tuple[RewardRecord, ...]
-) -> str | None:
+def _still_tried(credential: Credential) -> Credential:
+    """Its row as it is now, held. Raises Refused: it may have been thrown away or replaced while the pool was asked.
+
+    Its sealed texts are not compared: they are erased with that, or sealed anew by another sealing key, and never
+    exchanged.
+    """
+    row = Credential.objects.select_for_update().get(provider=credential.provider_id, pk=credential.pk)
+    if row.state == State.RETIRED:
+        raise Refused("This key was thrown away or replaced while it was checked. Nothing was changed.")
+    return row
+
+
+def _odd(row: Credential, differs: str | None) -> str:
+    """An API key never changes its user: of one that works already, an odd answer of the pool is only told."""
+    if differs is None:
+        return ""
+    if row.state == State.ACTIVE:
+        return f"This key works, but {differs}. Compare with what WhiteBIT shows, then check it again."
+    raise Unfit(f"This key {differs}, so it belongs to another WhiteBIT user. Paste it under a label of its own.")
+
+
+def _kept_elsewhere(error: IntegrityError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == ONE_PROVIDER
+
+
+def _list_accounts(credential: Credential, pool: PoolClient, run: SyncRun, watch: runs.Watch) -> AccountList:
+    """The list, asked for again before an account is believed to be missing: what either one names is there."""
+    first = list_accounts(pool, alive=lambda: runs.renew(run, watch))
+    with tenancy.provider_context(credential.provider_id):
+        missing = _missing(credential, first)
+    if not missing:
+        return first
+    second = list_accounts(pool, alive=lambda: runs.renew(run, watch))
+    both = {account.name: account for account in (*first.accounts, *second.accounts)}
+    return AccountList(tuple(both.values()), whole=first.whole and second.whole)
+
+
+def _differs(credential: Credential, listing: AccountList, rewards: tuple[RewardRecord, ...]) -> str | None:
     """No endpoint names a key's user, so what the key sees is held against what its label knows.
 
     Accounts can be neither deleted nor renamed at the pool: one that is missing belongs to somebody else's list.
     Names repeat across users; where all of them do, amounts tell the users apart.
     """
+    if missing := _missing(credential, listing):
+        return f"does not see the account {missing[0]!r} that {credential.label!r} has"
+    if _no_amount_agrees(credential, rewards):
+        return f"sees other rewards than {credential.label!r} has for the same accounts and days"
+    return None
+
+
+def _missing(credential: Credential, listing: AccountList) -> list[str]:
     known = MiningAccount.objects.filter(
         provider=credential.provider_id, label=credential.label, unlisted_since=None
     ).exclude(state=MiningAccount.State.CREATING)
-    missing = sorted(set(known.values_list("name", flat=True)) - seen) if whole else []
-    other = "so it belongs to another WhiteBIT user. Paste it under a label of its own."
-    if missing:
-        return f"This key does not see the account {missing[0]!r} that {credential.label!r} has, {other}"
-    if _no_amount_agrees(credential, rewards):
-        return f"This key sees other rewards than {credential.label!r} has for the same accounts and days, {other}"
-    return None
+    seen = {account.name for account in listing.accounts}
+    return sorted(set(known.values_list("name", flat=True)) - seen) if listing.whole else []
 
 
 def _no_amount_agrees(credential: Credential, rewards: tuple[RewardRecord, ...]) -> bool:
@@ -140,15 +171,17 @@ def _no_amount_agrees(credential: Credential, rewards: tuple[RewardRecord, ...])
     )
 
 
-def _activate(credential: Credential, rights: dict[str, bool], accounts_seen: int | None, *, now: datetime) -> None:
+def _activate(
+    credential: Credential, rights: dict[str, bool], listing: AccountList, *, problem: str, now: datetime
+) -> None:
     """The new key takes over in one transaction: there is no moment without an active key, and none with two."""
     siblings = Credential.objects.filter(provider=credential.provider_id, label=credential.label)
     siblings.filter(state=State.ACTIVE).exclude(pk=credential.pk).update(**keys.RETIRED)
     siblings.filter(pk=credential.pk).update(
         state=State.ACTIVE,
-        problem=_lacks(rights),
+        problem=problem[:500],
         endpoints=rights,
-        accounts_seen=accounts_seen,
+        accounts_seen=len(listing.accounts) if listing.whole else None,
         checked_at=now,
         verified_at=now,
         last_success_at=now,
@@ -163,7 +196,7 @@ def _lacks(rights: dict[str, bool]) -> str:
     missing = [endpoint for endpoint, may in rights.items() if not may]
     if not missing:
         return ""
-    return f"This key may not use {', '.join(missing)}: allow that in WhiteBIT's API settings, then verify it again."
+    return f"This key may not use {', '.join(missing)}: allow that in WhiteBIT's API settings, then check it again."
 
 
 def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:
@@ -180,8 +213,9 @@ def _note_failure(credential: Credential, error: PoolError, *, now: datetime) ->
 def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> None:
     with tenancy.provider_context(credential.provider_id):
         mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.exclude(state=State.RETIRED).update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
-        if credential.state != State.REFUSED:
+        kept = mine.exclude(state=State.RETIRED)
+        refused = kept.update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
+        if refused and credential.state != State.REFUSED:
             keys.tell(credential.provider, credential.pk, "refused", now=now)
 
 

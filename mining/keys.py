@@ -36,6 +36,7 @@ LABEL = re.compile(r"[\w@.+ -]+")
 # The pool switches a key off after 14 unused days: an hour's grain is enough, and spares a write in every run.
 SUCCESS_GRAIN = timedelta(hours=1)
 KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
+REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
 # Without a key for these nothing can be read at all; without one for the others the rest goes on.
 NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
 
@@ -60,10 +61,9 @@ def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: dat
     credential.sealed_api_key = seal(api_key, credential.place("api_key"))
     credential.sealed_secret = seal(secret, credential.place("secret"))
     try:
-        with transaction.atomic():
-            credential.save(force_insert=True)
+        _store(credential)
     except IntegrityError as error:
-        # Also of two who paste it at once. Who else has it is nobody's business.
+        # Who else has it is nobody's business.
         just_now = "This API key has just been stored by somebody else."
         raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
     audit.record(access, "credential.pasted", credential.code, now=now, label=label, hint=credential.key_hint)
@@ -117,6 +117,17 @@ def _check_form(what: str, value: str) -> None:
 
 def _is_stored(access: Access, digest: str) -> bool:
     return Credential.objects.visible_to(access).filter(key_digest=digest).exists()
+
+
+def _store(credential: Credential) -> None:
+    """Raises IntegrityError, also when another provider's key that works is the same: no wall lets us look, only the
+    index across all of them (ONE_PROVIDER) can tell. So the row claims the key for a moment within its transaction, and
+    lets go of it: until the pool has accepted it, it keeps nobody out."""
+    with transaction.atomic():
+        credential.verified_at = credential.created_at
+        credential.save(force_insert=True)
+        credential.verified_at = None
+        credential.save(update_fields=["verified_at"])
 
 
 def _make_room(access: Access, label: str, digest: str) -> None:
@@ -188,7 +199,7 @@ def open_key(provider_id: int, label: str) -> OpenKey:
 
 def _why_no_key(label: str, stored: list[Credential]) -> str:
     if any(credential.state == State.CHECKING for credential in stored):
-        return f"The key of {label!r} has not been verified yet: wait a minute, or look at the key's page."
+        return f"The key of {label!r} has not been checked yet: wait a minute, or look at the key's page."
     if stored:
         return f"The pool refused the key of {label!r}: {stored[-1].problem or 'paste a new one.'}"
     return f"There is no pool key for {label!r}: paste one."
@@ -207,15 +218,21 @@ def opened(credential: Credential) -> OpenKey:
 
 
 def _renew_digest(credential: Credential, digest: str) -> None:
-    """Digests were once made for each provider by itself; the web cannot renew them, because it opens no key."""
-    try:
-        with tenancy.provider_context(credential.provider_id):
-            Credential.objects.filter(provider=credential.provider_id, pk=credential.pk).update(key_digest=digest)
-    except IntegrityError as error:
-        with tenancy.provider_context(credential.provider_id):
-            mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-            mine.update(state=State.REFUSED, problem=KEPT_ELSEWHERE)
-        raise NoKey(KEPT_ELSEWHERE) from error
+    """Digests were once made for each provider by itself; the web cannot renew them, because it opens no key.
+
+    Where another provider's key has taken the place meanwhile, the one in use goes on: who was here first is not
+    pushed out by a copy. One that is not in use is refused.
+    """
+    with tenancy.provider_context(credential.provider_id):
+        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        try:
+            with transaction.atomic():
+                mine.exclude(state=State.RETIRED).update(key_digest=digest)
+        except IntegrityError as error:
+            if credential.state != State.ACTIVE:
+                raise NoKey(KEPT_ELSEWHERE) from error
+            log.error("key.kept_elsewhere", credential_id=credential.pk)
+            mine.filter(state=State.ACTIVE).exclude(problem=REPLACE_IT).update(problem=REPLACE_IT)
 
 
 @cache
@@ -248,9 +265,8 @@ def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) 
 
 def note_success(key: OpenKey, *, now: datetime) -> None:
     with tenancy.provider_context(key.provider_id):
-        Credential.objects.filter(provider=key.provider_id, pk=key.credential_id).exclude(
-            last_success_at__gt=now - SUCCESS_GRAIN
-        ).update(last_success_at=now)
+        mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id)
+        mine.exclude(state=State.RETIRED).exclude(last_success_at__gt=now - SUCCESS_GRAIN).update(last_success_at=now)
 
 
 SWITCHED_OFF_AFTER = timedelta(days=14)  # by the pool, when a key is not used

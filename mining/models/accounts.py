@@ -10,6 +10,8 @@ from customers.models import Customer, TenantModel
 from customers.sealing import Place
 from customers.tenancy import TenantQuerySet
 
+ONE_PROVIDER = "mining_credential_one_provider"
+
 
 class Credential(TenantModel):
     """A pool API key. Its label names the WhiteBIT user: keys under one label replace each other."""
@@ -31,8 +33,10 @@ class Credential(TenantModel):
     key_digest = models.CharField(max_length=64)
     key_hint = models.CharField(max_length=8)  # the last four characters, for a person to tell keys apart
     created_at = models.DateTimeField()
-    checked_at = models.DateTimeField(null=True)  # the last verification, however it ended
-    verified_at = models.DateTimeField(null=True)
+    # The last try that was made for the key's own sake: a verification, however it ended, or a daily call that failed;
+    # also when the pool refused it in use. A daily call that succeeds is told by last_success_at alone.
+    checked_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)  # the last verification that the key passed; null: it never did
     # What the last verification found: may the key use this endpoint? {"rewards": true}; what is left out is not known.
     endpoints = models.JSONField(default=dict)
     accounts_seen = models.PositiveIntegerField(null=True)
@@ -49,12 +53,19 @@ class Credential(TenantModel):
                 condition=models.Q(state="active"),
                 name="mining_credential_one_active",
             ),
-            # A key stands once; a retired one may come back. The only unique rule across providers: two that share a
-            # key would see each other's money. It is refused in words that tell neither about the other.
+            # A key stands once; a retired one may come back.
             models.UniqueConstraint(
-                fields=["key_digest"],
+                fields=["provider", "key_digest"],
                 condition=~models.Q(state="retired"),
                 name="mining_credential_key_once",
+            ),
+            # The only unique rule across providers: two that share a key would see each other's money. Only a key
+            # that the pool has accepted counts: pasting alone, which needs no secret, keeps nobody else out. It is
+            # refused in words that tell neither about the other.
+            models.UniqueConstraint(
+                fields=["key_digest"],
+                condition=models.Q(verified_at__isnull=False) & ~models.Q(state="retired"),
+                name=ONE_PROVIDER,
             ),
         ]
 

@@ -19,7 +19,7 @@ import redis as redis_py
 from mining.pool import parsing, rights
 from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
 from mining.pool.calls import Caller, Endpoint
-from mining.pool.errors import OurBug, PermissionMissing, RequestRefused
+from mining.pool.errors import BadAnswer, OurBug, PermissionMissing, RequestRefused
 from mining.pool.line import Waits
 from mining.pool.signing import Json, Secret
 from mining.pool.types import (
@@ -243,18 +243,25 @@ class PoolClient:
         """Whether the key has the right to an endpoint, asked in a way that cannot do anything (rights.py).
 
         None: the pool refused the parameters, as was meant, and does not say whether it had looked at the right first.
+        BadAnswer with DID_THE_IMPOSSIBLE: it answered as if it had acted, and somebody has to see what it did.
         """
         acts = endpoint in rights.ACTING
         try:
-            return self._caller.call(
-                Endpoint(endpoint, repeatable=not acts),
-                rights.harmless(endpoint, account),
-                rights.must_not_be_answered if acts else rights.answered,
+            self._caller.call(
+                Endpoint(endpoint, repeatable=not acts), rights.harmless(endpoint, account), rights.answered
             )
         except PermissionMissing:
             return False
         except RequestRefused:
             return None
+        if acts:
+            raise BadAnswer(
+                f"The pool answered {endpoint} as if it had done what its own rules forbid:"
+                " look at WhiteBIT whether anything was made or changed.",
+                endpoint=endpoint,
+                problem=rights.DID_THE_IMPOSSIBLE,
+            )
+        return True
 
 
 def _given(**parameters: str | int | None) -> dict[str, Json]:

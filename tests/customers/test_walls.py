@@ -89,8 +89,8 @@ def test_every_relation_between_tenant_rows_is_a_composite_key() -> None:
     assert wanted and wanted <= keys
 
 
-# A pool key stands once in the whole installation: two providers that share one would see each other's money.
-ACROSS_PROVIDERS = {("mining_credential", "mining_credential_key_once")}
+# A pool key that works stands once in the installation: two providers that share one would see each other's money.
+ACROSS_PROVIDERS = {("mining_credential", "mining_credential_one_provider")}
 
 
 def test_every_unique_index_of_a_tenant_table_begins_with_provider() -> None:

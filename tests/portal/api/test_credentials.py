@@ -8,7 +8,7 @@ import pytest
 
 from mining.models import Credential
 from tests.portal.api.conftest import Caller, detail_of
-from tests.world import World
+from tests.world import NOW, World
 
 pytestmark = pytest.mark.django_db
 KEY = {"label": "spare", "api_key": "0123456789abcdef0123456789abcdef", "secret": "f" * 63 + "e"}
@@ -34,6 +34,8 @@ def test_the_same_key_is_refused_for_a_neighbour_in_words_that_tell_nothing(
     world: World, north: Caller, south: Caller
 ) -> None:
     north.post("credentials", KEY)
+    with world.north.context():  # a worker has found that it works
+        Credential.objects.filter(label="spare").update(state="active", verified_at=NOW)
 
     refused = detail_of(south.post("credentials", KEY | {"label": "elsewhere"}), 409)
 

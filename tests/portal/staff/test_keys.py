@@ -91,7 +91,7 @@ def test_a_refused_key_can_be_tried_again(north: Tenant) -> None:
 def test_a_working_key_shows_its_hint_and_nothing_more(north: Tenant) -> None:
     page = north.auditor.browser().get(PAGE)
     assert heading(page) == "The pool key works"
-    assert "main key ending in 9f3a , pasted 4 Nov 2026 Works verified just now last answer just now" in text(page)
+    assert "main key ending in 9f3a , pasted 4 Nov 2026 Works checked just now last answer just now" in text(page)
     for hidden in (north.credential.sealed_secret, north.credential.sealed_api_key, north.credential.key_digest):
         assert not hidden or hidden not in page.content.decode()
 
@@ -164,6 +164,7 @@ def test_rights_are_told_in_plain_words_and_what_was_not_found_out_is_unknown(no
     assert "Sees 1,200 accounts, has 2 of 11 rights, lacks 1, 8 unknown" in words
     assert "It may list accounts, read rewards It may not make watcher links Allow it in WhiteBIT's" in words
     assert "Unknown read hashrate, count machines, read where rewards go" in words
+    assert "Not known until it is used: the pool did not tell, and what acts is never tried out." in words
 
 
 def test_a_key_whose_accounts_were_not_counted_sees_an_unknown_number(north: Tenant) -> None:
