@@ -12,7 +12,6 @@ import redis
 
 from mining.pool.client import PoolClient
 from mining.pool.errors import (
-    AmbiguousOutcome,
     BadAnswer,
     CallsStopped,
     ClockSkewed,
@@ -23,11 +22,9 @@ from mining.pool.errors import (
     PoolError,
     PoolUnavailable,
     RateLimited,
-    RequestRefused,
     Unreachable,
     WrongSignature,
 )
-from mining.pool.patience import Patience
 from mining.pool.sandbox.faults import FAULTS
 from tests.mining.pool.conftest import MakeClient, forget_troubles
 from tests.sandbox import Sandbox
@@ -384,103 +381,7 @@ def test_a_redirect_with_another_host_is_never_followed(sandbox: Sandbox, client
         assert pool.calls <= 2  # the clock and one call; a follower would get a connection error at port 9
 
 
-# What must not happen twice
-
-IN_DOUBT = [
-    ("reset", "before"),
-    ("reset", "after"),
-    ("reset_mid_body", "after"),
-    ("silence", "after"),
-    ("slow_drip", "after"),
-    ("http_500", "before"),
-    ("http_500", "after"),
-    ("http_502", "after"),
-    ("http_503", "before"),
-    ("http_504", "after"),
-    ("captive_page", "before"),
-    ("empty_body", "after"),
-    ("oversized_body", "after"),
-    ("truncated_json", "after"),
-    ("not_utf8", "after"),
-    ("data_missing", "after"),
-    ("data_null", "after"),
-    ("data_object", "after"),
-    ("redirect_301", "before"),
-    ("redirect_308", "after"),
-]
-
-
-@pytest.mark.parametrize(("name", "phase"), IN_DOUBT)
-def test_creating_an_account_is_called_once_and_any_doubt_is_said(
-    sandbox: Sandbox, client: MakeClient, name: str, phase: str
-) -> None:
-    seconds = {"seconds": 0.3} if name in ("silence", "slow_drip") else {}
-    sandbox.fault(name, endpoint="accounts/create", phase=phase, times=1, **seconds)
-    pool = client()
-
-    with pytest.raises(AmbiguousOutcome) as raised:
-        pool.create_account("newcomer")
-
-    assert raised.value.endpoint == "accounts/create"
-    assert sandbox.calls()["accounts/create"] == 1
-    # Reading back settles it.
-    assert bool(pool.accounts_page(name="newcomer")) == (phase == "after")
-
-
-@pytest.mark.parametrize("name", ["rate_limited", "nonce_refused", "nonce_skewed"])
-def test_creating_an_account_is_repeated_when_it_surely_did_not_happen(
-    sandbox: Sandbox, client: MakeClient, name: str
-) -> None:
-    sandbox.fault(name, endpoint="accounts/create", phase="before", times=1)
-
-    assert client().create_account("newcomer").name == "newcomer"
-
-    assert sandbox.calls()["accounts/create"] == 2
-
-
-def test_creating_an_account_where_nobody_listens_is_no_doubt(client: MakeClient) -> None:
-    pool = client()
-    pool.rewards_page()  # the clock is known, so the next call goes straight out
-    gone = client(base_url="http://127.0.0.1:9", patience_seconds=0.3)
-
-    with pytest.raises(PoolUnavailable) as raised:
-        gone.create_account("newcomer")
-
-    assert not raised.value.may_have_acted
-
-
-def test_creating_an_account_that_the_pool_refuses_is_refused(sandbox: Sandbox, client: MakeClient) -> None:
-    sandbox.edit("set_account_cap", login="alpha", cap=3)
-
-    with pytest.raises(RequestRefused) as raised:
-        client().create_account("newcomer")
-
-    assert raised.value.fields == {"error": ["miningPool.validation.maxAccounts"]}
-    assert sandbox.calls()["accounts/create"] == 1
-
-
-def test_creating_an_account_is_not_cut_short_by_impatience(sandbox: Sandbox, client: MakeClient) -> None:
-    sandbox.fault("delay", endpoint="accounts/create", seconds=0.8, phase="after")
-
-    assert client(patience_seconds=0.4).create_account("newcomer").name == "newcomer"
-
-
-def test_an_act_that_was_held_up_beyond_its_patience_is_not_sent(
-    sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client().rewards_page()  # the clock is known
-    pool = client(patience_seconds=0.2)
-    next_nonce = pool._caller._nonces.next
-
-    def slowly(patience: Patience) -> int:
-        time.sleep(0.3)
-        return next_nonce(patience)
-
-    monkeypatch.setattr(pool._caller._nonces, "next", slowly)
-    with pytest.raises(CallsStopped, match="held up for too long and was not sent"):
-        pool.create_account("newcomer")
-
-    assert "accounts/create" not in sandbox.calls()
+# Everything
 
 
 def test_no_fault_of_the_sandbox_gets_anything_but_our_errors_out_of_the_client(
