@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
-from billing import journal, numbering, queries, settlement, tasks
+from billing import held, journal, numbering, settlement, tasks
 from billing.components import terms_in_words
 from billing.errors import IssueRefused
 from billing.models import (
@@ -46,7 +46,12 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
         draft.snapshot = snapshot(draft)
         journal.post_document(draft, effective_on=issued_on, now=now)
         audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
-        _number(draft, now)
+        try:
+            with transaction.atomic():
+                _number(draft, now)
+        except IntegrityError:
+            _refuse_held(access, draft)  # held since it was looked at: the database saw it
+            raise
         transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
     return draft
 
@@ -78,8 +83,7 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
         raise IssueRefused(f"{draft.number} is issued already. An issued document does not change.")
     if draft.status != DocumentStatus.DRAFT:
         raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
-    if (since := queries.held_since(access, [draft]).get(draft.pk)) is not None:
-        raise IssueRefused(queries.why_held(draft, since))
+    _refuse_held(access, draft)
     earlier = (
         Document.objects.visible_to(access)
         .filter(contract=draft.contract_id, status=DocumentStatus.DRAFT, period__fully_lt=draft.period)
@@ -96,6 +100,11 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
             "Rewards or terms changed after this draft was computed. Close"
             f" {draft.first_day:%B %Y} again and look at it once more."
         )
+
+
+def _refuse_held(access: Access, draft: Document) -> None:
+    if (why := held.why_held(access, [draft]).get(draft.pk)) is not None:
+        raise IssueRefused(why)
 
 
 def _number(draft: Document, now: datetime) -> None:

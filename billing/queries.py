@@ -16,7 +16,7 @@ from billing.models import Contract, ContractComponent, Document, DocumentStatus
 from billing.settlement import ended_month, month_of
 from customers.models import Customer
 from customers.tenancy import Access
-from mining.models import MiningAccount, Reward
+from mining.models import Reward
 from mining.models.rewards import RewardStatus
 
 
@@ -46,28 +46,6 @@ def drafts_open(access: Access) -> Owed:
         )
     )
     return Owed(sums["count"], int(sums["to_customers"]), -int(sums["by_customers"]))
-
-
-def held_since(access: Access, documents: Iterable[Document]) -> dict[int, datetime]:
-    """Of these documents, by primary key, those whose customer is held, and since when. One query.
-
-    A customer is held while the pool pays its rewards elsewhere than was agreed: whoever changed that may be after the
-    money, and what is owed to whom follows from it.
-    """
-    shown = list(documents)
-    drifting = MiningAccount.objects.visible_to(access).filter(
-        customer__in=[document.customer_id for document in shown], payout_drift_since__isnull=False
-    )
-    since = {account.customer_id: account.payout_drift_since for account in drifting}
-    found = ((document.pk, since.get(document.customer_id)) for document in shown)
-    return {pk: moment for pk, moment in found if moment is not None}
-
-
-def why_held(document: Document, since: datetime) -> str:
-    return (
-        f"{document.customer.name} is held: since {since:%d %B %Y} the pool pays its rewards elsewhere than was agreed."
-        " Agree to that or have it put back at the pool, then issue."
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def accept(
         before = newest_agreements(access.provider.pk, [locked.pk]).get(locked.pk)
         if before is not None and _agrees(before, destination, address):
             return before  # clicked twice
-        by = access.user.email if access.user else access.label or access.kind
+        by = access.actor
         agreement = record_agreement(
             account, destination=destination, address=address, source=Source.ACCEPTED, by=by, now=now
         )
@@ -86,11 +86,14 @@ def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]
 
 
 def _end_edits(access: Access, edits: list[PoolIntent], *, now: datetime) -> None:
-    """A person has agreed to something else since: what they wanted must not come about later, nor be taken for agreed."""
+    """A person has agreed to something else since: what they wanted must neither come about nor be taken for agreed."""
     for edit in edits:
         edit.state, edit.settled_at, edit.problem = PoolIntent.State.FAILED, now, AGREED_OTHERWISE
         edit.save(update_fields=["state", "settled_at", "problem"])
-        audit.record(access, "intent.failed", edit.code, now=now, kind=edit.kind, account=edit.account_name)
+        wanted = in_words(edit.payout_destination, edit.payout_address)
+        audit.record(
+            access, "intent.failed", edit.code, now=now, kind=edit.kind, account=edit.account_name, wanted=wanted
+        )
 
 
 def _agree(
@@ -122,6 +125,30 @@ def why_not_acceptable(account: MiningAccount) -> str | None:
     if account.payout_address is None:
         return "The pool says that it pays to an address, but not to which. Look at the pool, and change it there."
     return problem_of(account.payout_address)
+
+
+def end_alarm(access: Access, account: MiningAccount, *, now: datetime) -> None:
+    """A person ends the drift of an account that the pool does not answer for any more: no reading can.
+
+    Nothing is agreed by it. What the pool said last counts no more, so the account drifts anew should it come back and
+    be paid elsewhere than was agreed; and each reward is held against its own destination all the same (billing).
+    """
+    with transaction.atomic():
+        (locked,) = _locked(access.provider.pk, [account.pk])
+        if locked.payout_drift_since is None:
+            raise Refused("The alarm has ended already: there is nothing to do.")
+        if not is_lost(locked):
+            raise Refused(f"The pool answers for {locked.name!r}: agree to what it says, or have it put back there.")
+        words = {"at_pool": in_words(locked.payout_destination, locked.payout_address)}
+        locked.payout_destination, locked.payout_address = Destination.UNKNOWN, None
+        locked.payout_drift_since = None
+        locked.save(update_fields=SAID)
+        audit.record(access, "payout.alarm_ended", locked.code, now=now, **words)
+
+
+def is_lost(account: MiningAccount) -> bool:
+    """Whether its destination cannot be read: not listed by the pool any more, or asked for and not known there."""
+    return account.unlisted_since is not None or account.refused_since is not None
 
 
 def newest_agreements(provider_id: int, accounts: Iterable[int]) -> dict[int, PayoutAgreement]:
@@ -196,13 +223,15 @@ def _being_changed(provider_id: int, accounts: list[int]) -> set[int | None]:
 def _take_in(account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, now: datetime) -> bool:
     """Whether anything is new: then the account's fields say it, and have to be written."""
     before = [getattr(account, field) for field in SAID[:3]]
+    # Once the pool said what nobody could agree to, or the account drifts, what it says next is for a person to judge.
+    is_first = account.payout_destination is None or why_not_acceptable(account) is None
+    is_first = is_first and agreement is None and account.payout_drift_since is None
     if account.payout_destination is not None and before[:2] != [said.destination, said.address]:
         log.warning("payout.changed", account=account.code)
     account.payout_destination, account.payout_address, account.payout_read_at = said.destination, said.address, now
     if account.customer_id is not None:
-        if agreement is None and why_not_acceptable(account) is None:
+        if is_first and why_not_acceptable(account) is None:
             _agree(account, said.destination, said.address, source=Source.FOUND, by=WORKER, now=now)
-            _agree_again(account, now=now)
         elif agreement is None or not _agrees(agreement, said.destination, said.address):
             _drift(account, said, agreement, before=before, now=now)
         else:
@@ -250,6 +279,7 @@ class PayoutView:
     read_at: datetime | None
     drift_since: datetime | None
     not_acceptable: str | None  # why nobody can agree to what the pool says now
+    is_lost: bool  # the pool does not answer for the account: no reading ends a drift
 
 
 def payout_views(access: Access, accounts: Iterable[MiningAccount]) -> dict[int, PayoutView]:
@@ -266,6 +296,7 @@ def payout_views(access: Access, accounts: Iterable[MiningAccount]) -> dict[int,
             account.payout_read_at,
             account.payout_drift_since,
             why_not_acceptable(account),
+            is_lost(account),
         )
         for account in shown
     }

@@ -11,6 +11,7 @@ from billing.models.documents import (
     LineReason,
 )
 from billing.models.journal import JournalEntry, JournalTx, LedgerAccount
+from billing.models.releases import RewardRelease
 
 __all__ = [
     "Basis",
@@ -30,4 +31,5 @@ __all__ = [
     "LineComponent",
     "LineKind",
     "LineReason",
+    "RewardRelease",
 ]

@@ -260,6 +260,11 @@ def _relative(at: datetime, now: datetime) -> str:
     return f"{_day(at, year=at.year != now.year)}, {at:%H:%M} UTC"
 
 
+def plain_date(at: datetime) -> str:
+    """4 Nov 2026, for a sentence."""
+    return _day(_utc(at), year=True)
+
+
 def _day(day: date, *, year: bool) -> str:
     # No %-d: it is not in every C library.
     return f"{day.day} {day:%b} {day.year}" if year else f"{day.day} {day:%b}"

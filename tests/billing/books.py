@@ -14,7 +14,7 @@ from billing.issue import issue
 from billing.models import Contract, ContractVersion, Document, DocumentLine, LedgerAccount
 from customers.models import Customer
 from customers.tenancy import Access
-from mining.models import MiningAccount, Reward
+from mining.models import MiningAccount, PayoutAgreement, Reward
 from tests.world import FIRST_DAY, NOW, make_reward
 
 OCTOBER, NOVEMBER, DECEMBER = date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)
@@ -121,6 +121,13 @@ def change_amount(reward: Reward, total: str, fee: str) -> None:
 def drift(story: Story, since: datetime | None) -> None:
     """The pool pays elsewhere than was agreed (since then; None: not any more)."""
     MiningAccount.objects.filter(pk=story.account.pk).update(payout_drift_since=since)
+
+
+def agree_payout(story: Story, destination: str, address: str | None = None, *, at: datetime) -> PayoutAgreement:
+    return PayoutAgreement.objects.create(
+        provider=story.access.provider, mining_account=story.account, customer=story.customer, source="accepted",
+        destination=destination, address=address, agreed_by="robin@north.example", agreed_at=at,
+    )  # fmt: skip
 
 
 def lines_of(document: Document) -> list[Line]:

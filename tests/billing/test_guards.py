@@ -91,6 +91,18 @@ FROM billing_ledgeraccount WHERE name = '{account}'
 """
 
 
+AGREED_ELSEWHERE = """
+INSERT INTO mining_payoutagreement (provider_id, code, mining_account_id, customer_id, destination, address, source,
+    agreed_by, agreed_at)
+SELECT provider_id, 'pag_new', mining_account_id, customer_id, 'external_address', '1elsewhere', 'found', 'worker',
+    reward_at FROM mining_reward WHERE id = %(reward)s
+"""
+RELEASED = """
+INSERT INTO billing_rewardrelease (provider_id, reward_id, customer_id, destination, released_by, released_at)
+VALUES (%(provider)s, %(reward)s, %(customer)s, 'main_balance', 'robin', now())
+"""
+
+
 def leg(account: str, amount: int, asset: str = "'BTC'") -> str:
     return NEW_LEG.format(account=account, amount=amount, asset=asset)
 
@@ -106,6 +118,18 @@ ILLEGAL = {
             "UPDATE billing_document SET status = 'issued' WHERE id = %(draft)s",
         ],
         "is held: the rewards of its customer go elsewhere than was agreed",
+    ),
+    "a draft that bills what was paid where nobody had agreed to does not become issued": (
+        [AGREED_ELSEWHERE, "UPDATE billing_document SET status = 'issued' WHERE id = %(draft)s"],
+        "is held: a reward on it was paid where nobody had agreed to",
+    ),
+    "a release is not changed": (
+        [RELEASED, "UPDATE billing_rewardrelease SET address = NULL"],
+        "permission denied for table billing_rewardrelease",
+    ),
+    "a release is not removed": (
+        [RELEASED, "DELETE FROM billing_rewardrelease"],
+        "permission denied for table billing_rewardrelease",
     ),
     "an issued document is frozen": (
         ["UPDATE billing_document SET balance_sat = 1 WHERE id = %(issued)s"],
@@ -347,6 +371,7 @@ ALSO_FOR_THE_OWNER = [
     "TRUNCATE billing_documentline CASCADE",
     "TRUNCATE billing_document CASCADE",
     "TRUNCATE billing_documentseries",
+    "TRUNCATE billing_rewardrelease",
 ]
 
 
@@ -438,6 +463,8 @@ TRIGGERS = {
     ("billing_journaltx", "billing_tx_not_truncated"),
     ("billing_ledgeraccount", "billing_account_kept"),
     ("billing_ledgeraccount", "billing_account_not_truncated"),
+    ("billing_rewardrelease", "billing_release_kept"),
+    ("billing_rewardrelease", "billing_release_not_truncated"),
 }
 
 

@@ -344,7 +344,7 @@ def test_while_the_pool_pays_elsewhere_than_was_agreed_nothing_is_issued_and_the
 
     assert november is not None
     assert (november.status, lines_of(november)) == ("draft", [("2026-11-05", "bill_customer", -146, "")])
-    with pytest.raises(IssueRefused, match="Cedar is held: since 04 November 2026 the pool pays its rewards elsewhere"):
+    with pytest.raises(IssueRefused, match="Cedar is held: since 4 November 2026 the pool pays its rewards elsewhere"):
         story.issue(NOVEMBER, AFTER_NOVEMBER)
     assert story.balance == CustomerBalance(payable_sat=829)
     assert neighbour.issue(OCTOBER, AFTER_OCTOBER).number == "SET-2026-000002"

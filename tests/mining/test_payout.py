@@ -62,6 +62,12 @@ def accept(hosting: Hosting, destination: str, address: str | None) -> PayoutAgr
         return payout.accept(hosting.access, account, destination=destination, address=address, now=timezone.now())
 
 
+def end_alarm(hosting: Hosting) -> None:
+    account = hosting.account("north")
+    with hosting.context():
+        payout.end_alarm(hosting.access, account, now=timezone.now())
+
+
 def test_what_stands_at_the_pool_when_the_account_comes_to_its_customer_is_what_was_agreed(hosted: Hosting) -> None:
     hosted.sync("payouts")
 
@@ -147,14 +153,50 @@ def test_what_nobody_understands_or_can_be_paid_at_cannot_be_agreed(hosted: Host
         accept(hosted, "unknown", None)
 
     hosted.pool.clear_faults()
+    change(hosted, EXTERNAL, address=ADDRESS)
     hosted.sync("payouts")
-    assert (agreements(hosted), view(hosted).drift_since) == ([(MAIN, None, "found", "worker")], None)
+    assert (agreements(hosted), view(hosted).drift_since is None) == ([], False)  # what comes next is not "found"
+    change(hosted, MAIN)
+    hosted.sync("payouts")
+    assert (agreements(hosted), view(hosted).drift_since is None) == ([], False)
+    accept(hosted, MAIN, None)
+    assert (agreements(hosted), view(hosted).drift_since) == ([(MAIN, None, "accepted", "operator")], None)
 
     with hosted.context():  # no pool takes such an address; a reading could still bring one
         MiningAccount.objects.filter(name="north").update(payout_destination=EXTERNAL, payout_address=ADDRESS[:-1])
     assert "checksum" in str(view(hosted).not_acceptable)
     with pytest.raises(Refused, match="checksum"):
         accept(hosted, EXTERNAL, ADDRESS[:-1])
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_person_ends_the_alarm_of_an_account_that_is_gone(hosted: Hosting, agreed: bool) -> None:
+    if agreed:
+        hosted.sync("payouts")
+    hosted.pool.fault("destination_unknown", endpoint="payout-destination")
+    hosted.sync("payouts")
+    hosted.pool.clear_faults()
+    with pytest.raises(Refused, match="The pool answers for 'north'"):
+        end_alarm(hosted)
+
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+    with hosted.context():  # as the list of accounts says of one that is gone
+        MiningAccount.objects.filter(name="north").update(unlisted_since=timezone.now())
+    hosted.sync("payouts")
+    assert (view(hosted).drift_since is None, view(hosted).is_lost) == (False, True)
+
+    end_alarm(hosted)
+    assert (view(hosted).drift_since, view(hosted).destination) == (None, "unknown")
+    assert told(hosted)[-1] == ("operator", "payout.alarm_ended", {"at_pool": ADDRESS})
+    with pytest.raises(Refused, match="The alarm has ended already"):
+        end_alarm(hosted)
+
+    with hosted.context():  # it comes back
+        MiningAccount.objects.filter(name="north").update(unlisted_since=None)
+    hosted.sync("payouts")
+    assert len(agreements(hosted)) == int(agreed)  # and is not taken for agreed
+    assert view(hosted).drift_since is not None
 
 
 def test_a_reading_that_failed_is_no_drift(hosted: Hosting) -> None:

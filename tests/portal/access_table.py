@@ -127,6 +127,8 @@ ROUTES: dict[str, Row] = {
     "staff/customers/<str:code>/people/<str:member>/end/": Row("staff:onboard", customer_member, "post", (302,)),
     # To the page that asks for the second factor once more.
     "staff/customers/<str:code>/payout/accept/": Row("staff:payouts", customer, answers=(302,)),
+    "staff/customers/<str:code>/payout/end-alarm/": Row("staff:payouts", customer, answers=(302,)),
+    "staff/customers/<str:code>/payout/release/": Row("staff:payouts", customer, answers=(302,)),
     "staff/customers/<str:code>/watcher-links/": Row("staff:read", customer, answers=(302,)),  # a part of the page
     "staff/customers/<str:code>/watcher-links/new/": Row("staff:links", customer),
     "staff/watcher-links/": Row("staff:read"),

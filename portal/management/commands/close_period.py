@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from billing.errors import Refused
+from billing.held import why_held
 from billing.issue import issue
 from billing.models import Document
 from billing.models.documents import DocumentStatus
-from billing.queries import held_since, why_held
 from billing.settlement import close_period
 from customers import tenancy
 from portal.management.operator import access_to
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             with tenancy.access_context(access):
                 documents = close_period(access, month=month, now=now)
-                held = held_since(access, documents)
+                held = why_held(access, documents)
             for document in documents:
                 self._show(access, document, issue_it=options["issue"] and document.pk not in held)
         except Refused as error:
@@ -37,8 +37,7 @@ class Command(BaseCommand):
         if not documents:
             self.stdout.write("Nothing to bill in this period.")
         if held and options["issue"]:
-            sentences = [why_held(document, held[document.pk]) for document in documents if document.pk in held]
-            raise CommandError("Not issued. " + "\n".join(sentences))
+            raise CommandError("Not issued. " + "\n".join(held.values()))
 
     def _show(self, access: tenancy.Access, document: Document, *, issue_it: bool) -> None:
         # One transaction a document: a refusal of one leaves the numbers of the others.

@@ -176,7 +176,7 @@ def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
         ),
         "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
         **links_part(access, found, now=now),
-        **payout_part(access, account),
+        **payout_part(access, found, account),
         **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
     }
 

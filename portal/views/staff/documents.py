@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from billing import evidence, settlement
 from billing import queries as billing
 from billing.errors import Refused
+from billing.held import why_held
 from billing.issue import issue_all
 from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
 from billing.pdf.content import why
@@ -141,16 +142,15 @@ def document_issue(request: AccessRequest) -> HttpResponse:
     if not chosen:
         messages.error(request, "Choose at least one draft to issue.")
         return redirect("staff:documents")
-    since = billing.held_since(request.access, chosen)
-    held = [billing.why_held(document, since[document.pk]) for document in chosen if document.pk in since]
-    free = [document for document in chosen if document.pk not in since]
+    held = why_held(request.access, chosen)
+    free = [document for document in chosen if document.pk not in held]
     if not free:
-        messages.error(request, held[0])
+        messages.error(request, held[chosen[0].pk])
         return redirect(_back(chosen))
     effect = billing.owed(free)
     context = {
         "documents": free,
-        "held": held,
+        "held": list(held.values()),
         "effect": effect,
         "sentence": effect_in_words(effect),
         "back": _back(chosen),
@@ -246,7 +246,6 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
     draft = found.status == DocumentStatus.DRAFT
-    since = billing.held_since(request.access, [found]).get(found.pk) if draft else None
     context = {
         "document": found,
         "regular": regular,
@@ -254,7 +253,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "regular_sums": _sums(regular),
         "correction_sums": _sums(corrections),
         "stale": draft and settlement.is_stale(found),
-        "held": billing.why_held(found, since) if since else "",
+        "held": why_held(request.access, [found]).get(found.pk, "") if draft else "",
         "has_file": DocumentFile.objects.visible_to(request.access).filter(document=found).exists(),
     }
     return render(request, "staff/document.html", context)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Exists, OuterRef
 from django.urls import reverse
 
+from billing import held
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
@@ -25,6 +26,7 @@ from mining.models import (
     WatcherLink,
 )
 from portal.access import may
+from portal.templatetags.units import plain_date
 from portal.views.watcher_links import SOON, live
 
 # Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
@@ -48,6 +50,7 @@ def needs_of(access: Access, *, now: datetime) -> list[Need]:
     found = [
         *_keys(access, now),
         *_payouts(access),
+        *_strays(access),
         *_readings(access),
         *_accounts(access),
         *_lost_answers(access),
@@ -88,10 +91,21 @@ def _payouts(access: Access) -> Iterator[Need]:
     for account in payout.drifting(access):
         name = account.customer.name if account.customer else account.name
         title = f"{name}: the pool pays the rewards elsewhere than was agreed"
-        since = f"Since {account.payout_drift_since:%d %B %Y}" if account.payout_drift_since else "Now"
+        since = f"Since {plain_date(account.payout_drift_since)}" if account.payout_drift_since else "Now"
         to = payout.in_words(account.payout_destination, account.payout_address)
-        text = f"{since} they go to {to}. Nothing is issued for {name} until you agree to that or have it put back."
+        until = "you end the alarm" if payout.is_lost(account) else "you agree to that or have it put back"
+        text = f"{since} they go to {to}. Nothing is issued for {name} until {until}."
         yield Need("is-down", "Payout", title, text, f"{_customer(account.customer)}#payout", "Look", "read")
+
+
+def _strays(access: Access) -> Iterator[Need]:
+    strays = held.all_strays(access)
+    for customer in Customer.objects.visible_to(access).filter(pk__in=strays).order_by("name", "pk"):
+        title = f"{customer.name}: rewards were paid where nobody had agreed to"
+        text = (
+            f"{held.what_went_astray(strays[customer.pk])} The drafts that bill them are held until you let them pass."
+        )
+        yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#strays", "Look", "read")
 
 
 def _readings(access: Access) -> Iterator[Need]:

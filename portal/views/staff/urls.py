@@ -29,6 +29,8 @@ urlpatterns = [
     ),
     path("customers/<str:code>/people/<str:member>/end/", customers.customer_member_end, name="customer_member_end"),
     path("customers/<str:code>/payout/accept/", payouts.payout_accept, name="payout_accept"),
+    path("customers/<str:code>/payout/end-alarm/", payouts.payout_end_alarm, name="payout_end_alarm"),
+    path("customers/<str:code>/payout/release/", payouts.payout_release, name="payout_release"),
     path("customers/<str:code>/watcher-links/", links.customer_links, name="customer_links"),
     path("customers/<str:code>/watcher-links/new/", links.customer_link_new, name="customer_link_new"),
     path("watcher-links/", links.links, name="links"),

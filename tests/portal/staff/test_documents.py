@@ -171,7 +171,7 @@ def test_who_is_held_is_left_out_by_name_and_the_others_are_issued(north: Tenant
     mine, theirs = close(north)
     with tenancy.access_context(north.system):
         MiningAccount.objects.filter(customer=mine.customer).update(payout_drift_since=NOW)
-    browser, held = north.finance.browser(), f"{mine.customer.name} is held: since 04 November 2026"
+    browser, held = north.finance.browser(), f"{mine.customer.name} is held: since 4 November 2026"
 
     page = browser.get(ISSUE, {"month": "2026-10"})
     assert confirmed(page) == [f"{theirs.code}:{theirs.balance_sat}"]

@@ -112,7 +112,9 @@ def test_links_that_need_a_person_are_told(north: Tenant) -> None:
     make_link(north, alder.account, number=5, live_until=tomorrow, renews=True)
     make_link(north, alder.account, number=6, live_until=tomorrow, successor=new)
     assert needs(north) == ["2 watcher links end within 2 days"]
-    make_link(north, alder.account, number=7, live_until=tomorrow, renews=True, problem="It could not be renewed.")
+    make_link(
+        north, alder.account, number=7, live_until=tomorrow, renews=True, problem="It could not be renewed. It is full."
+    )
     for client in north.clients:
         make_link(north, client.account, origin="pool", lifetime=None, shows_others=True, pool_id="both")
     with tenancy.access_context(north.system):
@@ -127,6 +129,15 @@ def test_links_that_need_a_person_are_told(north: Tenant) -> None:
         "1 watcher link shows several accounts",
         "Alder & Finch: a watcher link was not renewed",
         "2 watcher links end within 2 days",
+    ]
+    with tenancy.access_context(north.system):
+        PoolIntent.objects.update(state="planned", problem="", created_at=NOW - timedelta(minutes=4))
+    assert not any("yet" in need for need in needs(north))
+    with tenancy.access_context(north.system):
+        PoolIntent.objects.update(created_at=NOW - timedelta(minutes=6))
+    assert needs(north)[:2] == [
+        "Birch Mining: a watcher link is not made yet",
+        "Birch Mining: the payout destination is not changed yet",
     ]
     words = text(page(north.owner))
     assert "Alder & Finch, Birch Mining. Whoever uses it needs a new address then." in words
@@ -147,7 +158,7 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
     )
     assert needs(north) == [drift, silent]
     answer = text(page(north.owner))
-    assert "Since 04 November 2026 they go to bc1qelsewhere. Nothing is issued" in answer
+    assert "Since 4 Nov 2026 they go to bc1qelsewhere. Nothing is issued" in answer
     assert "has not answered this key for 4 days" in answer
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=8))

@@ -10,11 +10,13 @@ import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.test import Client
 
+from billing.models import RewardRelease
+from billing.settlement import close_period
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import MiningAccount, PayoutAgreement, PoolIntent
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent, Reward
 from tests.portal.staff.reading import heading, rows, text
-from tests.world import NOW, Person, Tenant, World
+from tests.world import FIRST_DAY, NOW, Person, Tenant, World
 
 pytestmark = pytest.mark.django_db
 
@@ -32,12 +34,12 @@ def proved(who: Person, *, method: str = "mfa", age: timedelta = timedelta(0), a
     return browser
 
 
-def agree(tenant: Tenant, index: int, destination: str, address: str | None = None) -> None:
+def agree(tenant: Tenant, index: int, destination: str, address: str | None = None, *, days_ago: int = 30) -> None:
     client = tenant.clients[index]
     with tenancy.access_context(tenant.system):
         PayoutAgreement.objects.create(
             provider=tenant.provider, mining_account=client.account, customer=client.customer, source="found",
-            destination=destination, address=address, agreed_by="worker", agreed_at=NOW - timedelta(days=30),
+            destination=destination, address=address, agreed_by="worker", agreed_at=NOW - timedelta(days=days_ago),
         )  # fmt: skip
 
 
@@ -105,18 +107,28 @@ def test_those_who_may_not_accept_are_told_who_may(north: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("destination", "address", "says"),
+    ("destination", "says", "title"),
     [
-        ("unknown", None, "The pool names a payout destination that we do not know."),
-        ("external_address", None, "not to which"),
+        (
+            "unknown",
+            "The pool names a payout destination that we do not know.",
+            "Where Alder & Finch is paid is unknown",
+        ),
+        (
+            "external_address",
+            "not to which",
+            "Alder & Finch is paid by the pool, to an address that it does not name",
+        ),
     ],
 )
-def test_what_nobody_can_agree_to_says_why(north: Tenant, destination: str, address: str | None, says: str) -> None:
-    drift(north, destination, address)
+def test_what_nobody_can_agree_to_says_why(north: Tenant, destination: str, says: str, title: str) -> None:
+    drift(north, destination, None)
     words = text(north.owner.browser().get(page_of(north)))
     assert says in words
     assert "Accept what the pool says" not in words
-    assert says in text(proved(north.owner).get(f"{page_of(north)}payout/accept/"))
+    answer = proved(north.owner).get(f"{page_of(north)}payout/accept/")
+    assert (heading(answer), says in text(answer)) == (title, True)
+    assert "balance" not in text(answer).split("At the pool")[1]
 
 
 # --- Accepting
@@ -197,11 +209,115 @@ def test_the_neighbours_customer_cannot_be_accepted(world: World) -> None:
     assert len(rows(world.south, PayoutAgreement)) == 1
 
 
+# --- Rewards that were paid where nobody had agreed to
+
+
+def astray(tenant: Tenant) -> None:
+    """One of Alder's rewards of October went to a stranger; October is closed, and nothing drifts."""
+    agree(tenant, 0, "main_balance", days_ago=90)
+    account = tenant.clients[0].account
+    with tenancy.access_context(tenant.system):
+        reward = Reward.objects.filter(mining_account=account).order_by("-reward_at")[0]
+        Reward.objects.filter(pk=reward.pk).update(payout_destination="external_address", payout_address=OTHER)
+        close_period(tenant.system, month=FIRST_DAY, now=NOW)
+
+
+def release(tenant: Tenant, browser: Client, who: Person, seen_as: str) -> Any:
+    return browser.post(f"{page_of(tenant)}payout/release/", who.form(seen_as=seen_as), follow=True)
+
+
+def test_a_reward_that_went_astray_is_shown_and_billed_only_once_somebody_let_it_pass(north: Tenant) -> None:
+    astray(north)
+    words = text(north.support.browser().get(page_of(north)))
+    assert "Rewards were paid where nobody had agreed to 1" in words
+    assert OTHER in words.replace(" ", "")
+    assert "An owner or finance can let them pass." in words
+    assert "rewards were paid where nobody had agreed to" in text(north.owner.browser().get("/staff/"))
+
+    browser = proved(north.finance)
+    page = browser.get(f"{page_of(north)}payout/release/")
+    assert heading(page) == "Bill 1 reward of Alder & Finch all the same"
+    assert OTHER in text(page).replace(" ", "")
+    assert "not what you looked at any more" in text(release(north, browser, north.finance, "other"))
+    assert rows(north, RewardRelease) == []
+
+    answer = release(north, browser, north.finance, page.context["seen_as"])
+    assert "Let pass. The drafts of Alder & Finch can be issued." in text(answer)
+    assert "nobody had agreed" not in text(answer)
+    assert [(row.address, row.released_by) for row in rows(north, RewardRelease)] == [(OTHER, "finance@north.example")]
+    assert "No draft bills a reward" in text(release(north, browser, north.finance, page.context["seen_as"]))
+
+
+def test_without_a_fresh_second_factor_nothing_passes(north: Tenant) -> None:
+    astray(north)
+    lose(north)
+    browser = proved(north.owner, again=False)
+    for act in ("release", "end-alarm"):
+        address = f"{page_of(north)}payout/{act}/"
+        to_the_code = f"/account/2fa/reauthenticate/?next={address.replace('/', '%2F')}"
+        assert browser.get(address)["Location"] == to_the_code
+        assert browser.post(address, north.owner.form())["Location"] == to_the_code
+        assert proved(north.support).post(address, north.support.form()).status_code == 403
+    assert (rows(north, RewardRelease), rows(north, AuditEntry, action="payout.alarm_ended")) == ([], [])
+
+
+# --- An account that is gone while it drifts
+
+
+def lose(tenant: Tenant) -> None:
+    with tenancy.access_context(tenant.system):
+        MiningAccount.objects.filter(pk=tenant.clients[0].account.pk).update(
+            payout_destination="unknown", payout_address=None, payout_drift_since=NOW, unlisted_since=NOW
+        )
+
+
+def test_the_alarm_of_an_account_that_is_gone_is_ended_by_a_person(north: Tenant) -> None:
+    drift(north)
+    lose(north)
+    words = text(north.owner.browser().get(page_of(north)))
+    assert "The pool does not answer for client_0 any more, so no reading will end this." in words
+    assert "End the alarm…" in words
+    assert "Accept what the pool says" not in words
+
+    browser, address = proved(north.owner), f"{page_of(north)}payout/end-alarm/"
+    assert heading(browser.get(address)) == "End the alarm about the payout of Alder & Finch"
+    words = text(browser.post(address, north.owner.form(), follow=True))
+    assert "The alarm has ended." in words
+    assert "elsewhere" not in words
+    assert len(rows(north, AuditEntry, action="payout.alarm_ended")) == 1
+    assert "There is no alarm that no reading could end." in text(
+        browser.post(address, north.owner.form(), follow=True)
+    )
+
+
+def test_the_alarm_of_an_account_that_answers_is_not_ended_so(north: Tenant) -> None:
+    drift(north)
+    answer = proved(north.owner).post(f"{page_of(north)}payout/end-alarm/", north.owner.form(), follow=True)
+    assert "There is no alarm that no reading could end." in text(answer)
+    assert "The pool pays elsewhere than was agreed" in text(answer)
+
+
+def test_a_reading_that_is_older_than_an_hour_is_amber(north: Tenant) -> None:
+    for minutes, state in ((59, "is-up"), (61, "is-low")):
+        with tenancy.access_context(north.system):
+            MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(
+                payout_destination="main_balance", payout_read_at=NOW - timedelta(minutes=minutes)
+            )
+        page = north.owner.browser().get(page_of(north)).content.decode()
+        assert f'<span class="age {state}">' in page.split("<h2>Payout</h2>")[1][:200]
+
+
 # --- A change of ours whose answer was lost
 
 
-@pytest.mark.parametrize(("ours", "state"), [("yes", "unknown"), ("no", "failed")])
-def test_a_lost_change_is_decided_by_those_who_may_pay(north: Tenant, ours: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("ours", "state", "says"),
+    [
+        ("yes", "unknown", "A person says that the pool did it: it is being looked up."),
+        ("no", "failed", "A person found that the pool had not changed the payout destination."),
+    ],
+)
+def test_a_lost_change_is_decided_by_those_who_may_pay(north: Tenant, ours: str, state: str, says: str) -> None:
     client = north.clients[0]
     with tenancy.access_context(north.system):
         intent = PoolIntent.objects.create(
@@ -217,4 +333,4 @@ def test_a_lost_change_is_decided_by_those_who_may_pay(north: Tenant, ours: str,
     refused = north.support.browser().post(address, north.support.form(ours=ours), follow=True)
     assert "Your role here (support) may not decide this." in text(refused)
     north.finance.browser().post(address, north.finance.form(ours=ours))
-    assert [row.state for row in rows(north, PoolIntent)] == [state]
+    assert [(row.state, row.problem) for row in rows(north, PoolIntent)] == [(state, says)]

@@ -1,0 +1,200 @@
+"""Rewards that were paid where nobody had agreed to, though nothing drifts now, and who lets them pass."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from billing import held, journal
+from billing.errors import IssueRefused, Refused
+from billing.models import RewardRelease
+from customers import tenancy
+from customers.models import AuditEntry
+from customers.tenancy import Access
+from mining.models import Reward
+from tests.billing.books import (
+    AFTER_NOVEMBER,
+    AFTER_OCTOBER,
+    NOVEMBER,
+    OCTOBER,
+    Story,
+    agree_payout,
+    change,
+    drift,
+    lines_of,
+    open_story,
+)
+from tests.world import World
+
+MAIN, EXTERNAL = "main_balance", "external_address"
+THEIRS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+LEGACY = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
+THIEF = "bc1qthief0000000000000000000000000000000000"
+OCTOBER_10 = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
+
+
+def paid_to(story: Story, day: int | date, address: str | None) -> Reward:
+    reward = story.reward(day, destination=EXTERNAL)
+    change(reward, payout_address=address)
+    return reward
+
+
+def why(story: Story) -> str | None:
+    """Why October's draft is held, if it is."""
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+    return held.why_held(story.access, [draft]).get(draft.pk)
+
+
+def test_what_a_stranger_was_paid_is_not_billed_when_the_destination_is_put_back(story: Story) -> None:
+    """The account drifted, or nobody saw it: all that is left of it is where the reward itself was paid."""
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    story.reward(11)
+    stray = paid_to(story, 12, THIEF)
+    drift(story, AFTER_OCTOBER)
+    drift(story, None)
+    neighbour = open_story(story.access, name="Birch")
+    neighbour.reward(12, destination=EXTERNAL)
+
+    sentence = (
+        f"Cedar is held: 1 reward was paid to {THIEF}, to which nobody had agreed, the first for 12 October 2026."
+        " Ask the customer, and let them pass, then issue."
+    )
+    with pytest.raises(IssueRefused) as refused:
+        story.issue(OCTOBER, AFTER_OCTOBER)
+    assert str(refused.value) == sentence
+    assert story.balance == journal.CustomerBalance()
+    assert neighbour.issue(OCTOBER, AFTER_OCTOBER).number == "INV-2026-000001"
+
+    strays = held.strays_of(story.access, story.customer)
+    assert strays.rewards == [stray]
+    assert held.release(story.access, story.customer, seen_as=strays.seen_as, now=AFTER_OCTOBER) == 1
+    document = story.issue(OCTOBER, AFTER_OCTOBER)
+    assert [line[1:3] for line in lines_of(document)] == [("pay_customer", 829), ("bill_customer", -146)]
+    (entry,) = AuditEntry.objects.filter(provider=story.access.provider, action="reward.released")
+    assert (entry.subject, entry.details) == (stray.code, {"customer": story.customer.code, "paid_to": THIEF})
+
+
+def test_what_lies_before_the_first_agreement_is_billed(story: Story) -> None:
+    paid_to(story, 5, THIEF)
+    assert why(story) is None  # nothing was read yet: nothing is known of what was agreed
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    paid_to(story, 10, LEGACY)  # at midnight, twelve hours before
+    assert why(story) is None
+    paid_to(story, 11, LEGACY)
+    assert f"1 reward was paid to {LEGACY}" in str(why(story))
+
+
+@pytest.mark.parametrize(
+    ("agreed", "paid", "is_held"),
+    [
+        (THEIRS, THEIRS.upper(), False),
+        (THEIRS.upper(), THEIRS, False),
+        (THEIRS, THEIRS.replace("q", "Q"), True),  # mixed: no address at all
+        (LEGACY, LEGACY, False),
+        (LEGACY, LEGACY.swapcase(), True),
+        (THEIRS, None, True),  # which address, the pool does not say
+    ],
+)
+def test_addresses_are_compared_as_bitcoin_does(story: Story, agreed: str, paid: str | None, is_held: bool) -> None:
+    agree_payout(story, EXTERNAL, agreed, at=OCTOBER_10)
+    paid_to(story, 12, paid)
+    assert (why(story) is not None) is is_held
+
+
+def test_what_was_agreed_at_any_time_counts(story: Story) -> None:
+    """A reward may be older than the day somebody agreed to where it went, or younger than the next agreement."""
+    agree_payout(story, EXTERNAL, THEIRS, at=OCTOBER_10)
+    agree_payout(story, MAIN, at=OCTOBER_10.replace(day=20))
+    story.reward(12)
+    paid_to(story, 25, THEIRS)
+    assert why(story) is None
+
+
+def test_an_account_of_our_balance_is_strange_when_only_an_address_was_agreed(story: Story) -> None:
+    agree_payout(story, EXTERNAL, THEIRS, at=OCTOBER_10)
+    story.reward(12)
+    assert "1 reward was paid to the main balance, to which nobody had agreed" in str(why(story))
+
+
+def test_a_release_holds_for_these_rewards_at_this_place_only(story: Story) -> None:
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    stray = paid_to(story, 12, THIEF)
+    story.close(OCTOBER, AFTER_OCTOBER)
+    seen_as = held.strays_of(story.access, story.customer).seen_as
+
+    paid_to(story, 13, None)
+    assert "2 rewards were paid to" in str(why(story))
+    with pytest.raises(Refused, match="not what you looked at any more"):
+        held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
+    assert RewardRelease.objects.count() == 0
+
+    seen_as = held.strays_of(story.access, story.customer).seen_as
+    assert held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER) == 2
+    with pytest.raises(Refused, match="No draft bills"):  # clicked twice
+        held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
+    assert why(story) is None
+
+    change(stray, payout_address=LEGACY)
+    assert f"1 reward was paid to {LEGACY}" in str(why(story))
+    change(stray, payout_address=THIEF)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    paid_to(story, date(2026, 11, 2), THIEF)
+    with pytest.raises(IssueRefused, match="1 reward was paid to bc1qthief"):
+        story.issue(NOVEMBER, AFTER_NOVEMBER)
+
+
+def test_a_drift_between_the_look_and_the_number_is_told_in_the_same_sentence(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.reward(1)
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    post = journal.post_document
+
+    def drift_meanwhile(*arguments: Any, **named: Any) -> Any:
+        drift(story, AFTER_OCTOBER)  # as a reading does that commits now
+        return post(*arguments, **named)
+
+    monkeypatch.setattr(journal, "post_document", drift_meanwhile)
+    with pytest.raises(IssueRefused, match="Cedar is held: since 4 November 2026 the pool pays its rewards elsewhere"):
+        story.issue(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+    draft.refresh_from_db()
+    assert (draft.status, draft.number) == ("draft", None)
+
+
+def test_the_questions_are_as_many_for_many_drafts_as_for_one(story: Story, django_assert_num_queries: Any) -> None:
+    others = [open_story(story.access, name=name) for name in ("Birch", "Alder")]
+    for one in (story, *others):
+        agree_payout(one, MAIN, at=OCTOBER_10)
+        paid_to(one, 12, THIEF)
+        paid_to(one, 13, THIEF)
+    drafts = [one.close(OCTOBER, AFTER_OCTOBER) for one in (story, *others)]
+    loaded = [draft for draft in drafts if draft is not None]
+    assert [draft.customer.name for draft in loaded] == ["Cedar", "Birch", "Alder"]
+    for some in (loaded[:1], loaded):
+        with django_assert_num_queries(3):
+            assert len(held.why_held(story.access, some)) == len(some)
+
+
+def test_the_neighbour_neither_sees_nor_releases_it(world: World) -> None:
+    north, south = world.north.system, world.south.system
+    with tenancy.access_context(north):
+        story = open_story(north)
+        agree_payout(story, MAIN, at=OCTOBER_10)
+        paid_to(story, 12, THIEF)
+        draft = story.close(OCTOBER, AFTER_OCTOBER)
+        seen_as = held.strays_of(north, story.customer).seen_as
+    assert draft is not None
+    with tenancy.access_context(south):
+        assert (held.strays_on(south, [draft]), held.all_strays(south)) == ({}, {})
+        assert _of_another(south, north, story) == ({}, [])
+    with tenancy.access_context(north):
+        assert held.strays_of(north, story.customer).seen_as == seen_as
+
+
+def _of_another(south: Access, north: Access, story: Story) -> tuple[dict[int, Any], list[Any]]:
+    """The rows of the database itself, whatever the code asks for."""
+    return held.all_strays(north, customer=story.customer), list(RewardRelease.objects.filter(provider=north.provider))
