@@ -12,7 +12,7 @@ def record(access: Access, action: str, subject: str, *, now: datetime, **detail
         provider=access.provider,
         at=now,
         actor_kind=access.kind,
-        actor=access.user.email if access.user else access.label or access.kind,
+        actor=access.actor,
         action=action,
         subject=subject,
         details=details,

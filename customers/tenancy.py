@@ -48,6 +48,11 @@ class Access:
     label: str = ""  # what the audit calls a caller who is no user: a token's or a command's name
 
     @property
+    def actor(self) -> str:
+        """As the audit names people and programs."""
+        return self.user.email if self.user else self.label or self.kind
+
+    @property
     def sees_every_customer(self) -> bool:
         return self.kind in (Kind.STAFF, Kind.SYSTEM)
 

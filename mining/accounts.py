@@ -152,7 +152,7 @@ def assign_account(
         label=label,
         account_name=account_name,
         mining_account=account,
-        asked_by=access.user.email if access.user else access.label or access.kind,
+        asked_by=access.actor,
         created_at=now,
     )
     hints.after_commit("settle_intent", access.provider.pk, intent.pk)

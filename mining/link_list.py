@@ -15,6 +15,7 @@ from customers import audit
 from customers.models import Provider
 from customers.tenancy import Access, Kind
 from mining.models import LinkPermission, MiningAccount, PoolIntent, WatcherLink
+from mining.models.links import UNKNOWN_WORDS
 from mining.pool.types import ListedLink, WatcherLinks
 from mining.reading import Outcome
 
@@ -25,10 +26,13 @@ State, Origin = WatcherLink.State, WatcherLink.Origin
 MOST_ACTIVE = 3  # of one account, by the pool's rule, whoever made them
 LIST_LAGS = timedelta(seconds=30)  # how long what was made may be missing in the pool's lists
 LATEST = datetime.max.replace(tzinfo=UTC)
-UNKNOWN_WORDS = "The pool names permissions that we do not know: "
+NOT_RENEWED = "It could not be renewed. "
 VANISHED = "The pool no longer lists it, before its end."
 # What the pool says of a link, and so what it can change.
-SAID = ["state", "url", "permissions", "live_until", "shows_others", "problem", "ended_at"]
+SAID = ["state", "url", "permissions", "live_until", "shows_others", "problem", "missing_since", "ended_at"]
+# Two lists that do not name a link prove that it is gone, when they are so far apart. One may be an empty answer of a
+# pool in trouble; and a link that is there and taken for gone is made a second time.
+MISSING_FOR = timedelta(minutes=1)
 
 
 def oldest_first(listed: WatcherLinks) -> list[ListedLink]:
@@ -39,6 +43,13 @@ def oldest_first(listed: WatcherLinks) -> list[ListedLink]:
 def reconcile(lists: Mapping[MiningAccount, WatcherLinks], *, asked_at: datetime, now: datetime) -> Outcome:
     """Make our rows agree with these lists, which were asked for at `asked_at` or later. Inside the context."""
     outcome = Outcome()
+    # First, as whoever issues or renews a link does: a link that is found wants its account too.
+    accounts = MiningAccount.objects.filter(pk__in=[account.pk for account in lists])
+    list(
+        accounts.filter(provider__in={account.provider_id for account in lists})
+        .order_by("pk")
+        .select_for_update(no_key=True)
+    )
     known = _known(lists)
     changed: list[WatcherLink] = []
     for account, listed in lists.items():
@@ -47,7 +58,7 @@ def reconcile(lists: Mapping[MiningAccount, WatcherLinks], *, asked_at: datetime
         if listed.rejected:
             outcome.problems.append(f"A watcher link of {account.name} could not be read.")
         else:
-            _mark_gone(listed, rows, changed, asked_at=asked_at, now=now)
+            outcome.problems += _mark_gone(account, listed, rows, changed, asked_at=asked_at, now=now)
     WatcherLink.objects.bulk_update(changed, SAID, batch_size=100)
     outcome.rows_changed = len(changed)
     return outcome
@@ -119,8 +130,8 @@ def _follow(row: WatcherLink, link: ListedLink, account: MiningAccount, *, now: 
         row.problem = f"{UNKNOWN_WORDS}{', '.join(unknown)}."[:500]
     elif row.problem.startswith((UNKNOWN_WORDS, VANISHED)):
         row.problem = ""  # what else stands there is not the list's to take away
-    row.shows_others = any(name != account.name for name in link.accounts)
-    row.state, row.ended_at = State.ACTIVE, None
+    row.shows_others = set(link.accounts) != {account.name}
+    row.state, row.ended_at, row.missing_since = State.ACTIVE, None, None
     if link.live_until is not None and link.live_until <= now:
         row.state, row.ended_at = State.GONE, link.live_until
     return before != [getattr(row, field) for field in SAID]
@@ -138,22 +149,37 @@ def _came_late(row: WatcherLink, link: ListedLink, *, now: datetime) -> None:
 
 
 def _mark_gone(
-    listed: WatcherLinks, rows: list[WatcherLink], changed: list[WatcherLink], *, asked_at: datetime, now: datetime
-) -> None:
+    account: MiningAccount,
+    listed: WatcherLinks,
+    rows: list[WatcherLink],
+    changed: list[WatcherLink],
+    *,
+    asked_at: datetime,
+    now: datetime,
+) -> list[str]:
+    """What people have to be told of a list that holds none of the links that should be there."""
     there = {link.id for link in listed.links}
-    for row in rows:
-        if row.state != State.ACTIVE or row.pool_id in there or row.seen_at is None:
-            continue
-        if row.live_until is not None and row.live_until <= now:
-            row.state, row.ended_at = State.GONE, row.live_until
-        elif row.seen_at < asked_at - LIST_LAGS:
-            row.state, row.ended_at = State.GONE, now
-            row.problem = VANISHED
-            log.warning("link.gone", link=row.code)
-            _tell(row, "link.gone", now=now)
-        else:
-            continue
-        changed.append(row)
+    absent = [row for row in rows if row.state == State.ACTIVE and row.pool_id not in there]
+    over = [row for row in absent if row.live_until is not None and row.live_until <= now]
+    late = asked_at - LIST_LAGS  # what was seen for the first time since then may be missing still
+    vanished = [row for row in absent if row not in over and row.seen_at is not None and row.seen_at < late]
+    for row in over:
+        row.state, row.ended_at, row.missing_since = State.GONE, row.live_until, None
+    for row in vanished:
+        if row.missing_since is None:
+            row.missing_since = asked_at
+        elif asked_at - row.missing_since >= MISSING_FOR:
+            _vanish(row, now=now)
+    changed += [*over, *vanished]
+    if there or not any(row.state == State.ACTIVE for row in vanished):
+        return []
+    return [f"The pool lists no watcher link of {account.name} any more. The next reading tells whether that is so."]
+
+
+def _vanish(row: WatcherLink, *, now: datetime) -> None:
+    row.state, row.ended_at, row.problem, row.missing_since = State.GONE, now, VANISHED, None
+    log.warning("link.gone", link=row.code)
+    _tell(row, "link.gone", now=now)
 
 
 def _tell(row: WatcherLink, action: str, *, now: datetime, **details: str) -> None:

@@ -15,12 +15,13 @@ from django.db.models import F, Q
 from customers import audit
 from customers.codes import new_code
 from customers.models import Provider
-from customers.tenancy import Access, Kind, TenantQuerySet
+from customers.tenancy import Access, Kind
 from mining import hints, link_list
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
-from mining.link_list import MOST_ACTIVE
+from mining.link_list import MOST_ACTIVE, NOT_RENEWED
 from mining.models import Credential, LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
+from mining.models.links import WatcherLinkQuerySet
 from mining.pool.client import PoolClient
 from mining.pool.types import WatcherLinks
 from mining.reading import Outcome, Reading
@@ -28,11 +29,14 @@ from mining.reading import Outcome, Reading
 State, Origin = WatcherLink.State, WatcherLink.Origin
 
 RENEW_BEFORE = timedelta(hours=24)
-# A renewal that failed is tried again after this; the pool's cap stays full for hours.
+# A renewal that failed is tried again after this, then after twice as long: six tries in 31 hours, and then it is left
+# to people, who are told. (The pool's cap stays full for hours; what it refuses else it goes on refusing.)
 RENEW_AGAIN_AFTER = timedelta(hours=1)
+MOST_RENEWALS = 6
 # One that found no room before the end is made up for as long; then nobody has missed it.
 RENEW_LATE = timedelta(days=7)
-ENDING_DAYS = 7
+# When people are told that it has no successor yet.
+RENEWED_BY = RENEW_BEFORE - timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,6 @@ class Room:
         return self.used >= self.most
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    soon: list[WatcherLink]  # without a renewal, the first to end first
-    never: list[WatcherLink]
-
-
 # --- What there is
 
 
@@ -63,25 +61,16 @@ def room(access: Access, account: MiningAccount, *, now: datetime) -> Room:
     return Room(len(taken), MOST_ACTIVE, min(ends, default=None))
 
 
-def active_count(access: Access, account: MiningAccount, now: datetime) -> int:
-    return room(access, account, now=now).used
-
-
-def ending_soon(access: Access, *, now: datetime, days: int = ENDING_DAYS) -> Ending:
-    """The live links that end within so many days and are not renewed by themselves, and those that never end."""
-    live = _live(WatcherLink.objects.visible_to(access), now=now).select_related("mining_account", "customer")
-    soon = live.filter(live_until__lte=now + timedelta(days=days), renews=False, successor=None)
-    return Ending(list(soon.order_by("live_until", "pk")), list(live.filter(live_until=None).order_by("pk")))
-
-
-def _live(links: TenantQuerySet[WatcherLink], *, now: datetime) -> TenantQuerySet[WatcherLink]:
-    return links.filter(Q(live_until=None) | Q(live_until__gt=now), state=State.ACTIVE)
-
-
-def _taking_room(links: TenantQuerySet[WatcherLink], *, now: datetime) -> TenantQuerySet[WatcherLink]:
+def _taking_room(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
     """Of whatever origin. What nobody knows of may be at the pool."""
-    not_over = Q(live_until=None) | Q(live_until__gt=now)
-    return links.filter(Q(state__in=[State.CREATING, State.UNKNOWN]) | Q(not_over, state=State.ACTIVE))
+    return links.filter(state__in=[State.CREATING, State.UNKNOWN]) | links.live(now)
+
+
+def not_renewed(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
+    """Those that should have renewed themselves by now and have no successor that works."""
+    told = Q(live_until__lte=now + RENEWED_BY) | Q(live_until__lte=now + RENEW_BEFORE, renewals_failed__gt=0)
+    told |= Q(live_until__lte=now + RENEW_BEFORE, problem__startswith=NOT_RENEWED)
+    return links.filter(_to_renew(now), told).exclude(successor__state=State.ACTIVE)
 
 
 # --- Issuing: in the request's transaction
@@ -124,6 +113,8 @@ def renew_link(access: Access, link: WatcherLink, *, now: datetime) -> WatcherLi
             return old.successor
         if old.pool_id is None:
             raise Refused("This link has not been made yet: there is nothing to renew.")
+        if _is_long_over(old, now=now):
+            raise Refused("This link is over: issue a new one.")
         new = _new_link(access, account, old.permissions, link.lifetime, renews=old.renews, now=now)
         WatcherLink.objects.visible_to(access).filter(pk=old.pk).update(successor=new, problem="")
     link.successor = new
@@ -132,15 +123,37 @@ def renew_link(access: Access, link: WatcherLink, *, now: datetime) -> WatcherLi
 
 
 def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetime) -> None:
-    """Whether a new one is made by itself before this one ends."""
+    """Whether a new one is made by itself before this one ends, or the newest of those that followed it."""
     if renews and (link.lifetime != LinkLifetime.WEEK or link.origin != Origin.PORTAL):
         raise Refused("Only links of 7 days that were issued here renew themselves.")
-    if renews and link.state in (State.FAILED, State.GONE):
-        raise Refused("This link is over: issue a new one.")
-    changed = WatcherLink.objects.visible_to(access).filter(pk=link.pk).exclude(renews=renews).update(renews=renews)
-    link.renews = renews
-    if changed:
-        audit.record(access, "link.renewal_set", link.code, now=now, renews="yes" if renews else "no")
+    with transaction.atomic():
+        _held(access, link.mining_account)
+        line = _with_successors(access, link)
+        newest = line[-1]
+        if renews and (newest.state == State.FAILED or newest.is_over(now)):
+            raise Refused("This link is over: issue a new one.")
+        # All of them: when the newest is not made after all, the one before it is renewed again, or not.
+        mine = WatcherLink.objects.visible_to(access).filter(pk__in=[one.pk for one in line])
+        changed = mine.exclude(renews=renews).update(renews=renews)
+        link.renews = renews
+        if changed:
+            said = {"renews": "yes" if renews else "no", "newest": newest.code if newest != link else None}
+            audit.record(access, "link.renewal_set", link.code, now=now, **said)
+
+
+def _with_successors(access: Access, link: WatcherLink) -> list[WatcherLink]:
+    """The link as it is now, and those that followed it, the newest last. Whoever has its id means the newest."""
+    line = [WatcherLink.objects.visible_to(access).select_related("successor").get(pk=link.pk)]
+    while (successor := line[-1].successor) is not None and successor.state != State.FAILED:
+        line.append(WatcherLink.objects.visible_to(access).select_related("successor").get(pk=successor.pk))
+    return line
+
+
+def _is_long_over(link: WatcherLink, *, now: datetime) -> bool:
+    """Too long for a renewal that nobody has missed; and what vanished before its end somebody wanted to end."""
+    if link.state == State.GONE and link.ended_at != link.live_until:
+        return True
+    return link.live_until is not None and link.live_until <= now - RENEW_LATE
 
 
 def _checked_permissions(permissions: Iterable[str]) -> list[str]:
@@ -161,9 +174,14 @@ def _check_lifetime(lifetime: str, *, renews: bool, forever_confirmed: bool) -> 
         raise Refused("Only links of 7 days renew themselves.")
 
 
+def _held(access: Access, account: MiningAccount) -> MiningAccount:
+    """So that two clicks issue one link, and nobody renews what somebody else is just stopping."""
+    return MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+
+
 def _locked(access: Access, account: MiningAccount) -> MiningAccount:
-    """The account's row, held so that two clicks issue one link. Raises Refused when it can have none."""
-    mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+    """The account's row, held. Raises Refused when it can have no link."""
+    mine = _held(access, account)
     if mine.state == MiningAccount.State.CREATING:
         raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
     if mine.unlisted_since is not None:
@@ -222,7 +240,7 @@ def _new_link(
         account_name=account.name,
         mining_account=account,
         watcher_link=link,
-        asked_by=access.user.email if access.user else access.label or access.kind,
+        asked_by=access.actor,
         created_at=now,
     )
     shows = ", ".join(permissions)
@@ -243,18 +261,23 @@ def _full(account: MiningAccount, taken: Room) -> str:
 
 def renew_due(provider_id: int, *, now: datetime) -> int:
     """Each minute: renew what ends within a day; how many were. Inside the provider's context."""
-    failed_lately = Q(successor__state=State.FAILED, successor__created_at__gt=now - RENEW_AGAIN_AFTER)
-    without = Q(successor=None) | (Q(successor__state=State.FAILED) & ~failed_lately)
-    ended_in_time = Q(state=State.ACTIVE) | Q(state=State.GONE, ended_at=F("live_until"))
-    due = WatcherLink.objects.filter(
-        without,
-        ended_in_time,
-        provider=provider_id,
-        renews=True,
-        live_until__gt=now - RENEW_LATE,
-        live_until__lte=now + RENEW_BEFORE,
-    )
-    return sum(_renewed(link, now=now) for link in due.select_related("mining_account").order_by("live_until", "pk"))
+    near = WatcherLink.objects.filter(_to_renew(now), provider=provider_id, live_until__lte=now + RENEW_BEFORE)
+    without = near.filter(Q(successor=None) | Q(successor__state=State.FAILED)).order_by("live_until", "pk")
+    due = [link for link in without.select_related("mining_account", "successor") if _may_try(link, now=now)]
+    return sum(_renewed(link, now=now) for link in due)
+
+
+def _to_renew(now: datetime) -> Q:
+    """Renews itself, and is there or ended lately and in time."""
+    in_time = Q(state=State.ACTIVE) | Q(state=State.GONE, ended_at=F("live_until"))
+    return Q(in_time, renews=True, live_until__gt=now - RENEW_LATE)
+
+
+def _may_try(link: WatcherLink, *, now: datetime) -> bool:
+    if link.successor is None:
+        return True
+    pause = RENEW_AGAIN_AFTER * 2 ** max(link.renewals_failed - 1, 0)
+    return link.renewals_failed < MOST_RENEWALS and now - link.successor.created_at >= pause
 
 
 def _renewed(link: WatcherLink, *, now: datetime) -> bool:
@@ -262,7 +285,7 @@ def _renewed(link: WatcherLink, *, now: datetime) -> bool:
     try:
         renew_link(access, link, now=now)
     except Refused as refusal:
-        why = f"It could not be renewed. {refusal}"[:500]
+        why = f"{NOT_RENEWED}{refusal}"[:500]
         WatcherLink.objects.filter(provider=link.provider_id, pk=link.pk).exclude(problem=why).update(problem=why)
         return False
     return True

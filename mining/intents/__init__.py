@@ -15,9 +15,9 @@ it is "not yet". What is found proves, by kind:
   payout    what stands is what was wanted: done. What stood right before the call: nothing happened. Anything else:
             somebody changed it meanwhile, and whether our edit came before that nobody can tell: a person decides.
 
-What has not gone out in GOES_OUT_WITHIN fails without a call, and a person can give it up before: what was meant an
-hour ago may not be meant now. What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
-distance, until a look settles it or a person decides.
+What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
+distance, until a look settles it or a person decides. What has not gone out in GOES_OUT_WITHIN fails without a call,
+and a person can give it up before: what was meant an hour ago may not be meant now.
 """
 
 from mining.intents.decisions import decide_intent

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
+from django.db.models import F
+
 from customers.tenancy import TenantQuerySet
 from mining import link_list
 from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
 from mining.intents.rows import CLOCKS_DIFFER
-from mining.link_list import MOST_ACTIVE
+from mining.link_list import MOST_ACTIVE, NOT_RENEWED
 from mining.models import LinkLifetime, PoolIntent, WatcherLink
 from mining.pool.client import Lifetime, PoolClient
 from mining.pool.errors import RequestRefused
@@ -64,7 +66,7 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
             state=State.ACTIVE,
             pool_id=thing.id,
             url=thing.url,
-            live_until=thing.live_until,
+            live_until=self._end_of(thing),
             created_at=thing.created_at or self.link.created_at,
             seen_at=now,
             problem="",
@@ -72,6 +74,16 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
 
     def drop(self, problem: str, *, now: datetime) -> None:
         self._row().update(state=State.FAILED, ended_at=now, problem=problem[:500])
+        renewed = WatcherLink.objects.filter(provider=self.intent.provider_id, successor=self.link)
+        why = f"{NOT_RENEWED}{problem}"[:500]
+        renewed.update(renewals_failed=F("renewals_failed") + 1, problem=why)
+
+    def _end_of(self, made: LinkMade) -> datetime | None:
+        """Nothing said of its end: only one that was asked for for ever is for ever. The next list tells better."""
+        lives = LinkLifetime(self.lifetime).duration
+        if made.live_until is not None or lives is None:
+            return made.live_until
+        return (made.created_at or self.intent.called_at or self.intent.created_at) + lives
 
     def learn(self, seen: WatcherLinks, *, looked_at: datetime, now: datetime) -> None:
         account = self.intent.mining_account

@@ -15,7 +15,7 @@ from mining.intents import rows
 from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
-from mining.payout import record_agreement
+from mining.payout import in_words, record_agreement
 from mining.pool.addresses import is_same, problem_of
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, RequestRefused
@@ -37,7 +37,13 @@ def plan_edit(
     with transaction.atomic():
         mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
         intent = _planned(access, mine, destination, address, approved_by, now=now)
-    audit.record(access, "payout.edit_planned", intent.code, now=now, account=mine.code, approved_by=approved_by)
+    words = {
+        "before": in_words(mine.payout_destination, mine.payout_address),
+        "wanted": in_words(destination, address),
+    }
+    audit.record(
+        access, "payout.edit_planned", intent.code, now=now, account=mine.code, approved_by=approved_by, **words
+    )
     hints.after_commit("settle_intent", access.provider.pk, intent.pk)
     return intent
 

@@ -9,8 +9,10 @@ from django.db.models import Q
 
 from customers import audit, tenancy
 from customers.tenancy import Access, Kind, TenantQuerySet
+from mining import payout
 from mining.link_list import LIST_LAGS
 from mining.models import PoolIntent, WatcherLink
+from mining.models.links import WatcherLinkQuerySet
 from mining.pool.transport import TOTAL_SECONDS
 
 State = PoolIntent.State
@@ -21,6 +23,8 @@ CLOCKS_DIFFER = timedelta(seconds=5)  # those of two workers, or a worker's and 
 # By our clock or the pool's, whatever a call does is done so long after it was claimed.
 ACTS_WITHIN = timedelta(seconds=CALL_PATIENCE_SECONDS + TOTAL_SECONDS) + CLOCKS_DIFFER
 CERTAIN_AFTER = ACTS_WITHIN + LIST_LAGS
+# One empty answer of a pool in trouble proves nothing: a second look, so much later, has to say the same.
+LOOKS_APART = timedelta(seconds=3)
 UNKNOWN_AFTER = timedelta(seconds=60)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
@@ -100,13 +104,28 @@ def uncall(intent: PoolIntent) -> None:
     """The call surely did not reach the pool: as if it had never gone out."""
     with tenancy.provider_context(intent.provider_id):
         mine = _mine(intent).filter(state__in=[State.CALLED, State.UNKNOWN], attempts=intent.attempts)
-        mine.update(state=State.PLANNED, called_at=None, attempts=intent.attempts - 1)
+        values = {"called_at": None, "nothing_seen_at": None, "attempts": intent.attempts - 1}
+        if mine.update(state=State.PLANNED, **values):
+            link = _link_of(intent).filter(state=WatcherLink.State.UNKNOWN)
+            link.update(state=WatcherLink.State.CREATING, problem="")
+
+
+def is_certain(intent: PoolIntent, looked_at: datetime) -> bool:
+    """Whether a look that began then and found nothing proves that nothing happened. The first is remembered."""
+    if intent.called_at is None or looked_at - intent.called_at < CERTAIN_AFTER:
+        return False
+    if intent.nothing_seen_at is None:
+        intent.nothing_seen_at = looked_at
+        with tenancy.provider_context(intent.provider_id):
+            _mine(intent).filter(nothing_seen_at=None).update(nothing_seen_at=looked_at)
+    return looked_at - intent.nothing_seen_at >= LOOKS_APART
 
 
 def note(intent: PoolIntent, problem: str) -> None:
     """Why it is not settled yet. What needs a person says so already."""
     with tenancy.provider_context(intent.provider_id):
         _mine(intent).filter(state__in=OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
+        _tell_link(intent, WatcherLink.State.CREATING, problem)
 
 
 def finish(
@@ -123,12 +142,30 @@ def finish(
         if state == State.UNKNOWN:
             _mine(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])
         return False
-    if state == State.UNKNOWN and intent.watcher_link_id is not None:
-        link = WatcherLink.objects.filter(provider=intent.provider_id, pk=intent.watcher_link_id)
-        link.filter(state=WatcherLink.State.CREATING).update(state=WatcherLink.State.UNKNOWN, problem=problem[:500])
+    if state == State.UNKNOWN:
+        _tell_link(intent, WatcherLink.State.UNKNOWN, problem)
     worker = Access(Kind.SYSTEM, intent.provider, label="worker")
-    audit.record(worker, f"intent.{state}", intent.code, now=now, kind=intent.kind, account=intent.account_name)
+    details = {"kind": intent.kind, "account": intent.account_name, **_destinations(intent)}
+    audit.record(worker, f"intent.{state}", intent.code, now=now, **details)
     return True
+
+
+def _destinations(intent: PoolIntent) -> dict[str, str]:
+    """Of a payout edit: from where to where."""
+    if intent.kind != PoolIntent.Kind.EDIT_PAYOUT:
+        return {}
+    before = payout.in_words(intent.payout_destination_before, intent.payout_address_before)
+    return {"before": before, "wanted": payout.in_words(intent.payout_destination, intent.payout_address)}
+
+
+def _tell_link(intent: PoolIntent, state: WatcherLink.State, problem: str) -> None:
+    """Pages and the API show the link, not the intent that is to make it."""
+    making = _link_of(intent).filter(state=WatcherLink.State.CREATING)
+    making.exclude(state=state, problem=problem[:500]).update(state=state, problem=problem[:500])
+
+
+def _link_of(intent: PoolIntent) -> WatcherLinkQuerySet:
+    return WatcherLink.objects.filter(provider=intent.provider_id, intents=intent.pk)
 
 
 def _mine(intent: PoolIntent) -> TenantQuerySet[PoolIntent]:

@@ -35,8 +35,10 @@ ACTS: dict[str, type[Act[Any, Any]]] = {
 }
 # A look that takes longer than this is of no use to the minute that we have; the next one comes soon.
 LONGEST_LOOK_SECONDS = 15.0
-# Seconds after the call. The last two are when nothing is found for certain, and when it needs a person.
+# Seconds after the call. The last two are when nothing is found (a second look is to say so too), and when it needs a
+# person.
 LOOKS_AFTER = (5, 15, 30, rows.CERTAIN_AFTER.total_seconds(), rows.UNKNOWN_AFTER.total_seconds())
+SECOND_LOOK_SECONDS = rows.LOOKS_APART.total_seconds() + 0.5
 
 
 def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
@@ -127,10 +129,13 @@ def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
     elif isinstance(verdict, Unclear):
         with tenancy.provider_context(act.intent.provider_id):
             rows.finish(act.intent, State.UNKNOWN, verdict.sentence, now=watch.now())
-    elif act.intent.called_at is not None and looked_at - act.intent.called_at >= rows.CERTAIN_AFTER:
+    elif rows.is_certain(act.intent, looked_at):
         fail(act.intent, f"The pool's answer was lost, {verdict.sentence}", now=watch.now())
     else:
         rows.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
+        if act.intent.nothing_seen_at is not None:
+            ids = (act.intent.provider_id, act.intent.pk)
+            hints.after_commit("settle_intent", *ids, in_seconds=SECOND_LOOK_SECONDS)
     _learn(act, seen, looked_at, watch)
 
 

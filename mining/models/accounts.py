@@ -180,6 +180,7 @@ class PoolIntent(TenantModel):
     attempts = models.PositiveSmallIntegerField(default=0)  # calls that went out
     called_at = models.DateTimeField(null=True)
     looked_at = models.DateTimeField(null=True)  # when a worker last began to look at the pool for it
+    nothing_seen_at = models.DateTimeField(null=True)  # when a look that could be certain first found no effect
     settled_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True, default="")
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,7 +10,12 @@ from django.db.models import Q
 
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
+from customers.tenancy import TenantQuerySet
 from mining.models.accounts import MiningAccount
+
+NEVER_ENDS = Q(live_until=None)
+# What `problem` begins with when the link shows more than our words tell.
+UNKNOWN_WORDS = "The pool names permissions that we do not know: "
 
 
 class LinkPermission(models.TextChoices):
@@ -30,6 +36,19 @@ class LinkLifetime(models.TextChoices):
     def duration(self) -> timedelta | None:
         """None: for ever."""
         return {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}.get(self.value)
+
+
+class WatcherLinkQuerySet(TenantQuerySet["WatcherLink"]):
+    """Reads of links. The pool's list is read once a day: a time that is over ends a link before it is read again."""
+
+    def live(self, now: datetime) -> Self:
+        """Whoever has the address sees the page."""
+        return self.filter(NEVER_ENDS | Q(live_until__gt=now), state=WatcherLink.State.ACTIVE)
+
+    def over(self, now: datetime) -> Self:
+        """Those that were there."""
+        ended = Q(state=WatcherLink.State.ACTIVE, live_until__lte=now)
+        return self.filter(ended | Q(state=WatcherLink.State.GONE))
 
 
 class WatcherLink(TenantModel):
@@ -60,14 +79,20 @@ class WatcherLink(TenantModel):
     lifetime = models.CharField(max_length=8, choices=LinkLifetime, null=True)  # as it was asked for; null: not by us
     live_until = models.DateTimeField(null=True)  # null: for ever (once it is active)
     shows_others = models.BooleanField(default=False)  # it shows other accounts too: never shown to this customer
+    renewals_failed = models.PositiveSmallIntegerField(
+        default=0
+    )  # how many successors were not made, one after another
     renews = models.BooleanField(default=False)  # a new one is made before this one ends
     successor = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
     created_at = models.DateTimeField()  # by the pool, once it is known; before that when it was asked for
     seen_at = models.DateTimeField(null=True)  # first seen in the pool's list, or in its answer
+    missing_since = models.DateTimeField(null=True)  # active, and first not listed by a reading that began then
     ended_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, blank=True, default="")
 
     customer_field = "customer"
+
+    objects = WatcherLinkQuerySet.as_manager()  # type: ignore[misc]  # a manager, whatever mypy takes it for
 
     class Meta:
         constraints = [
@@ -88,3 +113,12 @@ class WatcherLink(TenantModel):
 
     def is_live(self, now: datetime) -> bool:
         return self.state == self.State.ACTIVE and (self.live_until is None or now < self.live_until)
+
+    def is_over(self, now: datetime) -> bool:
+        """It was there, and nobody sees the page any more."""
+        return self.state == self.State.GONE or (self.state == self.State.ACTIVE and not self.is_live(now))
+
+    @property
+    def shows_more(self) -> bool:
+        """More than `permissions` tells."""
+        return self.problem.startswith(UNKNOWN_WORDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
@@ -15,6 +14,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from mining import links
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, WatcherLink
+from mining.models.links import WatcherLinkQuerySet
 from portal.api.auth import LINKS_FOREVER, may
 from portal.api.base import ListView, ResourceView, wrong
 from portal.api.fields import Code, Flag, InputSerializer, OrNull
@@ -64,12 +64,7 @@ class WatcherLinkSerializer(serializers.Serializer[WatcherLink]):
 
     @extend_schema_field(serializers.ChoiceField(choices=STATES))
     def get_state(self, link: WatcherLink) -> str:
-        return state_of(link, live=link.is_live(self.context["now"]))
-
-
-def state_of(link: WatcherLink, *, live: bool) -> str:
-    over = link.state == WatcherLink.State.GONE or (link.state == WatcherLink.State.ACTIVE and not live)
-    return ENDED if over else str(link.state)
+        return ENDED if link.is_over(self.context["now"]) else str(link.state)
 
 
 class NewLinkSerializer(InputSerializer):
@@ -100,17 +95,12 @@ class WatcherLinkQuerySerializer(PageSerializer):
     origin = serializers.ChoiceField(choices=WatcherLink.Origin.choices, required=False)
 
 
-def with_owners(access: Access) -> QuerySet[WatcherLink]:
+def with_owners(access: Access) -> WatcherLinkQuerySet:
     return WatcherLink.objects.visible_to(access).select_related("customer", "mining_account")
 
 
 class LinkView(ResourceView):
     resource = "watcher-links"
-
-    def refuse_forever(self, lifetime: str | None) -> None:
-        # A grant of its own: who may hand out links for a week may not publish a page for ever.
-        if lifetime == LinkLifetime.ALWAYS and not may(self.access.scopes, LINKS_FOREVER):
-            raise PermissionDenied(f"This token lacks the scope {LINKS_FOREVER}.")
 
     def made(self, link: WatcherLink) -> Response:
         return self.one(
@@ -131,15 +121,14 @@ class WatcherLinkList(LinkView, ListView):
         asked = self.filters(customer="customer__code", mining_account="mining_account__code", origin="origin")
         rows = with_owners(self.access).filter(**asked)
         if "state" in self.asked:
-            rows = rows.filter(self._in_state(self.asked["state"]))
+            rows = self._in_state(rows, self.asked["state"])
         page, following = self.keyset(rows, anchors=WatcherLink.objects.visible_to(self.access))
         return self.listed(WatcherLinkSerializer, page, following)
 
-    def _in_state(self, state: str) -> Q:
-        live = Q(live_until=None) | Q(live_until__gt=self.now)
+    def _in_state(self, rows: WatcherLinkQuerySet, state: str) -> WatcherLinkQuerySet:
         if state == "active":
-            return Q(state="active") & live
-        return Q(state="gone") | Q(state="active") & ~live if state == ENDED else Q(state=state)
+            return rows.live(self.now)
+        return rows.over(self.now) if state == ENDED else rows.filter(state=state)
 
     @operation(
         "watcher_links_create",
@@ -157,7 +146,9 @@ class WatcherLinkList(LinkView, ListView):
         customer = Customer.objects.visible_to(self.access).filter(code=asked.pop("customer")).first()
         if customer is None:
             raise wrong("customer", "There is no customer with this id.")
-        self.refuse_forever(asked["lifetime"])
+        # A grant of its own: who may hand out links for a week may not publish a page for ever.
+        if asked["lifetime"] == LinkLifetime.ALWAYS and not may(self.access.scopes, LINKS_FOREVER):
+            raise PermissionDenied(f"This token lacks the scope {LINKS_FOREVER}.")
         if asked["lifetime"] == LinkLifetime.ALWAYS and not asked["forever_confirmed"]:
             raise wrong("forever_confirmed", "A link for ever cannot be taken back: send true to say that it is meant.")
         account = MiningAccount.objects.visible_to(self.access).filter(customer=customer).first()
@@ -201,5 +192,4 @@ class WatcherLinkRenewal(LinkView):
     def post(self, request: Request, id: str) -> Response:
         self.body(NothingSerializer)
         link = get_object_or_404(with_owners(self.access), code=id)
-        self.refuse_forever(link.lifetime)
         return self.made(links.renew_link(self.access, link, now=self.now))

@@ -5,28 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
-
 from mining.models import WatcherLink
 
 ENDED = "ended"
 SOON = timedelta(days=2)
+# A worker makes a link within seconds: one that waits for longer can be given up, and after minutes nobody sits and
+# watches for it any more.
+WAITS_AFTER, WATCHED_FOR = timedelta(minutes=1), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
     link: WatcherLink
     live: bool  # whoever has the address sees the page
+    over: bool
+    being_made_for: timedelta | None  # None: it is not being made
 
     @property
     def state(self) -> str:
-        """The link's own, but a time that is over says so before the pool's list is read again."""
-        return ENDED if self.link.state == WatcherLink.State.ACTIVE and not self.live else str(self.link.state)
+        return ENDED if self.over else str(self.link.state)
+
+    @property
+    def waits(self) -> bool:
+        return self.being_made_for is not None and self.being_made_for >= WAITS_AFTER
+
+    @property
+    def is_watched(self) -> bool:
+        """The page asks again and again whether it is there."""
+        return self.being_made_for is not None and self.being_made_for < WATCHED_FOR
 
 
 def link_row(link: WatcherLink, *, now: datetime) -> LinkRow:
-    return LinkRow(link, link.is_live(now))
-
-
-def live(links: QuerySet[WatcherLink], *, now: datetime) -> QuerySet[WatcherLink]:
-    return links.filter(Q(live_until=None) | Q(live_until__gt=now), state=WatcherLink.State.ACTIVE)
+    being_made = now - link.created_at if link.state == WatcherLink.State.CREATING else None
+    return LinkRow(link, link.is_live(now), link.is_over(now), being_made)

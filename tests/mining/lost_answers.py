@@ -25,7 +25,7 @@ State, Kind = PoolIntent.State, PoolIntent.Kind
 
 ROUND = timedelta(seconds=100)
 # Seconds after the call at which workers look again; a person takes over after the last.
-LOOKS = (5, 30, 58, 61)
+LOOKS = (5, 30, 56, 59.6, 61)
 TAKEN_AFTER = timedelta(seconds=40)  # somebody else takes the name of an account whose call was lost
 OVER = "has ended by now"
 HOUR = timedelta(hours=1)  # ... or the pool is back, and a look settles it all the same
@@ -175,7 +175,7 @@ class LostAnswers:
     # --- One lost answer
 
     def _lose(self, intent: PoolIntent, *, taken: bool = False) -> str:
-        """How it ended. `taken`: it is lost before the pool acted, and somebody else makes the account a little later."""
+        """How it ended. `taken`: it is lost before the pool acted, and somebody else takes the name a little later."""
         name, options = NEVER_ACTS if taken else self.dice.choice(LOSSES)
         kind = Kind(intent.kind)
         called_at = self.now

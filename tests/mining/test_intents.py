@@ -15,7 +15,7 @@ from mining.errors import Refused
 from mining.intents import rows
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from tests.mining.hosting import Hosting
-from tests.mining.watching import SETTLED, Watched, watched
+from tests.mining.watching import LOOKED, SETTLED, Watched, watched
 
 State = PoolIntent.State
 ADDRESS, OTHER = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
@@ -40,7 +40,7 @@ def plan_edit(account: Watched, address: str | None = ADDRESS, *, approved_by: s
 
 
 def settle(account: Watched, intent: PoolIntent, *, after: timedelta = timedelta()) -> PoolIntent:
-    intents.settle_intent(account.hosting.provider.pk, intent.pk, now=account.now + after)
+    account.look(intent, after=after)
     return account.intents(pk=intent.pk)[0]
 
 
@@ -70,11 +70,16 @@ def agreed(account: Watched) -> list[tuple[str, str | None, str, str]]:
 def test_an_approved_change_is_made_once_and_agreed_when_the_pool_says_so(account: Watched) -> None:
     intent = plan_edit(account)
     assert (intent.state, agreed(account)) == (State.PLANNED, [])
+    before = at_pool(account)[1]
 
     done = settle(account, intent)
 
     assert (done.state, at_pool(account)) == (State.DONE, ("external_address", ADDRESS))
     assert agreed(account) == [("external_address", ADDRESS, "changed", "two@north.example")]
+    with account.hosting.context():
+        told = {entry.action: entry.details for entry in AuditEntry.objects.filter(subject=intent.code)}
+    assert [told[action]["wanted"] for action in ("payout.edit_planned", "intent.done")] == [ADDRESS, ADDRESS]
+    assert (told["payout.edit_planned"]["before"], told["intent.done"]["before"]) == ("unknown", before)
     again = plan_edit(account, ADDRESS.upper())  # the same address, and so nothing to do
     assert (settle(account, again).state, settle(account, plan_edit(account, None)).state) == (State.DONE, State.DONE)
     assert at_pool(account)[0] == "main_balance"
@@ -289,6 +294,11 @@ def test_a_lost_answer_is_looked_at_again_within_the_minute(account: Watched, mo
     ] * 5
     assert max(told) <= 60
 
+    told.clear()
+    (intent,) = account.intents(kind="create_link")
+    intents.settle_intent(account.hosting.provider.pk, intent.pk, now=account.now + LOOKED)
+    assert told == [4]  # nothing is there: once more before that is believed
+
 
 def test_what_needs_a_person_is_looked_at_less_and_less_often_until_it_is_settled(
     account: Watched, monkeypatch: pytest.MonkeyPatch
@@ -347,10 +357,27 @@ def test_a_call_that_surely_did_nothing_is_made_later(account: Watched, monkeypa
     held = account.settle(asked)
     (intent,) = account.intents(watcher_link=asked)
     assert (held.state, intent.state, intent.attempts) == (WatcherLink.State.CREATING, State.PLANNED, 0)
+    assert held.problem == intent.problem != ""  # pages and the API show the link
 
     account.hosting.pool.clear_faults()
     monkeypatch.undo()
     assert (account.settle(asked).state, len(account.at_pool())) == (WatcherLink.State.ACTIVE, 1)
+
+
+def test_a_call_that_surely_did_nothing_takes_its_link_back_from_people(account: Watched) -> None:
+    link = account.issue()
+    (intent,) = account.intents(watcher_link=link)
+    with account.hosting.context():
+        intent = PoolIntent.objects.select_related("provider").get(pk=intent.pk)
+        PoolIntent.objects.update(state=State.CALLED, called_at=account.now, attempts=1)
+        intent.attempts = 1
+        rows.finish(intent, State.UNKNOWN, "Nobody knows.", now=account.now)
+    assert account.link(link).state == WatcherLink.State.UNKNOWN
+
+    rows.uncall(intent)
+
+    assert account.intents(pk=intent.pk)[0].state == State.PLANNED
+    assert (account.link(link).state, account.link(link).problem) == (WatcherLink.State.CREATING, "")
 
 
 def test_an_account_that_the_pool_does_not_answer_for_fails_at_once(account: Watched) -> None:

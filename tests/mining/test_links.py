@@ -9,11 +9,14 @@ import pytest
 
 from customers import tenancy
 from customers.models import AuditEntry
-from mining import link_list, links, planner
+from mining import intents, link_list, links, planner
 from mining.errors import Refused
+from mining.intents.link import LinkCreation
+from mining.links import RENEW_LATE
 from mining.models import Credential, MiningAccount, PoolIntent, SyncRun, WatcherLink
+from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
 from tests.mining.hosting import Hosting, writes, written_between
-from tests.mining.watching import SETTLED, Watched, watched
+from tests.mining.watching import LOOKED, SETTLED, Watched, watched
 
 State, Origin = WatcherLink.State, WatcherLink.Origin
 
@@ -224,6 +227,8 @@ def test_of_a_link_that_would_have_ended_by_now_nobody_says_that_it_was_not_made
     account.hosting.pool.clear_faults()
 
     account.later(hours=2)
+    assert account.settle(asked).state == State.UNKNOWN
+    account.later(seconds=5)
 
     over = account.settle(asked)
     assert (over.state, "that it may have made has ended by now" in over.problem) == (State.FAILED, True)
@@ -248,16 +253,13 @@ def test_a_weekly_link_renews_itself_a_day_before_its_end(account: Watched) -> N
     planner.plan(account.hosting.provider.pk, now=account.later(days=5, hours=23))
     assert len(account.links()) == 2
 
-    for _ in range(2):
-        planner.plan(account.hosting.provider.pk, now=account.later(hours=2))
+    for minutes in (120, 1):
+        planner.plan(account.hosting.provider.pk, now=account.later(minutes=minutes))
 
     successor = account.link(link).successor
     assert successor is not None
     assert account.links() == [link, other, successor]
-    assert account.settle(successor).live_until == account.link(successor).live_until
-    with account.hosting.context():
-        ending = links.ending_soon(account.hosting.access, now=account.now)
-    assert (ending.soon, ending.never) == ([other], [])
+    assert account.settle(successor).state == State.ACTIVE
 
 
 def test_a_renewal_without_room_says_why_and_is_made_when_there_is(account: Watched) -> None:
@@ -289,6 +291,84 @@ def test_a_renewal_that_failed_is_tried_again_after_an_hour(account: Watched) ->
     assert account.link(link).successor == first
     planner.plan(account.hosting.provider.pk, now=account.later(minutes=31))
     assert account.link(link).successor not in (None, first)
+
+
+def test_a_renewal_that_goes_on_failing_is_tried_less_and_less_and_then_left_to_people(account: Watched) -> None:
+    link = account.made("dashboard", renews=True)
+    end, tried = account.now + timedelta(days=7), []
+    for hour in (*range(40), *range(48, 9 * 24, 24)):
+        now = account.now + timedelta(days=6, hours=hour, minutes=5)
+        planner.plan(account.hosting.provider.pk, now=now)
+        for waiting in account.links(state=State.CREATING):
+            tried.append(hour)
+            with account.hosting.context():
+                intents.fail(PoolIntent.objects.get(watcher_link=waiting), "The pool said no.", now=now)
+
+    old = account.link(link)
+    assert tried == [0, 1, 3, 7, 15, 31]
+    assert (old.problem, old.renewals_failed) == ("It could not be renewed. The pool said no.", 6)
+    for now, told in ((end - timedelta(hours=12), [link]), (end + timedelta(days=6), [link]), (end + RENEW_LATE, [])):
+        with account.hosting.context():
+            assert list(links.not_renewed(WatcherLink.objects.all(), now=now)) == told
+
+
+def test_one_that_is_being_renewed_in_time_needs_nobody_until_it_is_late(account: Watched) -> None:
+    link = account.made("dashboard", renews=True)
+
+    def needing() -> list[WatcherLink]:
+        with account.hosting.context():
+            return list(links.not_renewed(WatcherLink.objects.all(), now=account.now))
+
+    account.later(days=6, minutes=1)
+    planner.plan(account.hosting.provider.pk, now=account.now)
+    assert needing() == []
+    account.later(hours=2)
+    assert needing() == [link]
+    successor = account.link(link).successor
+    assert successor is not None
+    with account.hosting.context():
+        WatcherLink.objects.filter(pk=successor.pk).update(
+            state=State.ACTIVE, pool_id="x", url="https://whitebit.com/x", seen_at=account.now
+        )
+    assert needing() == []
+
+
+def test_who_stops_the_renewal_of_an_old_link_means_the_newest(account: Watched) -> None:
+    old = account.made("dashboard", renews=True)
+    with account.hosting.context():
+        new = links.renew_link(account.hosting.access, old, now=account.now)
+        links.set_renewal(account.hosting.access, old, renews=False, now=account.now)
+
+        assert [link.renews for link in (account.link(old), account.link(new))] == [False, False]
+        told = AuditEntry.objects.get(action="link.renewal_set")
+        assert told.details == {"renews": "no", "newest": new.code}
+        links.set_renewal(account.hosting.access, old, renews=True, now=account.now)
+    assert [link.renews for link in (account.link(old), account.link(new))] == [True, True]
+
+
+def test_what_is_long_over_is_not_renewed(account: Watched) -> None:
+    link = account.made()
+    over = account.now + timedelta(days=7, seconds=10)
+    with account.hosting.context():
+        with pytest.raises(Refused, match="is over"):
+            links.set_renewal(account.hosting.access, link, renews=True, now=over)
+        with pytest.raises(Refused, match="is over"):
+            links.renew_link(account.hosting.access, link, now=over + RENEW_LATE)
+        WatcherLink.objects.update(state=State.GONE, ended_at=account.now)  # before its end
+        with pytest.raises(Refused, match="is over"):
+            links.renew_link(account.hosting.access, link, now=account.now)
+    assert account.links() == [link]
+
+
+def test_a_weekly_link_of_which_the_pool_tells_no_end_ends_after_a_week(account: Watched) -> None:
+    asked = account.issue()
+    (intent,) = account.intents(watcher_link=asked)
+    intent.watcher_link = asked
+    act = LinkCreation(intent)
+    with account.hosting.context():
+        act.keep(CreatedLink("x", "https://whitebit.com/x", None, account.now), now=account.now)
+
+    assert account.link(asked).live_until == account.now + timedelta(days=7)
 
 
 def test_what_cannot_be_renewed_says_so(account: Watched) -> None:
@@ -358,13 +438,69 @@ def test_a_link_that_is_no_longer_listed_is_gone_and_one_that_ended_is_over(acco
         account.hosting.pool.edit("remove_link", login="alpha", id=link["id"])
 
     run = account.sync()
-
-    assert (run.state, run.rows_changed) == (SyncRun.State.OK, 2)
+    assert (run.state, run.rows_changed) == (SyncRun.State.PARTIAL, 2)
+    assert run.error.startswith("The pool lists no watcher link of south any more.")
     assert (account.link(hour).state, account.link(hour).problem) == (State.GONE, "")
+    assert account.link(week).state == State.ACTIVE  # one list may be the pool's mistake
+
+    age_absence(account)
+    run = account.sync()
+
+    assert (run.state, run.rows_changed) == (SyncRun.State.OK, 1)
     assert (account.link(week).state, account.link(week).problem) == (State.GONE, link_list.VANISHED)
     assert account.link(young).state == State.ACTIVE  # the list lags
     with account.hosting.context(), pytest.raises(Refused, match="is over"):
         links.set_renewal(account.hosting.access, account.link(week), renews=True, now=account.now)
+
+
+def age_absence(account: Watched) -> None:
+    """As if the reading that first missed them had been a day ago."""
+    with account.hosting.context():
+        missing = WatcherLink.objects.exclude(missing_since=None)
+        missing.update(missing_since=account.now - timedelta(days=1))
+
+
+def test_one_empty_list_takes_no_link_away_and_lets_none_be_made_twice(account: Watched) -> None:
+    link = account.made(lifetime="always", forever_confirmed=True)
+    with account.hosting.context():
+        WatcherLink.objects.update(seen_at=account.now - timedelta(minutes=5))
+    account.hosting.pool.fault("empty_listing", endpoint="watcher-links/list")
+
+    for _ in range(2):  # a second look at once is the same moment's mistake
+        account.sync()
+    assert account.issue(lifetime="always", forever_confirmed=True) == link
+    account.hosting.pool.clear_faults()
+    assert account.sync().state == SyncRun.State.OK
+
+    assert (account.link(link).state, account.link(link).missing_since) == (State.ACTIVE, None)
+    age_absence(account)
+    account.hosting.pool.fault("empty_listing", endpoint="watcher-links/list")
+    account.sync()
+    assert account.link(link).state == State.ACTIVE  # it was listed since
+
+
+def test_one_empty_list_does_not_say_that_nothing_was_done(account: Watched) -> None:
+    account.hosting.pool.fault("reset", endpoint="watcher-links/create", phase="after", times=1)
+    account.hosting.pool.fault("empty_listing", endpoint="watcher-links/list", skip=1, times=2)
+    asked = account.issue(lifetime="always", forever_confirmed=True)
+    account.settle(asked)  # the look right after the call, and the one a minute later, see nothing
+
+    assert account.settle(asked, after=LOOKED).state == State.CREATING
+    assert account.settle(asked, after=SETTLED).state == State.ACTIVE
+    assert len(account.at_pool()) == 1
+
+
+def test_a_link_of_which_the_pool_says_not_whom_it_shows_is_not_for_the_customer(account: Watched) -> None:
+    account.outside()
+    account.sync()
+    (row,) = account.links()
+    assert row.pool_id is not None and row.url is not None
+    listed = ListedLink(row.pool_id, row.name, (), ("dashboard",), row.url, None, account.now)
+
+    with account.hosting.context():
+        link_list.reconcile({account.account: WatcherLinks((listed,), ())}, asked_at=account.now, now=account.now)
+
+    assert account.link(row).shows_others is True
 
 
 def test_words_that_we_do_not_know_are_kept_and_a_record_that_cannot_be_read_is_put_aside(account: Watched) -> None:

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_GET
 from mining.models import WatcherLink
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of
-from portal.views.watcher_links import live
 
 # An account has three at the pool at most; more rows than that would be an error of ours or the pool's.
 MOST_SHOWN = 20
@@ -25,6 +24,6 @@ def links(request: AccessRequest) -> HttpResponse:
     context = {
         "now": now,
         "frame": frame_of(access, now=now),
-        "links": list(live(own, now=now).order_by("-pk")[:MOST_SHOWN]),
+        "links": list(own.live(now).order_by("-pk")[:MOST_SHOWN]),
     }
     return render(request, "customer/links.html", context)

@@ -19,15 +19,17 @@ from customers.tenancy import Access
 from mining import links as pool_links
 from mining import queries as mining
 from mining.models import MiningAccount, PoolIntent, WatcherLink
+from mining.models.links import NEVER_ENDS, WatcherLinkQuerySet
 from portal.access import AccessRequest, may, staff_page
 from portal.forms.links import LinkForm
 from portal.views.paging import keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, do
-from portal.views.watcher_links import SOON, link_row, live
+from portal.views.watcher_links import SOON, link_row
 
 State = WatcherLink.State
-# What is over stays in sight for a day: whoever asks why a page is gone finds it, and so does who waits for a new one.
+# What is over, also what vanished before its end, stays in sight for a day: whoever asks why a page is gone finds it,
+# and so does who waits for a new one.
 NEWS = timedelta(days=1)
 FEW = 5  # earlier links on a customer's page
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -46,7 +48,7 @@ def links(request: AccessRequest) -> HttpResponse:
         "rows": [link_row(link, now=now) for link in page.rows],
         "after": page.after,
         "shown": page.shown,
-        **live(everything, now=now).aggregate(
+        **everything.live(now).aggregate(
             count=Count("pk"),
             soon=Count("pk", filter=Q(live_until__lte=now + SOON)),
             forever=Count("pk", filter=Q(live_until=None)),
@@ -55,12 +57,14 @@ def links(request: AccessRequest) -> HttpResponse:
     return render(request, "staff/links.html", context)
 
 
-def _present(links: QuerySet[WatcherLink], *, now: datetime) -> QuerySet[WatcherLink]:
-    """Those that are there, come, or went within the last day."""
+def _present(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
+    """Those that are there, come, or went within the last day, and those whose renewal needs a person."""
     since = now - NEWS
-    active = Q(state=State.ACTIVE) & (Q(live_until=None) | Q(live_until__gt=since))
+    active = Q(state=State.ACTIVE) & (NEVER_ENDS | Q(live_until__gt=since))
+    gone = Q(state=State.GONE, ended_at__gt=since)
     failed = Q(state=State.FAILED, created_at__gt=since)
-    return links.filter(active | failed | Q(state__in=[State.CREATING, State.UNKNOWN]))
+    wanting = Q(pk__in=pool_links.not_renewed(links, now=now).values("pk"))
+    return links.filter(active | gone | failed | wanting | Q(state__in=[State.CREATING, State.UNKNOWN]))
 
 
 def _by_end(links: QuerySet[WatcherLink]) -> QuerySet[WatcherLink]:
@@ -84,7 +88,7 @@ def links_part(access: Access, customer: Customer, *, now: datetime) -> dict[str
         "links": rows,
         "earlier": [link_row(link, now=now) for link in own.exclude(pk__in=[link.pk for link in present])[:FEW]],
         "room": account and pool_links.room(access, account, now=now),
-        "making": any(row.state == State.CREATING for row in rows),
+        "making": any(row.is_watched for row in rows),
     }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
 from billing import held
@@ -15,6 +16,7 @@ from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import keys, payout
+from mining import links as pool_links
 from mining import queries as mining
 from mining.models import (
     Credential,
@@ -27,11 +29,13 @@ from mining.models import (
 )
 from portal.access import may
 from portal.templatetags.units import plain_date
-from portal.views.watcher_links import SOON, live
+from portal.views.watcher_links import SOON
 
 # Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
 # for ever: the sync page keeps them all.
 QUARANTINE_NEWS = timedelta(days=14)
+# What is asked of the pool is asked within seconds, and looked up for a minute.
+STUCK_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def needs_of(access: Access, *, now: datetime) -> list[Need]:
         *_strays(access),
         *_readings(access),
         *_accounts(access),
-        *_lost_answers(access),
+        *_acts(access, now),
         *_links(access, now),
         *_records(access, now),
         *_money(access, now),
@@ -161,30 +165,57 @@ def _intents(access: Access) -> Iterator[Need]:
             yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
 
 
-def _lost_answers(access: Access) -> Iterator[Need]:
-    """Links and payout changes of which nobody knows whether the pool made them."""
-    lost = PoolIntent.objects.visible_to(access).filter(state=PoolIntent.State.UNKNOWN)
-    asked = {
-        PoolIntent.Kind.CREATE_LINK: ("Link", "was the watcher link made?", "#links", "links"),
-        PoolIntent.Kind.EDIT_PAYOUT: ("Payout", "was the payout destination changed?", "", "payouts"),
-    }
-    for intent in lost.filter(kind__in=asked).select_related("customer").order_by("pk"):
-        word, question, part, act = asked[PoolIntent.Kind(intent.kind)]
-        to = f"{_customer(intent.customer)}{part}"
-        yield Need("is-unknown", word, f"{intent.customer.name}: {question}", intent.problem, to, "Decide", act)
+class Asked(NamedTuple):
+    """Of an act at the pool that needs a person: what is told of it, and where it is decided."""
+
+    word: str
+    lost: str
+    stuck: str
+    part: str
+    needs: str
+
+
+ASKED = {
+    PoolIntent.Kind.CREATE_LINK: Asked(
+        "Link", "was the watcher link made?", "a watcher link is not made yet", "#links", "links"
+    ),
+    PoolIntent.Kind.EDIT_PAYOUT: Asked(
+        "Payout",
+        "was the payout destination changed?",
+        "the payout destination is not changed yet",
+        "",
+        "payouts",
+    ),
+}
+
+
+def _acts(access: Access, now: datetime) -> Iterator[Need]:
+    """Links and payout changes that do not go out, or of which nobody knows whether the pool made them."""
+    stuck = Q(state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED], created_at__lte=now - STUCK_AFTER)
+    wanting = PoolIntent.objects.visible_to(access).filter(Q(state=PoolIntent.State.UNKNOWN) | stuck, kind__in=ASKED)
+    for intent in wanting.select_related("customer").order_by("pk"):
+        asked, lost = ASKED[PoolIntent.Kind(intent.kind)], intent.state == PoolIntent.State.UNKNOWN
+        title = f"{intent.customer.name}: {asked.lost if lost else asked.stuck}"
+        text = intent.problem or "No worker has taken it up. Look whether the workers run."
+        to = f"{_customer(intent.customer)}{asked.part}"
+        yield Need("is-unknown", asked.word, title, text, to, "Decide", asked.needs)
 
 
 def _links(access: Access, now: datetime) -> Iterator[Need]:
-    present = live(WatcherLink.objects.visible_to(access), now=now).select_related("customer")
+    present = WatcherLink.objects.visible_to(access).live(now).select_related("customer")
     shared = present.filter(shows_others=True).aggregate(links=Count("pool_id", distinct=True))["links"]
     if shared:
         title = f"{_counted(shared, 'watcher link')} {_has(shared, 'shows', 'show')} several accounts"
         text = "Made outside the portal: whoever has the address sees them all. Customers are not shown it here."
         yield Need("is-low", "Link", title, text, _url("links"), "Look")
-    # A reason on a link that renews itself says why it could not.
-    for link in present.filter(renews=True).exclude(problem="").order_by("live_until", "pk"):
+    for link in (
+        pool_links.not_renewed(WatcherLink.objects.visible_to(access), now=now)
+        .select_related("customer")
+        .order_by("live_until", "pk")
+    ):
         title = f"{link.customer.name if link.customer else ''}: a watcher link was not renewed"
-        yield Need("is-low", "Link", title, link.problem, f"{_customer(link.customer)}#links", "Look")
+        text = link.problem or "Its new one has not been made yet."
+        yield Need("is-low", "Link", title, text, f"{_customer(link.customer)}#links", "Look")
     # Those of an hour or a day are meant to end: told each time, nobody would read it.
     ending = list(
         present.filter(live_until__lte=now + SOON, renews=False, successor=None)

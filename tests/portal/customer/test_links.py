@@ -38,6 +38,14 @@ def test_each_link_says_what_it_shows_and_when_it_ends(north: Tenant) -> None:
     assert f'href="{ours.url}"' in html
 
 
+def test_what_we_have_no_words_for_is_not_hidden(north: Tenant) -> None:
+    client = north.clients[0]
+    problem = "The pool names permissions that we do not know: payouts."
+    make_link(north, client.account, permissions=["dashboard"], problem=problem)
+
+    assert "hashrate and machines in total and more that we have no words for ends in" in words(page(client))
+
+
 @pytest.mark.parametrize(
     ("live_for", "says"),
     [

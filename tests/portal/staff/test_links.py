@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customers import tenancy
-from customers.models import Customer
+from customers.models import AuditEntry, Customer
 from mining.models import MiningAccount, PoolIntent, WatcherLink
 from tests.portal.staff.reading import heading, rows, text
 from tests.portal.watcher_links import WEEK, make_link
@@ -55,6 +55,10 @@ def test_the_list_begins_with_what_ends_first_and_ends_with_what_never_ends(nort
         ({"state": "failed", "created_at": NOW - timedelta(hours=25)}, False),
         ({"state": "creating", "url": None, "pool_id": None, "seen_at": None}, True),
         ({"state": "gone"}, False),
+        ({"state": "gone", "ended_at": NOW - timedelta(hours=23), "problem": "The pool no longer lists it."}, True),
+        ({"state": "gone", "ended_at": NOW - timedelta(hours=25)}, False),
+        ({"renews": True, "live_until": NOW - timedelta(days=6)}, True),
+        ({"renews": True, "live_until": NOW - timedelta(days=8)}, False),
     ],
 )
 def test_what_is_over_stays_in_sight_for_a_day(north: Tenant, facts: dict[str, Any], shown: bool) -> None:
@@ -62,7 +66,7 @@ def test_what_is_over_stays_in_sight_for_a_day(north: Tenant, facts: dict[str, A
     answer = north.owner.browser().get(LIST)
     assert len(names(answer)) == shown
     assert heading(answer) == "0 watcher links"
-    assert ("The pool allows no more." in text(answer)) is ("problem" in facts)
+    assert (str(facts.get("problem")) in text(answer)) is ("problem" in facts)
 
 
 def test_a_link_of_an_account_without_a_customer_is_listed(north: Tenant) -> None:
@@ -254,8 +258,14 @@ def test_only_what_can_renew_itself_offers_it(north: Tenant, facts: dict[str, An
     assert "Only links of 7 days that were issued here renew themselves." in text(answer)
 
 
-@pytest.mark.parametrize(("ours", "state"), [("yes", "unknown"), ("no", "failed")])
-def test_a_person_decides_what_became_of_a_link(north: Tenant, ours: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("ours", "state", "says"),
+    [
+        ("yes", "unknown", "A person says that the pool did it: it is being looked up."),
+        ("no", "failed", "A person found that the pool had not made the link."),
+    ],
+)
+def test_a_person_decides_what_became_of_a_link(north: Tenant, ours: str, state: str, says: str) -> None:
     client = north.clients[0]
     issue(north, north.owner)
     (link,), (intent,) = rows(north, WatcherLink), rows(north, PoolIntent)
@@ -271,6 +281,40 @@ def test_a_person_decides_what_became_of_a_link(north: Tenant, ours: str, state:
     assert f'action="{address}"' not in north.finance.browser().get(of(client)).content.decode()
     browser.post(address, north.support.form(ours=ours))
     assert [row.state for row in rows(north, WatcherLink)] == [state]
+    (intent,) = rows(north, PoolIntent)
+    assert (intent.state, intent.problem) == (state, says)
+    assert [entry.details for entry in rows(north, AuditEntry, action="intent.decided")] == [{"ours": ours}]
+
+
+def test_a_link_that_is_not_made_says_why_and_can_be_given_up(north: Tenant) -> None:
+    client = north.clients[0]
+    issue(north, north.owner)
+    (link,), (intent,) = rows(north, WatcherLink), rows(north, PoolIntent)
+    why = "There is no active pool key for 'main'."
+    part, browser = f"{of(client)}watcher-links/", north.support.browser()
+    for minutes, gives_up, polls in ((0, False, True), (2, True, True), (6, True, False)):
+        with tenancy.access_context(north.system):
+            asked_at = NOW - timedelta(minutes=minutes)
+            WatcherLink.objects.filter(pk=link.pk).update(created_at=asked_at, problem=why)
+            PoolIntent.objects.filter(pk=intent.pk).update(created_at=asked_at, problem=why)
+        answer = browser.get(part, headers={"HX-Request": "true"})
+        assert ("Give it up" in text(answer)) is gives_up
+        assert ("hx-trigger" in answer.content.decode()) is polls
+        assert why in text(answer)
+
+    said = browser.post(f"/staff/intents/{intent.code}/decide/", north.support.form(ours="no"), follow=True)
+
+    assert "It is settled: the link was not made." in text(said)
+    assert [row.state for row in rows(north, WatcherLink)] == ["failed"]
+
+
+def test_one_that_ended_without_a_new_one_can_be_left_alone(north: Tenant) -> None:
+    client = north.clients[0]
+    link = make_link(north, client.account, renews=True, live_until=NOW - timedelta(days=2))
+    browser = north.support.browser()
+    assert "Stop renewing by itself" in text(browser.get(of(client)))
+    browser.post(f"/staff/watcher-links/{link.code}/renewal/", north.support.form(renews="no"))
+    assert "Stop renewing by itself" not in text(browser.get(of(client)))
 
 
 def test_finance_decides_nothing_about_links(north: Tenant) -> None:
