@@ -129,7 +129,7 @@ def release(access: Access, customer: Customer, *, seen_as: str, now: datetime) 
             raise Refused("No draft bills a reward that was paid where nobody had agreed to.")
         if strays.seen_as != seen_as:
             raise Refused("The rewards are not what you looked at any more. Nothing was done. Look at them again.")
-        by = access.user.email if access.user else access.label or access.kind
+        by = access.actor
         RewardRelease.objects.bulk_create([_released(reward, customer, by=by, now=now) for reward in strays.rewards])
         for reward in strays.rewards:
             to = payout.in_words(reward.payout_destination, reward.payout_address)
