@@ -7,7 +7,9 @@ that nothing happened the intent fails and says so, and a person may simply ask 
 What "certain" means. A look that finds the act's effect settles it at once, whenever it is made. A look that finds
 nothing proves something only when it *begins* CERTAIN_AFTER (55 s) after the call was claimed: the call waits at most
 5 s, lives at most 15 s on the wire, the pool's lists may lag by 30 s, and 5 s are for clocks that differ. Before that
-it is "not yet"; and a second look, 3 s or more after the first such one, has to say the same. What is found proves, by kind:
+it is "not yet"; and a second look, 3 s or more after the first such one, has to say the same.
+
+What is found proves, by kind:
   account   it is there now and was not right before the call, and the pool made it within the 25 s in which a call
             acts: ours. Made before our call by the pool's clock it is somebody else's that the list had not shown
             yet, and made later somebody else's who took the name since: a person decides.
