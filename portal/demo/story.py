@@ -40,6 +40,7 @@ from portal.demo.calendar import ended_months
 from portal.demo.children import ChildFailed, Children
 
 SLUG, NAME, LABEL = "northmere", "Northmere Hosting", "northmere"
+FLIPS = "lumen_farm"  # the account whose destination the sandbox changes in the middle of each month
 NEW_ACCOUNTS = ("gale_compute", "heron_mining")  # made at the pool; the other ten are taken over
 NAMES = (
     "Alder & Finch Mining", "Birch Compute", "Cedar Hash", "Dunmore Digital", "Eskdale Partners", "Fenwick Energy",
@@ -202,6 +203,8 @@ class Story:
         """One customer has its rewards paid elsewhere twice a month: agreed to, or nothing would be issued for it."""
         with tenancy.access_context(self.access):
             for account in payout.drifting(self.access):
+                if account.name != FLIPS:
+                    continue  # made by whoever tries the demo: the alarm is theirs to see
                 to = account.payout_destination or ""
                 payout.accept(self.access, account, destination=to, address=account.payout_address, now=now)
                 _say(f"{account.name} is paid to {payout.in_words(to, account.payout_address)} now: agreed.")

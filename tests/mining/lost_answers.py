@@ -198,9 +198,11 @@ class LostAnswers:
         self.lost.add(intent.pk)
         self.proof.at_60_s[kind, state] += 1
         self.pool.clear_faults()
-        if state == State.UNKNOWN:
-            self._at(called_at + HOUR)
-            state = self._settle(intent)
+        # One look that finds nothing is not believed, so the planner's two after it: what has ended by then is told so.
+        for later in (HOUR, 2 * HOUR):
+            if state == State.UNKNOWN:
+                self._at(called_at + later)
+                state = self._settle(intent)
         if state == State.UNKNOWN:
             with self.hosting.context():
                 intents.decide_intent(self.hosting.access, intent, ours=False, now=self.now)
