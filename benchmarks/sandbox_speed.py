@@ -124,6 +124,7 @@ def fresh_keys(sandbox: Sandbox, world: str, login: str) -> list[PoolKey]:
     NUMBERS = itertools.count()
     sandbox.reset(world=world, seed=7)
     sandbox.limit(calls=10**9)
+    sandbox.edit("set_account_cap", login=login, cap=10**9)
     made = [sandbox.edit("add_key", login=login) for _ in range(CONNECTIONS)]
     return [PoolKey(login, key["api_key"], key["secret"]) for key in made]
 
