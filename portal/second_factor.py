@@ -1,15 +1,20 @@
-"""Acts that touch money ask for the second factor once more: being signed in is not enough."""
+"""Acts that touch money or the second factor itself ask for it once more: being signed in is not enough."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 
 
 def is_fresh(request: HttpRequest, *, now: datetime) -> bool:
@@ -28,3 +33,16 @@ def ask(request: HttpRequest) -> HttpResponse:
     the check of roles and of the membership; and a password would do for it.
     """
     return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.path})}")
+
+
+def required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For a person who has one: the page opens only after a fresh code of it. Who has none has nothing to give."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user = request.user
+        if user.is_authenticated and is_mfa_enabled(user) and not is_fresh(request, now=timezone.now()):
+            return ask(request)
+        return view(request, *args, **kwargs)
+
+    return guarded

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from portal.views import entry
+from portal.views import entry, security
 
 urlpatterns = [
     path("", entry.home, name="home"),
@@ -10,6 +10,12 @@ urlpatterns = [
     path("invite/<str:secret>/", entry.invitation, name="invitation"),
     # An address is proved by the invitation sent to it; allauth's page would let a person put in any other.
     path("account/email/", entry.not_here),
+    # Before allauth's own at the same addresses, which a password alone would open.
+    path("account/2fa/totp/activate/", security.set_up),
+    path("account/2fa/totp/deactivate/", security.switch_off),
+    path("account/2fa/recovery-codes/", security.show_codes),
+    path("account/2fa/recovery-codes/download/", security.download_codes),
+    path("account/2fa/recovery-codes/generate/", security.make_codes),
     path("account/", include("allauth.urls")),
     path("api/v1/", include("portal.api.urls")),
     path("staff/", include("portal.views.staff.urls")),
