@@ -52,6 +52,7 @@ def _run(words: list[str]) -> int:
             _start_sandbox(started, datetime.now(UTC))
             running = _pool_address(started)
         os.environ.setdefault("WHITEPOOL_BASE_URL", running)
+        os.environ.setdefault("PORTAL_URL", environment.portal_address())
         return subprocess.run([sys.executable, "manage.py", *words], cwd=environment.PROJECT, check=False).returncode  # noqa: S603 - the user's own command
 
 
@@ -67,9 +68,9 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     begun = time.monotonic()
     _start_sandbox(started, datetime.now(UTC))
     os.environ["WHITEPOOL_BASE_URL"] = _pool_address(started)
-    environment.pool_runs_at(os.environ["WHITEPOOL_BASE_URL"])
-    port = free_port(int(os.environ.get("PORT", "8000")))
-    os.environ["PORTAL_URL"] = f"http://127.0.0.1:{port}"
+    environment.runs_at("sandbox", os.environ["WHITEPOOL_BASE_URL"])
+    port = free_port(environment.wanted_port())
+    os.environ["PORTAL_URL"] = environment.local_address(port)
 
     import django
 
@@ -84,6 +85,7 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
         "worker", "-m", "celery", "-A", "portal", "worker", "--concurrency", "2", "--without-gossip", "--without-mingle"
     )
     if not once:
+        environment.runs_at("portal", os.environ["PORTAL_URL"])
         started.start("beat", "-m", "celery", "-A", "portal", "beat")
         _start_web(started, port)
     tell = story.Story(started, sandbox_url=os.environ["WHITEPOOL_BASE_URL"], password=kept["password"])
@@ -92,7 +94,7 @@ def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
     if once:
         return 1 if wrong else 0
     started.wait_for("web", "Listening at", seconds=30)
-    _print_logins(tell, port, seconds=time.monotonic() - begun)
+    _print_logins(tell, seconds=time.monotonic() - begun)
     return _stay(started)
 
 
@@ -118,13 +120,14 @@ def _log_to(path: Path) -> None:
             handler.setStream(stream)
 
 
-def _print_logins(tell: object, port: int, *, seconds: float) -> None:
+def _print_logins(tell: object, *, seconds: float) -> None:
     from portal.demo.story import Story
 
     assert isinstance(tell, Story)
-    print(f"\nThe portal runs (ready after {seconds:.0f} s): http://127.0.0.1:{port}/")
+    print(f"\nThe portal runs (ready after {seconds:.0f} s): {os.environ['PORTAL_URL']}/")
     for login in tell.logins():
         print(f"  {login}")
+    print(f"Its pool is the sandbox at {os.environ['WHITEPOOL_BASE_URL']} (docs/sandbox.md).")
     print("Ctrl-C stops everything; the data is kept for the next start.", flush=True)
 
 

@@ -30,16 +30,33 @@ def prepare() -> dict[str, str]:
     return kept
 
 
-def pool_runs_at(address: str) -> None:
+def runs_at(name: str, address: str) -> None:
     """Told to `make run`, which may be used while the demo runs."""
-    (data_dir() / "sandbox-address").write_text(address, encoding="utf-8")
+    (data_dir() / f"{name}-address").write_text(address, encoding="utf-8")
 
 
 def running_pool() -> str | None:
     """The address of the demo's sandbox when one answers there, else None."""
+    return _running("sandbox", "/api/v4/public/ping")
+
+
+def portal_address() -> str:
+    """Where the demo's pages are; when it does not run, where they will be."""
+    return _running("portal", "/healthz") or local_address(wanted_port())
+
+
+def wanted_port() -> int:
+    return int(os.environ.get("PORT", "8000"))
+
+
+def local_address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _running(name: str, path: str) -> str | None:
     try:
-        address = (data_dir() / "sandbox-address").read_text(encoding="utf-8")
-        with urlopen(f"{address}/api/v4/public/ping", timeout=2):  # noqa: S310 - our own sandbox on this machine
+        address = (data_dir() / f"{name}-address").read_text(encoding="utf-8")
+        with urlopen(f"{address}{path}", timeout=2):  # noqa: S310 - our own server on this machine
             return address
     except OSError:
         return None

@@ -22,6 +22,7 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
+from allauth.mfa.utils import decrypt
 from django.utils import timezone
 
 from billing.contracts import agree
@@ -60,10 +61,10 @@ class Login:
     who: str
     email: str
     password: str
-    code: str | None
+    secret: str | None = None  # of the second factor, as an authenticator app takes it
 
     def __str__(self) -> str:
-        second = f"   second factor now: {self.code}" if self.code else ""
+        second = f"   second factor now: {present_code(self.secret)}, its key: {self.secret}" if self.secret else ""
         return f"{self.who:<34} {self.email:<34} {self.password}{second}"
 
 
@@ -119,8 +120,8 @@ class Story:
     def logins(self) -> list[Login]:
         staff = f"staff@{SLUG}.example"
         return [
-            Login(f"Staff of {NAME}", staff, self.password, present_code(staff)),
-            *(Login(f"Customer {name}", _email(name), self.password, None) for name in (NAMES[0], NAMES[1])),
+            Login(f"Staff of {NAME}", staff, self.password, secret_of(staff)),
+            *(Login(f"Customer {name}", _email(name), self.password) for name in (NAMES[0], NAMES[1])),
         ]
 
     # -- key and customers
@@ -266,12 +267,14 @@ class Story:
         return rewards
 
 
-def present_code(email: str) -> str:
-    secret = TOTP(Authenticator.objects.get(user__email=email, type=Authenticator.Type.TOTP)).instance
-    from portal.sign_in import MFAAdapter
+def secret_of(email: str) -> str:
+    app = Authenticator.objects.get(user__email=email, type=Authenticator.Type.TOTP)
+    secret: str = decrypt(app.data["secret"])
+    return secret
 
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return str(format_hotp_value(hotp_value(MFAAdapter().decrypt(secret.data["secret"]), counter)))
+
+def present_code(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
 
 
 def _email(name: str) -> str:

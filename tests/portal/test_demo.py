@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import redis
 
 from portal import embedded
+from portal.demo import environment as demo_environment
 from tests.sandbox import start_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +89,22 @@ def test_a_command_reads_the_demos_pool(played: tuple[Path, Any]) -> None:
     done = demo(folder, "--run", "sync --provider northmere --only accounts")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "northmere  accounts: ok" in done.stdout
+
+
+def test_a_command_prints_addresses_of_the_portal_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("PORT", "8123")
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as web:
+        address = f"http://127.0.0.1:{web.server_port}"
+        demo_environment.runs_at("portal", address)
+        (tmp_path / "healthz").touch()
+        monkeypatch.chdir(tmp_path)
+        answering = threading.Thread(target=web.serve_forever)
+        answering.start()
+        found = demo_environment.portal_address()
+        web.shutdown()
+        answering.join()
+    assert (found, demo_environment.portal_address()) == (address, "http://127.0.0.1:8123")
 
 
 def test_a_second_play_on_the_same_data_changes_no_document(played: tuple[Path, Any]) -> None:

@@ -27,7 +27,7 @@ GUARDED = (SWITCH_OFF, CODES, f"{CODES}download/", f"{CODES}generate/")
 
 def code_now(secret: str) -> str:
     counters = list(yield_hotp_counters_from_time())
-    return format_hotp_value(hotp_value(secret, counters[len(counters) // 2]))
+    return str(format_hotp_value(hotp_value(secret, counters[len(counters) // 2])))
 
 
 def secret_of(who: Person) -> str:
