@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.models import Provider
-from mining import hints, intents, key_check, planner, sync
+from mining import alerts, hints, intents, key_check, planner, sync
 from mining.errors import Refused
 from mining.models import SyncRun
 
@@ -21,6 +21,17 @@ def sync_due() -> None:
             planner.plan(provider_id, now=now)
         except Exception:  # one provider's trouble, of whatever kind, must not stop the others' turn
             log.exception("plan.failed", provider_id=provider_id)
+
+
+@shared_task(acks_late=True)
+def refresh_alerts() -> None:
+    """Each minute (beat): what a person has to know of, for every provider."""
+    now = timezone.now()
+    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
+        try:
+            alerts.refresh(provider_id, now=now)
+        except Exception:  # as above
+            log.exception("alerts.failed", provider_id=provider_id)
 
 
 @shared_task(acks_late=True)

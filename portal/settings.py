@@ -235,6 +235,9 @@ SPECTACULAR_SETTINGS = {
         "WatcherLinkOrigin": "mining.models.WatcherLink.Origin",
         "LinkPermission": "mining.models.LinkPermission",
         "LinkLifetime": "mining.models.LinkLifetime",
+        "AlertKind": "portal.api.alerts.KINDS",
+        "AlertLevel": "mining.models.Alert.Level",
+        "AlertState": "portal.api.alerts.STATES",
         "SyncRunState": "mining.models.SyncRun.State",
         "SyncSubject": "mining.models.runs.Subject",
         "RewardStatus": "mining.models.rewards.RewardStatus",
@@ -260,8 +263,17 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("people")]
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_ROUTES = {
-    f"mining.tasks.{task}": {"queue": "people"}
-    for task in ("settle_intent", "verify_credential", "run_asked_sync", "sync_due", "touch_key")
+    task: {"queue": "people"}
+    for task in (
+        "mining.tasks.settle_intent",
+        "mining.tasks.verify_credential",
+        "mining.tasks.run_asked_sync",
+        "mining.tasks.sync_due",
+        "mining.tasks.touch_key",
+        "mining.tasks.refresh_alerts",
+        "portal.tasks.mail_new_alerts",
+        "portal.tasks.mail_alerts",
+    )
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -285,6 +297,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(PORTAL_DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Those that piled up while no worker was there do no harm, but one is enough.
     "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0, "options": {"expires": 300}},
+    "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
+    "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "make the PDFs that are missing": {"task": "billing.tasks.render_missing", "schedule": 60.0},
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

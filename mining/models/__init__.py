@@ -1,4 +1,5 @@
 from mining.models.accounts import Credential, MiningAccount, PoolIntent
+from mining.models.alerts import Alert
 from mining.models.fleet import HashratePoint
 from mining.models.links import LinkLifetime, LinkPermission, WatcherLink
 from mining.models.payouts import PayoutAgreement
@@ -6,6 +7,7 @@ from mining.models.rewards import QuarantinedRecord, Reward, RewardObservation
 from mining.models.runs import SyncRun
 
 __all__ = [
+    "Alert",
     "Credential",
     "HashratePoint",
     "LinkLifetime",

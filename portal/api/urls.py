@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
-from portal.api import billing, customers, links, mining, schema
+from portal.api import alerts, billing, customers, links, mining, schema
 from portal.api.base import Nowhere, ResourceView
 
 app_name = "api"
@@ -18,9 +18,11 @@ RESOURCES: tuple[tuple[str, type[ResourceView], str], ...] = (
     ("sync-runs/<code:id>", mining.SyncRunDetail, "sync-run"),
     ("credentials", mining.CredentialList, "credentials"),
     ("credentials/<code:id>", mining.CredentialDetail, "credential"),
+    ("credentials/<code:id>/verify", mining.CredentialVerification, "credential-verify"),
     ("watcher-links", links.WatcherLinkList, "watcher-links"),
     ("watcher-links/<code:id>", links.WatcherLinkDetail, "watcher-link"),
     ("watcher-links/<code:id>/renew", links.WatcherLinkRenewal, "watcher-link-renew"),
+    ("alerts", alerts.AlertList, "alerts"),
     ("contracts", billing.ContractList, "contracts"),
     ("contracts/<code:id>", billing.ContractDetail, "contract"),
     ("contracts/<code:id>/versions", billing.ContractVersions, "contract-versions"),

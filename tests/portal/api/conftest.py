@@ -18,7 +18,7 @@ from billing import settlement
 from billing.issue import issue
 from billing.models import Document
 from customers import onboarding, tenancy
-from mining.models import WatcherLink
+from mining.models import Alert, WatcherLink
 from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant, World
 
 API = "/api/v1"
@@ -119,6 +119,20 @@ def link_of(client: ClientOfProvider, **wanted: Any) -> WatcherLink:
             defaults=values | wanted,
         )
     return link
+
+
+def alert_of(client: ClientOfProvider, **wanted: Any) -> Alert:
+    """This client's payout drifts; the same again when asked twice."""
+    provider = client.customer.provider
+    with tenancy.provider_context(provider.pk):
+        alert, _ = Alert.objects.get_or_create(
+            provider=provider,
+            kind=Alert.Kind.PAYOUT_DRIFT,
+            customer=client.customer,
+            mining_account=client.account,
+            **{"ended_at": None, "opened_at": NOW} | wanted,
+        )
+    return alert
 
 
 def count_queries(act: Callable[[], Any]) -> int:

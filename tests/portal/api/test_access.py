@@ -17,7 +17,7 @@ from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import ResourceView
 from portal.api.customers import CustomerList
-from tests.portal.api.conftest import API, Caller, October, detail_of, link_of, with_scopes, with_token
+from tests.portal.api.conftest import API, Caller, October, alert_of, detail_of, link_of, with_scopes, with_token
 from tests.world import NOW, Tenant, World
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,7 @@ ROUTES: dict[str, Row] = {
     "watcher-links": Row("watcher-links", body={}, post=400),
     "watcher-links/<code:id>": Row("watcher-links", _link, body={"renews": False}, patch=200),
     "watcher-links/<code:id>/renew": Row("watcher-links", _link, get=None, body={}, post=202),
+    "alerts": Row("alerts"),
     "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code),
     "contracts": Row("contracts", body={}, post=400),
     "contracts/<code:id>": Row("contracts", _contract),
@@ -123,8 +124,9 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
     for client in world.south.clients:
         foreign += [client.customer.code, client.account.code, client.contract.code]
         foreign += [reward.code for reward in client.rewards]
-        foreign += [link_of(client).code]
+        foreign += [link_of(client).code, alert_of(client).code]
     link_of(world.north.clients[0])
+    alert_of(world.north.clients[0])
     for route, row in ROUTES.items():
         if row.code is None:
             answer = north.get(route)

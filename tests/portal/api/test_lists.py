@@ -16,7 +16,7 @@ from billing import contracts
 from customers import tenancy
 from customers.models import Customer
 from mining.models import Credential, MiningAccount, Reward, SyncRun
-from tests.portal.api.conftest import API, Caller, October, codes, count_queries, detail_of, link_of
+from tests.portal.api.conftest import API, Caller, October, alert_of, codes, count_queries, detail_of, link_of
 from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -256,16 +256,28 @@ def _two_more(tenant: Tenant) -> None:
             provider=provider, label=f"more {number}", key_digest=str(number), key_hint="abcd", created_at=NOW
         )
         link_of(tenant.clients[number % 2], name=f"more_{number}", pool_id=f"more {number}")
+        alert_of(tenant.clients[number % 2], ended_at=NOW + timedelta(hours=number))
 
 
 @pytest.mark.parametrize(
     "path",
-    ["customers", "mining-accounts", "rewards", "contracts", "documents", "sync-runs", "credentials", "watcher-links"],
+    [
+        "customers",
+        "mining-accounts",
+        "rewards",
+        "contracts",
+        "documents",
+        "sync-runs",
+        "credentials",
+        "watcher-links",
+        "alerts",
+    ],
 )
 def test_a_list_of_three_takes_the_queries_of_a_list_of_one(
     world: World, north: Caller, close: Callable[[Tenant], Any], path: str
 ) -> None:
     link_of(world.north.clients[0])
+    alert_of(world.north.clients[0])
     with tenancy.access_context(world.north.system):
         _two_more(world.north)
     close(world.north)

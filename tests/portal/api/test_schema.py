@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.api import urls
-from tests.portal.api.conftest import API, Caller, October, link_of
+from tests.portal.api.conftest import API, Caller, October, alert_of, link_of
 from tests.world import World
 
 
@@ -66,12 +66,14 @@ def test_money_and_shares_say_their_unit(schema: dict[str, Any]) -> None:
         ("SyncRun", "sync-runs"),
         ("Credential", "credentials"),
         ("WatcherLink", "watcher-links"),
+        ("Alert", "alerts"),
     ],
 )
 def test_a_row_has_the_fields_that_are_described(
     schema: dict[str, Any], world: World, north: Caller, october: October, component: str, path: str
 ) -> None:
     link_of(world.north.clients[0])
+    alert_of(world.north.clients[0])
     described = schema["components"]["schemas"][component]
     row = north.data(path)[0]
     assert list(row) == list(described["properties"])

@@ -1,0 +1,147 @@
+"""What should be an open alert now, minus what is one: pulled from the rows that say how things stand.
+
+A cause is three-valued. What surely stands opens an alert, what is surely over ends it, and what is not known (a key
+that is being checked, an act that is being looked up once more) leaves it as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import structlog
+from django.db.models import Exists, OuterRef, Q
+
+from customers import tenancy
+from customers.tenancy import TenantQuerySet
+from mining.keys import ALARM_AFTER, WARN_AFTER
+from mining.models import Alert, Credential, MiningAccount, PoolIntent
+
+log = structlog.get_logger(__name__)
+
+Kind = Alert.Kind
+
+# --- Opening and ending
+
+
+class Cause(NamedTuple):
+    """Of one kind: the rows that it is about, in which of them it stands, and in which it is over."""
+
+    kind: Kind
+    subject: str  # the alert's field that names the row
+    rows: TenantQuerySet[Any]
+    stands: Q
+    over: Q
+
+
+def refresh(provider_id: int, *, now: datetime) -> None:
+    """Safe to repeat: what is open stays as it is while its cause stands. Opens its own context."""
+    with tenancy.provider_context(provider_id):
+        for cause in _causes(now):
+            opened = _open(provider_id, cause, now=now)
+            ended = _end(provider_id, cause, now=now)
+            if opened or ended:
+                log.info("alerts.changed", provider_id=provider_id, kind=cause.kind, opened=opened, ended=ended)
+
+
+def _causes(now: datetime) -> list[Cause]:
+    accounts, keys, intents = MiningAccount.objects.all(), Credential.objects.all(), PoolIntent.objects.all()
+    key, act = Credential.State, PoolIntent.State
+    in_use, not_in_use = Q(state=key.ACTIVE), Q(state__in=[key.REFUSED, key.RETIRED])
+    silent = Q(last_success_at__lte=now - ALARM_AFTER)
+    quiet = Q(last_success_at__lte=now - WARN_AFTER, last_success_at__gt=now - ALARM_AFTER)
+    answered, answered_lately = Q(last_success_at__gt=now - ALARM_AFTER), Q(last_success_at__gt=now - WARN_AFTER)
+    # One that never worked was refused before the eyes of whoever pasted it.
+    refused = Q(state=key.REFUSED, verified_at__isnull=False)
+    drifts, as_agreed = Q(payout_drift_since__isnull=False), Q(payout_drift_since=None)
+    return [
+        Cause(Kind.PAYOUT_DRIFT, "mining_account", accounts, stands=drifts, over=as_agreed),
+        Cause(Kind.KEY_REFUSED, "credential", keys, stands=refused, over=Q(state__in=[key.ACTIVE, key.RETIRED])),
+        # The warning ends where the alarm begins: one silence is told of by one alert at a time.
+        Cause(Kind.KEY_QUIET, "credential", keys, stands=in_use & quiet, over=not_in_use | answered_lately | silent),
+        Cause(Kind.KEY_SILENT, "credential", keys, stands=in_use & silent, over=not_in_use | answered),
+        Cause(
+            Kind.ACT_IN_DOUBT,
+            "intent",
+            intents,
+            stands=Q(state=act.UNKNOWN),
+            over=Q(state__in=[act.DONE, act.FAILED]),
+        ),
+    ]
+
+
+def _open(provider_id: int, cause: Cause, *, now: datetime) -> int:
+    is_open = Exists(_open_ones(provider_id, cause).filter(**{cause.subject: OuterRef("pk")}))
+    alerts = [
+        Alert(
+            provider_id=provider_id,
+            kind=cause.kind,
+            customer_id=getattr(row, "customer_id", None),  # a key has none
+            opened_at=now,
+            **{cause.subject: row},
+        )
+        for row in cause.rows.filter(cause.stands, ~is_open, provider=provider_id).order_by("pk")
+    ]
+    # Another worker may open the same at this moment: the database keeps one.
+    Alert.objects.bulk_create(alerts, batch_size=500, ignore_conflicts=True)
+    return len(alerts)
+
+
+def _end(provider_id: int, cause: Cause, *, now: datetime) -> int:
+    over = cause.rows.filter(cause.over, provider=provider_id).values("pk")
+    return _open_ones(provider_id, cause).filter(**{f"{cause.subject}__in": over}).update(ended_at=now)
+
+
+def _open_ones(provider_id: int, cause: Cause) -> TenantQuerySet[Alert]:
+    return Alert.objects.filter(provider=provider_id, kind=cause.kind, ended_at=None)
+
+
+# --- Telling people. Somebody else writes and sends (portal/alert_mails.py); the rows say what is to be told, and when.
+
+# Longer than a mail server that answers slowly can keep one mail, so that nobody sends it a second time meanwhile.
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=4), timedelta(minutes=16)
+
+
+def is_any_untold(provider_id: int) -> bool:
+    with tenancy.provider_context(provider_id):
+        return _untold(provider_id).exists()
+
+
+def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
+    """What is to be told now, claimed: of two workers one gets it. Empty too while a try that failed waits for its
+    next one; what is new by then waits and is told with it. Opens its own context."""
+    with tenancy.provider_context(provider_id):
+        # The second worker waits here for the first one's commit, and then finds that it has been tried just now.
+        untold = list(_untold(provider_id).order_by("pk").select_for_update(no_key=True))
+        if any(now < _next_try_at(alert) for alert in untold):
+            return []
+        claimed = Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in untold])
+        claimed.update(tried_at=now)
+        subjects = ("customer", "mining_account", "credential", "intent")
+        return list(claimed.select_related(*subjects).order_by("pk"))
+
+
+def _next_try_at(alert: Alert) -> datetime:
+    """After twice the time since it opened, within bounds."""
+    if alert.tried_at is None:
+        return alert.opened_at
+    return alert.tried_at + min(max(alert.tried_at - alert.opened_at, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def note_told(provider_id: int, alerts: list[Alert], *, now: datetime) -> None:
+    with tenancy.provider_context(provider_id):
+        _still_untold(provider_id, alerts).update(told_at=now, problem="")
+
+
+def note_not_told(provider_id: int, alerts: list[Alert], problem: str) -> None:
+    with tenancy.provider_context(provider_id):
+        _still_untold(provider_id, alerts).update(problem=problem[:500])
+
+
+def _untold(provider_id: int) -> TenantQuerySet[Alert]:
+    """What ended before it could be told is not told any more."""
+    return Alert.objects.filter(provider=provider_id, ended_at=None, told_at=None)
+
+
+def _still_untold(provider_id: int, alerts: list[Alert]) -> TenantQuerySet[Alert]:
+    return Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in alerts], told_at=None)

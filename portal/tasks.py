@@ -1,0 +1,21 @@
+"""The workers' doors of the front of house. Ids only; every one may run twice, late or never."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from customers.models import Provider
+from mining import alerts
+from portal import alert_mails
+
+
+@shared_task(acks_late=True)
+def mail_new_alerts() -> None:
+    """Each minute (beat). A task for each provider: a mail server that does not answer must not hold up the others."""
+    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
+        if alerts.is_any_untold(provider_id):
+            mail_alerts.delay(provider_id)
+
+
+@shared_task(acks_late=True)
+def mail_alerts(provider_id: int) -> None:
+    alert_mails.mail_alerts(provider_id, now=timezone.now())
