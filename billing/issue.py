@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from kombu.exceptions import OperationalError
 from billing import held, journal, numbering, settlement, tasks
 from billing.components import terms_in_words
 from billing.errors import IssueRefused
+from billing.held import Hold
 from billing.models import (
     Contract,
     ContractComponent,
@@ -56,15 +58,24 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
     return draft
 
 
-def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -> list[Document]:
-    """Issue several drafts, all of them or none: what was confirmed together happens together. Earlier months first."""
+@dataclass(frozen=True, slots=True)
+class Issued:
+    documents: list[Document]
+    held: list[Hold]  # left out: they wait until a person has settled why
+
+
+def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -> Issued:
+    """Issue several drafts, earlier months first. One that is held keeps nobody else waiting; of the others all are
+    issued or none: what was confirmed together happens together."""
     in_order = sorted(documents, key=lambda document: (document.first_day, document.pk))
     contracts = {document.contract_id for document in in_order}
     with transaction.atomic():
         settlement.lock_closing(access, shared=True)
         # All contracts before the first number is taken, or two such acts could wait for each other in a circle.
         list(Contract.objects.visible_to(access).select_for_update(no_key=True).filter(pk__in=contracts).order_by("pk"))
-        return [issue(access, document, now=now) for document in in_order]
+        holds = held.why_held(access, [draft for draft in in_order if draft.status == DocumentStatus.DRAFT])
+        free = [draft for draft in in_order if draft.pk not in holds]
+        return Issued([issue(access, draft, now=now) for draft in free], list(holds.values()))
 
 
 def _claim(access: Access, document: Document) -> Document:
@@ -104,7 +115,7 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
 
 def _refuse_held(access: Access, draft: Document) -> None:
     if (why := held.why_held(access, [draft]).get(draft.pk)) is not None:
-        raise IssueRefused(why)
+        raise IssueRefused(str(why))
 
 
 def _number(draft: Document, now: datetime) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from billing import held, journal
 from billing.errors import IssueRefused, Refused
-from billing.models import RewardRelease
+from billing.issue import issue_all
+from billing.models import Document, RewardRelease
 from customers import tenancy
 from customers.models import AuditEntry
 from customers.tenancy import Access
@@ -41,11 +42,13 @@ def paid_to(story: Story, day: int | date, address: str | None) -> Reward:
     return reward
 
 
-def why(story: Story) -> str | None:
-    """Why October's draft is held, if it is."""
-    draft = story.close(OCTOBER, AFTER_OCTOBER)
+def why(story: Story, month: date = OCTOBER, now: datetime = AFTER_OCTOBER) -> str | None:
+    """Why the month's draft is held, if it is; all drafts that are held are asked for, and this one by itself."""
+    draft = story.close(month, now)
     assert draft is not None
-    return held.why_held(story.access, [draft]).get(draft.pk)
+    alone = held.why_held(story.access, [draft]).get(draft.pk)
+    assert held.held_drafts(story.access).get(draft.pk) == alone
+    return str(alone) if alone else None
 
 
 def test_what_a_stranger_was_paid_is_not_billed_when_the_destination_is_put_back(story: Story) -> None:
@@ -175,8 +178,35 @@ def test_the_questions_are_as_many_for_many_drafts_as_for_one(story: Story, djan
     loaded = [draft for draft in drafts if draft is not None]
     assert [draft.customer.name for draft in loaded] == ["Cedar", "Birch", "Alder"]
     for some in (loaded[:1], loaded):
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             assert len(held.why_held(story.access, some)) == len(some)
+    with django_assert_num_queries(7):
+        assert [hold.document.customer.name for hold in held.held_drafts(story.access).values()] == [
+            "Alder",
+            "Birch",
+            "Cedar",
+        ]
+
+
+def test_a_draft_waits_for_an_earlier_one_that_is_held_and_for_nobody_elses(story: Story) -> None:
+    birch = open_story(story.access, name="Birch")
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    paid_to(story, 12, THIEF)
+    assert why(story) is not None
+    for one in (story, birch):
+        one.reward(date(2026, 11, 2))
+    assert why(story, NOVEMBER, AFTER_NOVEMBER) == (
+        f"Cedar is held: its draft of October 2026 comes first, and on that 1 reward was paid to {THIEF}, to which"
+        " nobody had agreed, the first for 12 October 2026. Ask the customer, and let them pass, then issue."
+    )
+    assert why(birch, NOVEMBER, AFTER_NOVEMBER) is None
+
+    drafts = list(
+        Document.objects.visible_to(story.access).filter(status="draft", customer__in=[story.customer, birch.customer])
+    )
+    issued = issue_all(story.access, drafts, now=AFTER_NOVEMBER)
+    assert [document.customer_id for document in issued.documents] == [birch.customer.pk]
+    assert [hold.document.month for hold in issued.held] == ["2026-10", "2026-11"]
 
 
 def test_the_neighbour_neither_sees_nor_releases_it(world: World) -> None:

@@ -150,7 +150,10 @@ def test_several_documents_are_issued_all_or_none(north: Access, story: Story) -
     assert not Document.objects.filter(status=DocumentStatus.ISSUED).exists()
 
     drafts = settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
-    assert [d.number for d in issue_all(north, drafts, now=AFTER_OCTOBER)] == ["SET-2026-000001", "INV-2026-000001"]
+    assert [d.number for d in issue_all(north, drafts, now=AFTER_OCTOBER).documents] == [
+        "SET-2026-000001",
+        "INV-2026-000001",
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -73,4 +73,7 @@ def test_issuing_several_is_all_or_nothing(north: Access, world: World) -> None:
         issue_all(north, drafts, now=NOW)
     assert {d.status for d in Document.objects.visible_to(north)} == {"draft"}
     fresh = close_period(north, month=OCTOBER, now=NOW)
-    assert [d.number for d in issue_all(north, reversed(fresh), now=NOW)] == ["SET-2026-000001", "INV-2026-000001"]
+    assert [d.number for d in issue_all(north, reversed(fresh), now=NOW).documents] == [
+        "SET-2026-000001",
+        "INV-2026-000001",
+    ]

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if not documents:
             self.stdout.write("Nothing to bill in this period.")
         if held and options["issue"]:
-            raise CommandError("Not issued. " + "\n".join(held.values()))
+            raise CommandError("Not issued. " + "\n".join(map(str, held.values())))
 
     def _show(self, access: tenancy.Access, document: Document, *, issue_it: bool) -> None:
         # One transaction a document: a refusal of one leaves the numbers of the others.

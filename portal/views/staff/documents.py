@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
@@ -18,8 +19,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from billing import evidence, settlement
 from billing import queries as billing
 from billing.errors import Refused
-from billing.held import why_held
-from billing.issue import issue_all
+from billing.held import Hold, held_drafts, why_held
+from billing.issue import Issued, issue_all
 from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
 from billing.pdf.content import why
 from customers import tenancy
@@ -49,8 +50,9 @@ def documents(request: AccessRequest) -> HttpResponse:
     only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
     everything = Document.objects.visible_to(access).select_related("customer")
     page = keyset(_chosen(access, everything, wanted, only), request.GET.get("after"), order=("-pk",))
+    held = held_drafts(access)
     context = {
-        "rows": page.rows,
+        "rows": [(document, held.get(document.pk)) for document in page.rows],
         "after": page.after,
         "shown": page.shown,
         "form": form,
@@ -58,8 +60,9 @@ def documents(request: AccessRequest) -> HttpResponse:
         "filtered": any(wanted.values()),
         "close_form": CloseForm(months=months_before(today)),
         "drafts": billing.drafts_open(access),
-        "draft_months": _draft_months(access),
-        "drafts_here": any(document.status == DocumentStatus.DRAFT for document in page.rows),
+        "held": len(held),
+        "draft_months": _draft_months(access, held.values()),
+        "drafts_here": any(_can_be_issued(document, held) for document in page.rows),
     }
     return render(request, "staff/documents.html", context)
 
@@ -87,7 +90,13 @@ def months_before(today: date) -> list[date]:
     return months
 
 
-def _draft_months(access: Access) -> list[tuple[date, int]]:
+class DraftMonth(NamedTuple):
+    month: date
+    free: int  # drafts that can be issued
+    held: int
+
+
+def _draft_months(access: Access, holds: Iterable[Hold] = ()) -> list[DraftMonth]:
     counted = (
         Document.objects.visible_to(access)
         .filter(status=DocumentStatus.DRAFT)
@@ -95,7 +104,12 @@ def _draft_months(access: Access) -> list[tuple[date, int]]:
         .annotate(count=Count("pk"))
         .order_by("-period")
     )
-    return [(days.lower, count) for days, count in counted]
+    held = Counter(hold.document.first_day for hold in holds)
+    return [DraftMonth(days.lower, count - held[days.lower], held[days.lower]) for days, count in counted]
+
+
+def _can_be_issued(document: Document, held: dict[int, Hold]) -> bool:
+    return document.status == DocumentStatus.DRAFT and document.pk not in held
 
 
 def _month(text: str) -> date:
@@ -144,23 +158,25 @@ def document_issue(request: AccessRequest) -> HttpResponse:
         return redirect("staff:documents")
     held = why_held(request.access, chosen)
     free = [document for document in chosen if document.pk not in held]
-    if not free:
-        messages.error(request, held[chosen[0].pk])
-        return redirect(_back(chosen))
     effect = billing.owed(free)
     context = {
         "documents": free,
         "held": list(held.values()),
         "effect": effect,
-        "sentence": effect_in_words(effect),
+        "sentence": effect_in_words(effect) if free else f"Nothing to issue: {_are_held(len(held))}",
         "back": _back(chosen),
     }
     return render(request, "staff/document_issue.html", context)
 
 
+def _are_held(count: int) -> str:
+    return f"{_documents(count, 'draft')} {'is' if count == 1 else 'are'} held"
+
+
 def _to_issue(request: AccessRequest) -> list[Document]:
     drafts = Document.objects.visible_to(request.access).filter(status=DocumentStatus.DRAFT).select_related("customer")
-    form = DocumentFilter({"month": request.GET.get("month", "")}, months=[m for m, _ in _draft_months(request.access)])
+    months = [found.month for found in _draft_months(request.access)]
+    form = DocumentFilter({"month": request.GET.get("month", "")}, months=months)
     if request.GET.get("month"):
         drafts = (
             drafts.filter(period=settlement.month_of(_month(form.cleaned_data["month"])))
@@ -181,8 +197,7 @@ def _issue(request: AccessRequest) -> HttpResponse:
         found = list(asked.order_by("period", "customer__name", "pk"))
         if not shown or {document.code: document.balance_sat for document in found} != shown:
             raise Refused(CHANGED)
-        issued = issue_all(request.access, found, now=timezone.now())
-        return _issued(issued)
+        return _issued(request, issue_all(request.access, found, now=timezone.now()))
 
     if len(shown) == 1:
         (code,) = shown
@@ -214,10 +229,14 @@ def _sides(effect: billing.Owed) -> list[str]:
     return sides
 
 
-def _issued(issued: list[Document]) -> str:
-    numbers = [document.number or "" for document in issued]
+def _issued(request: AccessRequest, issued: Issued) -> str:
+    if not issued.documents:
+        raise Refused(" ".join(map(str, issued.held)))
+    for hold in issued.held:
+        messages.warning(request, f"Not issued: {hold}")
+    numbers = [document.number or "" for document in issued.documents]
     named = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    return f"Issued {_documents(len(issued))}: {named}. The PDFs are being made."
+    return f"Issued {_documents(len(numbers))}: {named}. The PDFs are being made."
 
 
 def _documents(count: int, noun: str = "document") -> str:
@@ -253,7 +272,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "regular_sums": _sums(regular),
         "correction_sums": _sums(corrections),
         "stale": draft and settlement.is_stale(found),
-        "held": why_held(request.access, [found]).get(found.pk, "") if draft else "",
+        "held": why_held(request.access, [found]).get(found.pk) if draft else None,
         "has_file": DocumentFile.objects.visible_to(request.access).filter(document=found).exists(),
     }
     return render(request, "staff/document.html", context)

@@ -94,7 +94,7 @@ def test_the_list_filters_by_month_stage_and_words(north: Tenant) -> None:
     browser = north.auditor.browser()
 
     def found(**filters: str) -> list[str]:
-        return [document.customer.name for document in browser.get(LIST, filters).context["rows"]]
+        return [document.customer.name for document, _ in browser.get(LIST, filters).context["rows"]]
 
     assert found() == ["Birch Mining", "Alder & Finch"]
     assert found(status="draft") == ["Birch Mining"]
@@ -167,28 +167,59 @@ def test_what_changed_after_the_look_is_not_issued_and_neither_is_the_rest(north
     assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
 
 
-def test_who_is_held_is_left_out_by_name_and_the_others_are_issued(north: Tenant) -> None:
-    mine, theirs = close(north)
-    with tenancy.access_context(north.system):
-        MiningAccount.objects.filter(customer=mine.customer).update(payout_drift_since=NOW)
-    browser, held = north.finance.browser(), f"{mine.customer.name} is held: since 4 November 2026"
+WHY = "since 4 November 2026 the pool pays its rewards elsewhere than was agreed."
 
+
+def hold(tenant: Tenant, document: Document) -> None:
+    with tenancy.access_context(tenant.system):
+        MiningAccount.objects.filter(customer=document.customer).update(payout_drift_since=NOW)
+
+
+def settled_at(document: Document, part: str = "payout") -> str:
+    return f'href="/staff/customers/{document.customer.code}/#{part}"'
+
+
+def test_a_draft_that_is_held_says_why_and_where_to_settle_it_wherever_one_could_issue_it(north: Tenant) -> None:
+    mine, theirs = close(north)
+    hold(north, mine)
+    browser, why = north.finance.browser(), f"{mine.customer.name} is held: {WHY}"
+
+    listed = browser.get(LIST)
+    assert f"Held Alder & Finch {WHY.capitalize()[0]}{WHY[1:]} Settle it" in text(listed)
+    assert "owed to us 0.00043875 BTC ; 1 of them held" in text(listed)
+    assert "Issue 1 of October 2026…" in text(listed)
+    for page in (listed, browser.get(page_of(mine)), browser.get(ISSUE, {"month": "2026-10"})):
+        assert settled_at(mine) in page.content.decode()
+        assert settled_at(theirs) not in page.content.decode()
+    assert 'aria-label="Choose the draft for Alder & Finch"' not in listed.content.decode()
+    assert (why in text(browser.get(page_of(mine))), "Issue…" in text(browser.get(page_of(mine)))) == (True, False)
+    assert "Issue…" in text(browser.get(page_of(theirs)))
+
+    hold(north, theirs)
+    assert "2 of October 2026 held" in text(browser.get(LIST))
+    for chosen, count in (({"document": mine.code}, "1 draft is"), ({"month": "2026-10"}, "2 drafts are")):
+        page = browser.get(ISSUE, chosen)
+        assert heading(page) == f"Nothing to issue: {count} held"
+        assert (settled_at(mine) in page.content.decode(), confirmed(page)) == (True, [])
+    for who in (north.support, north.auditor):
+        assert "Held" in text(who.browser().get(LIST))
+
+
+def test_who_is_held_keeps_nobody_else_waiting(north: Tenant) -> None:
+    mine, theirs = close(north)
+    browser = north.finance.browser()
+    shown = confirmed(browser.get(ISSUE, {"month": "2026-10"}))
+    hold(north, mine)  # after they were looked at
     page = browser.get(ISSUE, {"month": "2026-10"})
     assert confirmed(page) == [f"{theirs.code}:{theirs.balance_sat}"]
     assert heading(page) == "Issue 1 document, 0.00043875 BTC owed to us"
-    assert held in text(page)
-    assert held in text(browser.get(page_of(mine)))
 
-    answer = browser.get(ISSUE, {"document": mine.code}, follow=True)
-    assert (answer.redirect_chain[-1][0], held in text(answer)) == (page_of(mine), True)
-    posted = north.finance.form(document=[f"{d.code}:{d.balance_sat}" for d in (mine, theirs)])
-    assert held in text(browser.post(ISSUE, posted, follow=True))
-    assert [d.status for d in rows(north, Document)] == [
-        "draft",
-        "draft",
-    ]  # what was confirmed together happens together
-
-    assert "Issued 1 document: INV-2026-000001." in text(confirm_and_issue(north.finance, month="2026-10"))
+    why = f"{mine.customer.name} is held: {WHY}"
+    alone = browser.post(ISSUE, north.finance.form(document=shown[:1]), follow=True)
+    assert (why in text(alone), "Issued" in text(alone)) == (True, False)
+    answer = text(browser.post(ISSUE, north.finance.form(document=shown), follow=True))
+    assert "Issued 1 document: INV-2026-000001." in answer
+    assert f"Not issued: {why}" in answer
     assert [d.status for d in rows(north, Document)] == ["draft", "issued"]
 
 

@@ -112,6 +112,22 @@ def test_a_list_costs_the_same_for_one_row_and_for_three(north: Tenant, name: st
     assert queries_of(north, LISTS[name](north)) == few
 
 
+def test_drafts_that_are_held_cost_the_same_for_one_and_for_three(north: Tenant) -> None:
+    def hold() -> list[int]:
+        with tenancy.access_context(north.system):
+            close_period(north.system, month=FIRST_DAY, now=NOW)
+            MiningAccount.objects.filter(name__startswith="maple").update(payout_drift_since=NOW)
+        return [queries_of(north, LISTS[name](north)) for name in ("documents", "issue")]
+
+    with tenancy.access_context(north.system):
+        add_customer(north, 0)
+    few = hold()
+    with tenancy.access_context(north.system):
+        for number in (1, 2):
+            add_customer(north, number)
+    assert hold() == few
+
+
 def test_one_customer_and_one_document_cost_the_same_however_much_they_hold(north: Tenant) -> None:
     client = north.clients[0]
     with tenancy.access_context(north.system):
