@@ -13,8 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.waiting import until
+
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 120
+HELD_SECONDS = 120
 
 
 class ControlRefused(AssertionError):
@@ -52,7 +55,7 @@ class Sandbox:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -103,6 +106,14 @@ class Sandbox:
 
     def clear_faults(self) -> None:
         self.control("DELETE", "faults")
+
+    def hold(self, endpoint: str, *, calls: int = 1) -> None:
+        """The next calls wait there until the faults are cleared. They have not acted yet."""
+        self.fault("delay", endpoint=endpoint, seconds=HELD_SECONDS, times=calls)
+
+    def until_struck(self, calls: int = 1) -> None:
+        """Returns when the active faults have struck so many calls in all."""
+        until(lambda: sum(fault["struck"] for fault in self.faults()["active"]) >= calls)
 
     def edit(self, act: str, **fields: Any) -> dict[str, Any]:
         return self.control("POST", "edit", {"act": act} | fields)

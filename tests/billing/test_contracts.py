@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from customers import tenancy
 from customers.models import AuditEntry, Customer
 from customers.tenancy import Access
 from tests.billing.books import AFTER_OCTOBER, OCTOBER, Story, open_story, revenue_share
+from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import FIRST_DAY, NOW, World
 
 
@@ -128,30 +128,24 @@ def test_terms_that_billed_nothing_yet_may_still_be_changed(north: Access) -> No
 @pytest.mark.django_db(transaction=True)
 def test_new_terms_wait_for_an_issue_that_is_under_way(transactional_db: None, world: World) -> None:
     """Else they could begin within days that the issue has just billed, which nobody could see yet."""
-    access, issued = world.north.system, Event()
+    access = world.north.system
     with tenancy.access_context(access):
         story = open_story(access)
         story.reward(20)
     outcome: list[str] = []
 
     def change_terms() -> None:
-        issued.wait(10)
         try:
             with tenancy.access_context(access):
                 story.new_terms(date(2026, 10, 15), revenue_share(200_000))
         except TermsRefused as refusal:
             outcome.append(str(refusal))
-        finally:
-            connection.close()
 
-    other = Thread(target=change_terms)
-    other.start()
     with tenancy.access_context(access):
         story.issue(OCTOBER, AFTER_OCTOBER)
-        issued.set()
-        other.join(0.3)
-        assert other.is_alive()
-    other.join(10)
+        other = in_thread(change_terms)
+        assert waits_for_us(other)
+    ended(other)
 
     assert len(outcome) == 1
     assert "can begin on 21 October 2026 or later" in outcome[0]

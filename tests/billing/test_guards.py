@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
 
 import pytest
 from django.db import DatabaseError, connection
@@ -22,6 +21,7 @@ from tests.billing.books import (
     OCTOBER,
     open_story,
 )
+from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -412,26 +412,19 @@ def assert_balances(books: Books, expected: dict[str, int]) -> None:
 
 def test_the_issue_and_the_late_line_race_is_closed(books: Books) -> None:
     """A line added while another session issues waits for it, and then finds the document issued."""
-    issued = Event()
     outcome: list[str] = []
 
     def add_a_line() -> None:
-        issued.wait(10)
         try:
             books.run(NEW_LINE.format(document="%(draft)s", reward="%(reward)s", day="'2026-10-31'"))
         except DatabaseError as error:
             outcome.append(str(error))
-        finally:
-            connection.close()
 
-    other = Thread(target=add_a_line)
-    other.start()
     with books.context():
         issue(books.access, books.draft, now=AFTER_NOVEMBER)
-        issued.set()
-        other.join(0.3)
-        assert other.is_alive()  # it waits for this transaction
-    other.join(10)
+        other = in_thread(add_a_line)
+        assert waits_for_us(other)
+    ended(other)
 
     (refusal,) = outcome
     assert "lines belong to drafts only" in refusal

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from threading import Thread
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from kombu import Connection
 
 from billing import settlement, tasks
@@ -20,6 +18,7 @@ from customers import tenancy
 from customers.models import AuditEntry
 from customers.tenancy import Access
 from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, open_story
+from tests.waiting import ended, in_thread
 from tests.world import World
 
 
@@ -184,24 +183,17 @@ def test_many_issuers_with_rollbacks_leave_no_gap_and_no_double(transactional_db
         drafts = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
 
     def issue_some(mine: list[Document]) -> None:
-        try:
-            for index, draft in enumerate(mine):
-                try:
-                    with tenancy.access_context(access):
-                        issue(access, draft, now=AFTER_OCTOBER)
-                        if index % 3 == 0:
-                            raise ConnectionError("lost on the way")
-                except ConnectionError:
-                    with tenancy.access_context(access):
-                        issue(access, draft, now=AFTER_OCTOBER)
-        finally:
-            connection.close()
+        for index, draft in enumerate(mine):
+            try:
+                with tenancy.access_context(access):
+                    issue(access, draft, now=AFTER_OCTOBER)
+                    if index % 3 == 0:
+                        raise ConnectionError("lost on the way")
+            except ConnectionError:
+                with tenancy.access_context(access):
+                    issue(access, draft, now=AFTER_OCTOBER)
 
-    workers = [Thread(target=issue_some, args=(drafts[start::4],)) for start in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(30)
+    ended(*[in_thread(partial(issue_some, drafts[start::4])) for start in range(4)])
 
     with tenancy.access_context(access):
         issued = Document.objects.filter(series="SET-2026").order_by("sequence")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -29,6 +29,7 @@ from tests.billing.books import (
     revenue_share,
     row_versions,
 )
+from tests.waiting import LAST_RESORT_SECONDS, ended, in_thread
 from tests.world import FIRST_DAY, World, make_reward
 
 FIRST_SEEN = AFTER_OCTOBER
@@ -198,19 +199,12 @@ def test_two_closers_at_once_do_not_double(transactional_db: None, world: World)
     found: list[list[int]] = []
 
     def close() -> None:
-        try:
-            together.wait(10)
-            with tenancy.access_context(access):
-                drafts = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
-                found.append([draft.pk for draft in drafts])
-        finally:
-            connection.close()
+        together.wait(LAST_RESORT_SECONDS)
+        with tenancy.access_context(access):
+            drafts = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
+            found.append([draft.pk for draft in drafts])
 
-    closers = [Thread(target=close) for _ in range(2)]
-    for closer in closers:
-        closer.start()
-    for closer in closers:
-        closer.join(20)
+    ended(in_thread(close), in_thread(close))
 
     assert len(found) == 2
     assert found[0] == found[1]
@@ -227,19 +221,13 @@ def test_a_double_click_on_issue_issues_once(transactional_db: None, world: Worl
 
     def click() -> None:
         try:
-            together.wait(10)
+            together.wait(LAST_RESORT_SECONDS)
             with tenancy.access_context(access):
                 outcomes.append(str(issue(access, draft, now=AFTER_OCTOBER).number))
         except IssueRefused as refusal:
             outcomes.append(str(refusal))
-        finally:
-            connection.close()
 
-    clicks = [Thread(target=click) for _ in range(2)]
-    for thread in clicks:
-        thread.start()
-    for thread in clicks:
-        thread.join(20)
+    ended(in_thread(click), in_thread(click))
 
     assert sorted(outcomes) == [
         "SET-2026-000001",

@@ -15,6 +15,7 @@ from customers import audit, onboarding, tenancy
 from customers.models import ApiToken, AuditEntry, Customer, Invitation, MemberKind, Membership, Role
 from mining.models import Credential, MiningAccount, Reward
 from portal.access import memberships_of
+from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import NOW, World, build_world
 
 
@@ -180,7 +181,7 @@ def test_reused_connections_over_threads_never_show_a_foreign_row() -> None:
 
     def visits(seed: int) -> int:
         dice, wrong = random.Random(seed), 0
-        barrier.wait(timeout=30)
+        barrier.wait(LAST_RESORT_SECONDS)
         for _ in range(150):
             tenant = dice.choice(tenants)
             try:

@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from mining.runs import Watch
 from tests.mining.hosting import AFTERNOON, Hosting, set_up
+from tests.mining.pool.moments import count_waits_alone
 from tests.sandbox import Sandbox, start_sandbox
 
 
@@ -14,8 +16,17 @@ def whitepool_process() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def whitepool(whitepool_process: Sandbox, settings: Any, worker_keys: None, transactional_db: None) -> Sandbox:
-    """The two users of the world `tests`, quiet and new, as the pool that this process speaks to."""
+def whitepool(
+    whitepool_process: Sandbox,
+    settings: Any,
+    worker_keys: None,
+    transactional_db: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Sandbox:
+    """The two users of the world `tests`, quiet and new, as the pool that this process speaks to. How long this machine
+    takes decides nothing: calls have all the time they need, and a worker's watch stands at the moment it was given."""
+    count_waits_alone(monkeypatch)
+    monkeypatch.setattr(Watch, "now", lambda watch: watch.started_at)
     whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
     settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
     settings.POOL_RETRY_BUDGET_SECONDS = 1.0

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from customers.models import AuditEntry
@@ -24,6 +21,7 @@ from mining.pool.rights import ACTING, ENDPOINTS, harmless
 from tests.mining.hosting import Hosting
 from tests.mining.pasting import accounts_at_pool, add_key, newest, paste, states
 from tests.mining.pool.contract import request_judge
+from tests.waiting import ended, in_thread
 
 State = Credential.State
 
@@ -208,27 +206,22 @@ def test_a_person_s_check_goes_first_and_the_daily_one_of_a_refused_key_does_not
 def during_the_check(hosting: Hosting, credential: Credential) -> Iterator[list[str]]:
     """The body runs while the worker's first question is on its way; the list has what the worker was told."""
     told: list[str] = []
-    hosting.pool.fault("delay", endpoint="rewards", seconds=0.7, times=1)
+    hosting.pool.hold("rewards")
 
     def check() -> None:
         try:
             hosting.verify(credential)
         except Refused as refused:
             told.append(str(refused))
-        finally:
-            connection.close()
 
-    worker = threading.Thread(target=check)
-    worker.start()
-    deadline = time.monotonic() + 10
-    while not any(fault["struck"] for fault in hosting.pool.faults()["active"]):
-        assert time.monotonic() < deadline
+    worker = in_thread(check)
+    hosting.pool.until_struck()
     yield told
-    worker.join(10)
+    hosting.pool.clear_faults()
+    ended(worker)
 
 
-def test_a_key_that_is_thrown_away_while_it_is_checked_does_not_take_over(north: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 10.0
+def test_a_key_that_is_thrown_away_while_it_is_checked_does_not_take_over(north: Hosting) -> None:
     key = add_key(north.pool, "alpha")
     new = paste(north, key.api_key, key.secret, "main")
 
@@ -241,8 +234,7 @@ def test_a_key_that_is_thrown_away_while_it_is_checked_does_not_take_over(north:
     assert north.sync().state == SyncRun.State.OK
 
 
-def test_a_key_that_is_replaced_while_it_is_refused_stays_replaced(north: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 10.0
+def test_a_key_that_is_replaced_while_it_is_refused_stays_replaced(north: Hosting) -> None:
     north.sync_all()
     key = add_key(north.pool, "beta")  # not the login's: to be refused
     new = paste(north, key.api_key, key.secret, "main")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from customers.models import AuditEntry
@@ -18,6 +15,7 @@ from mining.models import Credential, SyncRun
 from mining.models.runs import Subject
 from tests.mining.hosting import Hosting
 from tests.mining.pasting import add_key, newest, paste, states
+from tests.waiting import ended, in_thread, waits_for_us
 
 State = Credential.State
 
@@ -96,22 +94,12 @@ def test_a_key_is_stored_once_and_a_provider_learns_of_its_own_only(north: Hosti
 
 
 def test_of_two_providers_that_paste_one_key_at_once_one_has_it(north: Hosting, south: Hosting) -> None:
-    key, pasted = add_key(north.pool, "alpha"), threading.Event()
-
-    def paste_second() -> None:
-        pasted.wait(5)
-        try:
-            paste(south, key.api_key, key.secret)
-        finally:
-            connection.close()
-
-    other = threading.Thread(target=paste_second)
-    other.start()
+    key = add_key(north.pool, "alpha")
     with north.context():  # not committed yet while the other one comes
         keys.paste_key(north.access, label="second", api_key=key.api_key, secret=key.secret, now=timezone.now())
-        pasted.set()
-        other.join(0.3)
-    other.join(10)
+        other = in_thread(lambda: paste(south, key.api_key, key.secret))
+        assert waits_for_us(other)
+    ended(other)
 
     # Nobody has it yet: pasting alone claims nothing. The first that the pool accepts has it.
     assert (states(north)[1:], states(south)[1:]) == ([("second", State.CHECKING)], [("second", State.CHECKING)])
@@ -216,29 +204,23 @@ def test_a_new_key_takes_over_without_a_gap(north: Hosting) -> None:
     assert north.sync().state == SyncRun.State.OK
 
 
-def test_a_key_is_replaced_while_a_reading_with_the_old_one_is_under_way(north: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 10.0
+def test_a_key_is_replaced_while_a_reading_with_the_old_one_is_under_way(north: Hosting) -> None:
     north.sync_all()
     key = add_key(north.pool, "alpha")
     new = paste(north, key.api_key, key.secret, "main")
-    north.pool.fault("delay", endpoint="hashrate", seconds=2, times=3)  # the three calls of the reading
+    north.pool.hold("hashrate", calls=3)  # all of the reading
     done: list[SyncRun] = []
 
     def read() -> None:
-        try:
-            done.extend(sync.sync_provider(north.provider.pk, only=Subject.HASHRATE, now=timezone.now()))
-        finally:
-            connection.close()
+        done.extend(sync.sync_provider(north.provider.pk, only=Subject.HASHRATE, now=timezone.now()))
 
-    reading = threading.Thread(target=read)
-    reading.start()
-    deadline = time.monotonic() + 10
-    while not any(fault["struck"] == 3 for fault in north.pool.faults()["active"]):
-        assert time.monotonic() < deadline
+    reading = in_thread(read)
+    north.pool.until_struck(3)
     north.verify(new)
     assert reading.is_alive()
     assert states(north) == [("main", State.RETIRED), ("main", State.ACTIVE)]
-    reading.join(10)
+    north.pool.clear_faults()
+    ended(reading)
 
     assert [(run.state, run.error) for run in done] == [(SyncRun.State.OK, "")]
     assert {run.state for run in north.sync_all()} == {SyncRun.State.OK}

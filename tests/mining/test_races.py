@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from customers.models import Customer
 from mining import accounts, intents
 from mining import listing as listings
 from mining.models import MiningAccount, PoolIntent, Reward
 from tests.mining.hosting import Hosting
+from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import FIRST_DAY, NOW, Tenant, build_world, make_reward
 
 
@@ -30,18 +29,14 @@ def test_a_reward_stored_while_its_account_is_given_away_follows_it() -> None:
         customer = customer_of(north)
 
     def give_away() -> None:
-        try:
-            with north.context():
-                accounts.assign_account(north.system, customer, account_name="stray", adopt=True, label="main", now=NOW)
-        finally:
-            connection.close()
+        with north.context():
+            accounts.assign_account(north.system, customer, account_name="stray", adopt=True, label="main", now=NOW)
 
     with north.context():
         reward = make_reward(stray, FIRST_DAY)
-        staff = Thread(target=give_away)
-        staff.start()
-        staff.join(1)  # it waits for this batch, or would leave the new row behind
-    staff.join(30)
+        staff = in_thread(give_away)
+        assert waits_for_us(staff)  # or it would leave the new row behind
+    ended(staff)
     with north.context():
         assert MiningAccount.objects.get(pk=stray.pk).customer == customer
         assert Reward.objects.get(pk=reward.pk).customer == customer

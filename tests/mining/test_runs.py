@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mining.errors import RunLost
 from mining.models import Reward, SyncRun
 from mining.models.runs import Subject
 from tests.mining.hosting import AFTERNOON, Hosting, environment
+from tests.waiting import ended, in_thread, until
 
 ROOT = Path(__file__).resolve().parents[2]
 # A worker process that syncs in batches of one moment, so that there is a middle to be killed in.
@@ -37,13 +37,6 @@ sync.sync_provider({provider}, only="rewards", now=timezone.now())
 """
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 90.0) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.01)
-
-
 def queued(hosting: Hosting, subject: Subject = Subject.REWARDS) -> SyncRun:
     with hosting.context():
         return runs.open_run(hosting.provider.pk, hosting.label, subject, now=timezone.now())[0]
@@ -52,23 +45,6 @@ def queued(hosting: Hosting, subject: Subject = Subject.REWARDS) -> SyncRun:
 def let_leases_run_out(hosting: Hosting) -> None:
     with hosting.context():
         SyncRun.objects.filter(state="running").update(lease_until=timezone.now() - timedelta(seconds=1))
-
-
-def is_running(hosting: Hosting, run: SyncRun) -> bool:
-    with hosting.context():
-        return SyncRun.objects.filter(pk=run.pk, state="running").exists()
-
-
-def in_thread(act: Callable[[], object]) -> threading.Thread:
-    def work() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
 
 
 def test_two_workers_at_once_do_a_run_once(north: Hosting) -> None:
@@ -80,8 +56,7 @@ def test_two_workers_at_once_do_a_run_once(north: Hosting) -> None:
         both.wait()
         done.append(sync.perform(north.provider.pk, run.pk, now=timezone.now()))
 
-    for thread in [in_thread(perform), in_thread(perform)]:
-        thread.join()
+    ended(in_thread(perform), in_thread(perform))
 
     assert sorted(found is None for found in done) == [False, True]
     assert north.told() == north.truth()
@@ -105,7 +80,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(north: Hosting) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: len(north.rewards()) > 30)
+        until(lambda: len(north.rewards()) > 30)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -127,13 +102,14 @@ def test_a_killed_worker_loses_and_doubles_nothing(north: Hosting) -> None:
 
 def test_a_worker_that_was_held_up_too_long_writes_nothing_more(north: Hosting) -> None:
     run = queued(north)
-    north.pool.fault("delay", endpoint="rewards", seconds=1.5, times=1)
+    north.pool.hold("rewards")
     slow = in_thread(lambda: sync.perform(north.provider.pk, run.pk, now=timezone.now()))
-    wait_for(lambda: is_running(north, run))
+    north.pool.until_struck()
     let_leases_run_out(north)
 
     second = north.sync()
-    slow.join()
+    north.pool.clear_faults()
+    ended(slow)
 
     with north.context():
         first = SyncRun.objects.get(pk=run.pk)
@@ -154,6 +130,14 @@ def test_writing_for_a_run_that_was_given_up_is_refused(north: Hosting) -> None:
     late = runs.Watch(timezone.now() + timedelta(minutes=2))
     with pytest.raises(RunLost):
         runs.renew(run, late)
+
+
+def test_a_worker_s_watch_goes_on_from_the_moment_it_was_given() -> None:
+    watch = runs.Watch(AFTERNOON)
+
+    until(lambda: watch.now() > AFTERNOON)
+    assert not watch.turn_is_over()
+    assert runs.Watch(AFTERNOON, time.monotonic() - runs.TURN.total_seconds()).turn_is_over()
 
 
 def test_an_error_of_ours_ends_the_run_and_is_raised(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +179,7 @@ def test_a_real_worker_does_a_queued_run(north: Hosting) -> None:
     try:
         with tenancy.access_context(north.access):
             asked = planner.request_sync(north.access, only=None, now=timezone.now())
-        wait_for(lambda: not open_runs(north) or worker.poll() is not None, seconds=60)
+        until(lambda: not open_runs(north) or worker.poll() is not None)
     finally:
         worker.terminate()
         worker.wait()

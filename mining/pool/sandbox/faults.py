@@ -5,6 +5,7 @@ times. Where it can strike on two sides of the act, `phase` tells: before = the 
 only the answer suffers.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class ActiveFault:
     dice: random.Random
     seen: int = 0
     struck: int = 0
+    cleared: asyncio.Event = field(default_factory=asyncio.Event)  # lets go of the calls that it holds
 
     def strikes(self, endpoint: str) -> bool:
         if not self._matches(endpoint) or (self.times is not None and self.struck >= self.times):
@@ -139,9 +141,14 @@ FAULTS: dict[str, FaultKind] = {
     # wire
     "reset": FaultKind("the connection is reset and no answer comes", Stage.WIRE, _BOTH),
     "reset_mid_body": FaultKind("half of the body comes, then the connection is reset", Stage.WIRE),
-    "delay": FaultKind("a pause of `seconds`", Stage.WIRE, _BOTH, options={"seconds": Option(2, 0, 120)}),
+    "delay": FaultKind(
+        "a pause of `seconds`, or until the faults are cleared",
+        Stage.WIRE,
+        _BOTH,
+        options={"seconds": Option(2, 0, 120)},
+    ),
     "silence": FaultKind(
-        "nothing at all for `seconds`, then the connection is closed",
+        "nothing at all for `seconds`, or until the faults are cleared; then the connection is closed",
         Stage.WIRE,
         _BOTH,
         options={"seconds": Option(60, 0, 600)},
@@ -373,6 +380,9 @@ class Faults:
         return fault
 
     def clear(self) -> None:
+        """Calls that are held go on."""
+        for fault in self.active:
+            fault.cleared.set()
         self.active.clear()
 
     def draw(self, endpoint: str) -> list[ActiveFault]:

@@ -1,7 +1,7 @@
 """The running pool: its world, clock and memory, and one request from the gateway's check to the answer."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Request:
     address: str
     query: bytes = b""
     login: str | None = None  # known once the signature was good
+    came_at: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True)
@@ -59,6 +60,7 @@ class Sandbox:
     def __init__(self, opening: Opening, *, state_path: Path | None = None, limit: RateLimit | None = None) -> None:
         self.state_path = state_path
         self.first_limit = limit or RateLimit()
+        self.faults = Faults()
         saved = state.load(state_path) if state_path else None
         if saved:
             self._resume(saved)
@@ -68,7 +70,7 @@ class Sandbox:
     # The world's life
 
     def reset(self, opening: Opening) -> None:
-        """A fresh world: nothing of the former one stays, not even nonces, faults or the limit's memory."""
+        """A fresh world: nothing of the former one stays, not even nonces, faults, held calls or the limit's memory."""
         clock = DataClock()
         if opening.now is not None:
             clock.set(opening.now)
@@ -81,7 +83,7 @@ class Sandbox:
         self.clock = clock
         self.world = World(name, seed, opened_at=opened_at, history_days=history_days)
         self.acts: list[dict[str, Any]] = []
-        self.faults = Faults()
+        self.faults.clear()
         self.log = CallLog()
         self.limit = RateLimit(self.first_limit.calls, self.first_limit.seconds)
         self._nonces: dict[str, NonceBook] = {}
@@ -204,7 +206,7 @@ class Sandbox:
 
     def note(self, endpoint: str | None, request: Request, status: int | None, struck: list[ActiveFault]) -> None:
         entry: dict[str, Any] = {
-            "at": time.time(),
+            "at": request.came_at,
             "method": request.method,
             "path": request.path,
             "login": request.login,

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from typing import Any
 
 import uvicorn
@@ -55,10 +55,10 @@ class Wire:
             await self._reset()
         elif fault.name == "delay":
             # Not cut short when the caller hangs up: a slow pool acts all the same.
-            await asyncio.sleep(fault.options["seconds"])
+            await _first_of(fault.cleared.wait(), within_s=fault.options["seconds"])
         elif fault.name == "silence":
-            await self._wait_for_hangup(fault.options["seconds"])
-            await self._close()
+            await _first_of(fault.cleared.wait(), self._hangup(), within_s=fault.options["seconds"])
+            await self.close()
 
     async def send_half(self, answer: Answer) -> None:
         await self._start(answer)
@@ -73,7 +73,7 @@ class Wire:
         end = asyncio.get_running_loop().time() + seconds
         for at in range(0, len(answer.body), piece):
             if asyncio.get_running_loop().time() >= end or self._transport.is_closing():
-                await self._close()
+                await self.close()
             more = at + piece < len(answer.body)
             await self._send({"type": "http.response.body", "body": answer.body[at : at + piece], "more_body": more})
             await asyncio.sleep(piece / bytes_per_second)
@@ -90,18 +90,25 @@ class Wire:
         # Zero linger makes the kernel send RST instead of FIN.
         peer: socket.socket = self._transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        await self._close()
+        await self.close()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         self._transport.abort()
-        await self._wait_for_hangup(1)
+        await _first_of(self._hangup(), within_s=1)
         raise Cut
 
-    async def _wait_for_hangup(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while (await self._receive())["type"] != "http.disconnect":
-                    pass
+    async def _hangup(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _first_of(*ends: Coroutine[Any, Any, object], within_s: float) -> None:
+    waits = [asyncio.ensure_future(end) for end in ends]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class App:
@@ -123,6 +130,7 @@ class App:
         endpoint = ENDPOINT_OF_PATH.get(request.path)
         struck = sandbox.faults.draw(endpoint) if endpoint and sandbox.faults.active else []
         status: int | None = None
+        world = sandbox.world
         try:
             await self._suffer(wire, struck, BEFORE)
             answer = self._answer(endpoint, request, struck)
@@ -132,7 +140,8 @@ class App:
         except Cut:
             status = None
         finally:
-            sandbox.note(endpoint, request, status, struck)
+            if sandbox.world is world:
+                sandbox.note(endpoint, request, status, struck)
 
     def _control(self, request: Request) -> Answer:
         try:
@@ -149,9 +158,13 @@ class App:
             return internal_error()
 
     async def _suffer(self, wire: Wire, struck: list[ActiveFault], phase: str) -> None:
+        world = self.sandbox.world
         for fault in struck:
             if fault.kind.stage is Stage.WIRE and fault.phase == phase:
                 await wire.suffer(fault)
+        if self.sandbox.world is not world:
+            # It was held over a reset: the world that it asks is gone, and the new one must not notice.
+            await wire.close()
 
     async def _deliver(self, wire: Wire, answer: Answer, struck: list[ActiveFault]) -> None:
         by_name = {fault.name: fault for fault in struck}

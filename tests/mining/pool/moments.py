@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from bisect import bisect_left
 from collections.abc import Sequence
 
+import pytest
+
+from mining.pool import patience, transport
 from mining.pool.patience import Patience
+from tests.waiting import LAST_RESORT_SECONDS
 
 
 class Sleepless(Patience):
@@ -21,6 +27,40 @@ class Sleepy(Patience):
 
     def wait(self, seconds: float) -> bool:
         return False
+
+
+class Counting(Patience):
+    """Tells how often its owner has waited."""
+
+    waits = 0
+
+    def wait(self, seconds: float) -> bool:
+        self.waits += 1
+        return super().wait(seconds)
+
+
+class WaitsAlone(threading.local):
+    """A clock that goes on while its thread waits, and at no other time."""
+
+    told = 0.0
+
+    def monotonic(self) -> float:
+        return self.told
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+        self.told += seconds
+
+
+def count_waits_alone(monkeypatch: pytest.MonkeyPatch) -> WaitsAlone:
+    """A call's patience is used up by the waits that it chooses, not by a slow machine; and whoever answers late on a
+    slow machine is not silent. For tests in which nobody is."""
+    clock = WaitsAlone()
+    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(Patience, "exchange_seconds", LAST_RESORT_SECONDS)
+    monkeypatch.setattr(transport, "READ_SECONDS", LAST_RESORT_SECONDS)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", LAST_RESORT_SECONDS)
+    return clock
 
 
 def most_in_any(length: float, moments: Sequence[float]) -> int:

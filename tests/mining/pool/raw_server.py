@@ -52,7 +52,7 @@ def raw_server(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> It
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    connection.settimeout(5)
+    connection.settimeout(60)
     request = b""
     while b"\r\n\r\n" not in request:
         request += connection.recv(65536)

@@ -12,7 +12,8 @@ import redis
 from mining.pool.breaker import Breaker, Kind, Passage
 from mining.pool.errors import CallsStopped, HeldBack, PoolUnavailable
 from mining.pool.patience import Patience
-from tests.mining.pool.moments import Sleepless
+from tests.mining.pool.moments import Counting, Sleepless
+from tests.waiting import LAST_RESORT_SECONDS, until
 
 WHY = "The pool is in maintenance."
 
@@ -153,11 +154,14 @@ def test_a_probe_that_died_is_followed_by_another(store: redis.Redis) -> None:
 
 
 def test_who_can_wait_waits_and_lines_up_again(store: redis.Redis) -> None:
-    held = breaker(store, first_seconds=0.3)
+    held = breaker(store)
     fail(held, held.enter("x"), strikes=2)
+    patient = [Counting(LAST_RESORT_SECONDS) for _ in range(4)]
 
     with ThreadPoolExecutor(4) as threads:
-        waiting = [threads.submit(held.wait, "x", Patience(5)) for _ in range(4)]
+        waiting = [threads.submit(held.wait, "x", patience) for patience in patient]
+        until(lambda: all(patience.waits for patience in patient))
+        step_over(store)
         # The first to come back is the probe: all others wait for it.
         first, _ = wait_for(waiting, return_when=FIRST_COMPLETED)
         (probe,) = [future.result() for future in first]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mining.pool.errors import AmbiguousOutcome, CallsStopped, PoolUnavailable, RequestRefused
 from mining.pool.patience import Patience
 from tests.mining.pool.conftest import MakeClient
+from tests.mining.pool.moments import WaitsAlone
 from tests.sandbox import Sandbox
 
 IN_DOUBT = [
@@ -84,21 +83,26 @@ def test_creating_an_account_that_the_pool_refuses_is_refused(sandbox: Sandbox, 
     assert sandbox.calls()["accounts/create"] == 1
 
 
-def test_creating_an_account_is_not_cut_short_by_impatience(sandbox: Sandbox, client: MakeClient) -> None:
-    sandbox.fault("delay", endpoint="accounts/create", seconds=0.8, phase="after")
+def test_creating_an_account_is_not_cut_short_by_impatience(
+    sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = client()
+    pool.rewards_page()  # the clock is known
+    monkeypatch.setattr(Patience, "exchange_seconds", 0.1)
+    sandbox.fault("delay", endpoint="accounts/create", seconds=0.5, phase="after")
 
-    assert client(patience_seconds=0.4).create_account("newcomer").name == "newcomer"
+    assert pool.create_account("newcomer").name == "newcomer"
 
 
 def test_an_act_that_was_held_up_beyond_its_patience_is_not_sent(
-    sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, client: MakeClient, unhurried: WaitsAlone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client().rewards_page()  # the clock is known
     pool = client(patience_seconds=0.2)
     next_nonce = pool._caller._nonces.next
 
     def slowly(patience: Patience) -> int:
-        time.sleep(0.3)
+        unhurried.told += 0.3
         return next_nonce(patience)
 
     monkeypatch.setattr(pool._caller._nonces, "next", slowly)

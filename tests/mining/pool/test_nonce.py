@@ -25,6 +25,10 @@ def source(store: redis.Redis, *, pool_time: PoolTime | None = None, api_key: st
     return NonceSource(store, api_key=api_key, base_url=BASE_URL, read_pool_time=pool_time or clock_ahead_by(0))
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def last_key(api_key: str = "key-1") -> str:
     return f"pool:nonce:{hashlib.sha256(api_key.encode()).hexdigest()[:32]}"
 
@@ -51,20 +55,20 @@ def test_eight_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_10
 
 def test_two_keys_do_not_wait_for_each_other(store: redis.Redis) -> None:
     one, two = source(store, api_key="key-1"), source(store, api_key="key-2")
-    store.set(last_key("key-1"), int(time.time() * 1000) + 1_500)
+    began_ms = now_ms()
+    store.set(last_key("key-1"), began_ms + 5_500)
 
-    nonce = two.next(Patience(0.5))
-
-    assert abs(nonce - time.time() * 1000) < 500
+    assert began_ms <= two.next(Patience(60)) <= now_ms()
     with pytest.raises(CallsStopped, match="nonce"):
         one.next(Patience(0.5))
 
 
 def test_nonces_are_milliseconds_and_grow(store: redis.Redis) -> None:
-    nonces = [source(store).next(Patience(5)) for _ in range(20)]
+    began_ms = now_ms()
+    nonces = [source(store).next(Patience(60)) for _ in range(20)]
 
     assert all(later > earlier for earlier, later in pairwise(nonces))
-    assert abs(nonces[-1] - time.time() * 1000) < 500
+    assert began_ms <= nonces[0] < nonces[-1] <= now_ms()
 
 
 def test_the_skew_is_measured_once_for_everybody(store: redis.Redis) -> None:
@@ -81,9 +85,12 @@ def test_the_skew_is_measured_once_for_everybody(store: redis.Redis) -> None:
 
 
 def test_a_pool_clock_4_s_off_is_followed(store: redis.Redis) -> None:
-    ahead = source(store, pool_time=clock_ahead_by(4)).next(Patience(5))
+    began_ms = now_ms()
+    ahead = source(store, pool_time=clock_ahead_by(4)).next(Patience(60))
+    took_ms = now_ms() - began_ms
 
-    assert abs(ahead - time.time() * 1000 - 4_000) < 1_100
+    # The pool tells whole seconds, at some moment while it was asked.
+    assert 3_500 <= ahead - began_ms <= 4_501 + 2 * took_ms
 
 
 def test_a_pool_clock_within_the_resolution_of_seconds_is_left_alone(store: redis.Redis) -> None:
@@ -94,7 +101,7 @@ def test_a_pool_clock_within_the_resolution_of_seconds_is_left_alone(store: redi
 
 @pytest.mark.parametrize("seconds", [30, -30, 3600])
 def test_a_clock_30_s_off_stops_calls_with_a_sentence(store: redis.Redis, seconds: int) -> None:
-    with pytest.raises(ClockSkewed, match=r"(29|30|3599|3600) s apart\. Set the clock"):
+    with pytest.raises(ClockSkewed, match=r"(2\d|3\d|359\d|360\d) s apart\. Set the clock"):
         source(store, pool_time=clock_ahead_by(seconds)).next(Patience(5))
 
     assert list(store.scan_iter("pool:nonce:*")) == []
@@ -115,18 +122,16 @@ def test_a_clock_set_back_a_little_is_waited_for_and_nothing_repeats(store: redi
     just_used = int(time.time() * 1000) + 300
     store.set(last_key(), just_used)
 
-    nonce = source(store).next(Patience(5))
+    nonce = source(store).next(Patience(60))
 
-    assert nonce == just_used + 1
-    assert time.time() * 1000 >= just_used
+    assert just_used < nonce <= now_ms() + 1
 
 
 def test_a_clock_set_back_by_an_hour_does_not_stop_calls_for_an_hour(store: redis.Redis) -> None:
-    store.set(last_key(), int(time.time() * 1000) + 3_600_000)
+    began_ms = now_ms()
+    store.set(last_key(), began_ms + 3_600_000)
 
-    nonce = source(store).next(Patience(1))
-
-    assert abs(nonce - time.time() * 1000) < 500
+    assert began_ms <= source(store).next(Patience(1)) <= now_ms()
 
 
 def test_without_redis_there_is_no_nonce(dead_store: redis.Redis) -> None:

@@ -15,6 +15,7 @@ from customers import tenancy
 from customers.models import ApiToken, Customer
 from mining import accounts
 from tests.portal.api.conftest import Caller, detail_of
+from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import NOW, Tenant, World, build_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +37,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
     def run(act: Callable[[], Any]) -> Any:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(LAST_RESORT_SECONDS)
             return act()
         finally:
             connection.close()

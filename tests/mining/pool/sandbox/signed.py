@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import threading
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any
 from tests.sandbox import PoolKey
 
 _last_nonce = 0
+_one_at_a_time = threading.Lock()
 
 
 def fresh_nonce() -> int:
     """The real time, never the same twice in this process."""
     global _last_nonce
-    _last_nonce = max(_last_nonce + 1, time.time_ns() // 1_000_000)
-    return _last_nonce
+    with _one_at_a_time:
+        _last_nonce = max(_last_nonce + 1, time.time_ns() // 1_000_000)
+        return _last_nonce
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def request(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
     address: str | None = None,
-    timeout_s: float = 20,
+    timeout_s: float = 240,
 ) -> Reply:
     at = urllib.parse.urlsplit(base_url)
     source = (address, 0) if address else None

@@ -3,7 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,12 @@ import pytest
 from portal.management.commands.sandbox import Command
 from tests.mining.pool.sandbox.signed import Caller
 from tests.sandbox import ROOT, Sandbox, start_sandbox
+from tests.waiting import LAST_RESORT_SECONDS, until
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mining.pool.sandbox", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LAST_RESORT_SECONDS, check=False)
 
 
 def test_help_names_every_world() -> None:
@@ -67,7 +67,7 @@ def test_a_damaged_state_file_is_one_sentence_and_status_2(tmp_path: Path, conte
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     with start_sandbox() as sandbox:
         sandbox.process.send_signal(number)
-        assert sandbox.process.wait(5) == 0
+        assert sandbox.process.wait(LAST_RESORT_SECONDS) == 0
 
 
 def test_a_signal_in_the_middle_of_a_silence_ends_it_soon() -> None:
@@ -76,9 +76,9 @@ def test_a_signal_in_the_middle_of_a_silence_ends_it_soon() -> None:
         port = int(sandbox.base_url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port)) as waiting:
             waiting.sendall(b"GET /api/v4/public/time HTTP/1.1\r\nHost: x\r\n\r\n")
-            time.sleep(0.1)
+            sandbox.until_struck()
             sandbox.process.send_signal(signal.SIGTERM)
-            assert sandbox.process.wait(5) == 0
+            assert sandbox.process.wait(LAST_RESORT_SECONDS) == 0
 
 
 def test_it_ends_when_its_parent_dies() -> None:
@@ -88,16 +88,13 @@ def test_it_ends_when_its_parent_dies() -> None:
         "child = subprocess.Popen([sys.executable, '-m', 'mining.pool.sandbox', '--port', '0', '--end-with-parent'],"
         " stdout=subprocess.PIPE, text=True)\n"
         "print(child.pid, child.stdout.readline(), flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline().split()[0])
         parent.kill()
-    until = time.monotonic() + 5
-    while time.monotonic() < until and is_running(child):
-        time.sleep(0.05)
-    assert not is_running(child)
+    until(lambda: not is_running(child))
 
 
 def is_running(process: int) -> bool:

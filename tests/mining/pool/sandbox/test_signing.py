@@ -137,13 +137,14 @@ def test_two_keys_may_use_the_same_nonce(alpha: Caller, beta: Caller) -> None:
     assert [caller("accounts", nonce=nonce).status for caller in (alpha, beta)] == [200, 200]
 
 
-@pytest.mark.parametrize("off_ms", [-5_600, 5_600])
+# Where it ends to the millisecond is told in test_limits.py, of a clock that stands still.
+@pytest.mark.parametrize("off_ms", [-60_000, 60_000])
 def test_outside_five_seconds_the_window_refuses(alpha: Caller, off_ms: int) -> None:
     reply = alpha("accounts", nonce=time.time_ns() // 1_000_000 + off_ms)
     assert (reply.status, reply.json) == refusal(400, "Your nonce is more than 5 seconds lesser than the current nonce")
 
 
-@pytest.mark.parametrize("off_ms", [-4_500, 4_500])
+@pytest.mark.parametrize("off_ms", [0, 4_500])
 def test_within_five_seconds_the_window_takes_it(alpha: Caller, off_ms: int) -> None:
     assert alpha("accounts", nonce=time.time_ns() // 1_000_000 + off_ms).status == 200
 
