@@ -58,7 +58,7 @@ def _written(provider: Provider, new: list[Alert]) -> tuple[str, str]:
         }
         for alert in new
     ]
-    words = {"provider_name": provider.name, "alerts": told, "url": settings.PORTAL_URL + reverse("staff:overview")}
+    words = {"provider_name": provider.name, "alerts": told, "url": settings.PORTAL_URL + reverse("staff:alerts")}
     return _one_line(render_to_string("email/alerts_subject.txt", words)), render_to_string("email/alerts.txt", words)
 
 

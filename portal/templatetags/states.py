@@ -49,6 +49,10 @@ STATES: dict[str, dict[str, Look]] = {
         "failed": Look("is-bad", "Not made"),
         "unknown": Look("is-unknown", "Outcome unknown"),
     },
+    "alert": {
+        "warning": Look("is-warn", "Warning"),
+        "alarm": Look("is-bad", "Alarm"),
+    },
     "sync": {
         "queued": Look("is-info", "Waiting to run"),
         "running": Look("is-info", "Running"),
@@ -71,7 +75,7 @@ STATES: dict[str, dict[str, Look]] = {
         "unknown": Look("is-unknown", "Unknown"),
     },
     "destination": {
-        "main_balance": Look("", "Provider's balance"),
+        "main_balance": Look("", "Main balance"),
         "external_address": Look("", "Customer's own address"),
         "unknown": Look("is-unknown", "Unknown"),
     },

@@ -147,6 +147,7 @@ ROUTES: dict[str, Row] = {
     "staff/documents/<str:code>/discard/": Row("staff:issue", document, "post", (302,)),
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
     "staff/documents/<str:code>/csv/": Row("staff:read", document),
+    "staff/alerts/": Row("staff:read"),
     "staff/sync/": Row("staff:read"),
     "staff/sync/now/": Row("staff:sync", method="post", answers=(302,)),
     "staff/keys/": Row("staff:read"),

@@ -79,7 +79,7 @@ def test_the_owner_gets_one_sentence_and_the_way_to_the_page(world: World, setti
         "ALARM: Alder & Finch: the pool pays the rewards elsewhere than was agreed\n"
         "Found on 4 November 2026, 14:32 UTC. See to it:"
         f" https://portal.example.com/staff/customers/{customer.code}/#payout\n\n"
-        "All that is open now: https://portal.example.com/staff/\n\n"
+        "All that is open now: https://portal.example.com/staff/alerts/\n\n"
         "You are told once, as an owner of Northmere Hosting, and not when it has ended.\n\n"
     )
     assert tick(north, minutes=1) == 0

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from portal.views.staff import (
+    alerts,
     contracts,
     customers,
     documents,
@@ -49,6 +50,7 @@ urlpatterns = [
     path("documents/<str:code>/discard/", documents.document_discard, name="document_discard"),
     path("documents/<str:code>/pdf/", documents.document_pdf, name="document_pdf"),
     path("documents/<str:code>/csv/", documents.document_csv, name="document_csv"),
+    path("alerts/", alerts.alerts, name="alerts"),
     path("sync/", sync.sync, name="sync"),
     path("sync/now/", sync.sync_now, name="sync_now"),
     path("keys/", keys.keys, name="keys"),
