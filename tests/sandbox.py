@@ -13,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.waiting import until
+from tests.waiting import LAST_RESORT_SECONDS, until
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 120
 HELD_SECONDS = 120
 
 
@@ -141,7 +140,7 @@ class Sandbox:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with self._opener.open(request, timeout=30) as response:
+            with self._opener.open(request, timeout=LAST_RESORT_SECONDS) as response:
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as refused:
@@ -154,7 +153,7 @@ def start_sandbox(world: str = "tests", seed: int = 1, *arguments: str) -> Sandb
     command = [sys.executable, "-m", "mining.pool.sandbox", "--port", "0", "--world", world, "--seed", str(seed)]
     process = subprocess.Popen([*command, "--end-with-parent", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT_S)
+    ready, _, _ = select.select([process.stdout], [], [], LAST_RESORT_SECONDS)
     line = process.stdout.readline() if ready else ""
     if not line.startswith("sandbox listening on "):
         process.kill()

@@ -7,10 +7,9 @@ Time is an argument: a round is a hundred seconds on the clock of the pool's dat
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from mining import accounts, hints, intents, links
 from mining.models import MiningAccount, PoolIntent, WatcherLink
 from mining.pool import transport
 from tests.mining.hosting import Hosting
+from tests.waiting import until
 
 State, Kind = PoolIntent.State, PoolIntent.Kind
 
@@ -29,8 +29,7 @@ LOOKS = (5, 30, 56, 59.6, 61)
 TAKEN_AFTER = timedelta(seconds=40)  # somebody else takes the name of an account whose call was lost
 OVER = "has ended by now"
 HOUR = timedelta(hours=1)  # ... or the pool is back, and a look settles it all the same
-READ_SECONDS = 0.15  # instead of 10: a silent pool is given up sooner, so that the proof takes minutes and not hours
-LATE_SECONDS = 0.25
+READ_SECONDS, LATE_SECONDS, SILENT_SECONDS = 0.15, 0.25, 0.05
 
 # Everything that loses an answer, before the pool acted and after. A delayed act is done when nobody listens any more.
 LOSSES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -47,8 +46,8 @@ LOSSES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("captive_page", {"phase": "after"}),
     ("reset", {"phase": "after"}),
     ("http_504", {"phase": "after"}),
-    ("silence", {"phase": "before", "seconds": LATE_SECONDS}),
-    ("silence", {"phase": "after", "seconds": LATE_SECONDS}),
+    ("silence", {"phase": "before", "seconds": SILENT_SECONDS}),
+    ("silence", {"phase": "after", "seconds": SILENT_SECONDS}),
     ("delay", {"phase": "before", "seconds": LATE_SECONDS}),
 )
 NEVER_ACTS: tuple[str, dict[str, Any]] = ("reset", {"phase": "before"})
@@ -185,9 +184,12 @@ class LostAnswers:
         silent = self.dice.random() < 0.1  # nothing can be looked up for a minute
         if silent:
             self.pool.fault("captive_page", endpoint=LOOK[kind], skip=1)
-        state = self._settle(intent)
+        called = self.pool.calls().get(CALL[kind], 0)
+        # A pool that acts late is given up sooner than by a real worker, so that the proof takes minutes and not hours.
+        with patch.object(transport, "READ_SECONDS", READ_SECONDS) if name == "delay" else nullcontext():
+            state = self._settle(intent)
         if name == "delay":
-            time.sleep(LATE_SECONDS)  # the pool acts in real time, and well before a real worker's last look
+            until(lambda: self.pool.calls().get(CALL[kind], 0) > called)  # well before a real worker's last look
         for seconds in LOOKS:
             if state != State.CALLED:
                 break
@@ -217,12 +219,15 @@ class LostAnswers:
 
     def _settle(self, intent: PoolIntent) -> str:
         """As a worker's task, and again when the breaker held the call back: then it surely did not go out."""
-        for _ in range(40):
+        states: list[str] = []
+
+        def is_out() -> bool:
             settled = intents.settle_intent(self.provider_id, intent.pk, now=self.now)
-            if settled is not None and settled.state != State.PLANNED:
-                return settled.state
-            time.sleep(0.05)
-        raise AssertionError(f"{intent.code} does not go out")
+            states.append(State.PLANNED if settled is None else settled.state)
+            return states[-1] != State.PLANNED
+
+        until(is_out)
+        return states[-1]
 
     # --- What came of it, by the pool's own word
 
@@ -254,6 +259,6 @@ class LostAnswers:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """No other worker is told of anything: the looks are made here, at their times. A silent pool is given up soon."""
-    with patch.object(transport, "READ_SECONDS", READ_SECONDS), patch.object(hints, "_send"):
+    """No other worker is told of anything: the looks are made here, at their times."""
+    with patch.object(hints, "_send"):
         yield

@@ -32,10 +32,11 @@ def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, label: 
 
 
 def settle(hosting: Hosting, customer: Customer, *, later: timedelta = timedelta()) -> PoolIntent:
-    """What the worker does with the customer's newest intent."""
+    """What the worker does with the customer's newest intent: now, or so long after its call."""
     with hosting.context():
         intent = PoolIntent.objects.filter(customer=customer).latest("pk")
-    intents.settle_intent(hosting.provider.pk, intent.pk, now=timezone.now() + later)
+    now = intent.called_at + later if later and intent.called_at else timezone.now() + later
+    intents.settle_intent(hosting.provider.pk, intent.pk, now=now)
     with hosting.context():
         return PoolIntent.objects.get(pk=intent.pk)
 
@@ -392,7 +393,7 @@ def test_the_login_must_be_named_only_when_there_are_several(north: Hosting) -> 
 
     with pytest.raises(Refused, match="main, second"):
         onboard(north, "alder_1")
-    with pytest.raises(Refused, match="no active pool key under the label 'third'"):
+    with pytest.raises(Refused, match="no active pool key for 'third'"):
         onboard(north, "alder_1", label="third")
     assert settle(north, onboard(north, "alder_1", label="second")).state == IntentState.DONE
     assert "alder_1" in names_at_pool(other)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -23,10 +23,10 @@ import pytest
 import redis
 
 from portal import embedded
+from tests.waiting import LAST_RESORT_SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
-PATIENCE_SECONDS = 20.0
 OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "PORTAL_DATA_DIR", "PORTAL_EMBEDDED_RUN_AS")
 CLEAN = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in OURS}
 
@@ -46,7 +46,12 @@ def command_line(*arguments: str | Path, python: str = sys.executable) -> list[s
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command_line(*arguments), env=CLEAN | environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        command_line(*arguments),
+        env=CLEAN | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LAST_RESORT_SECONDS,
     )
 
 
@@ -59,13 +64,6 @@ def addresses_of(*arguments: str | Path, **environment: str) -> dict[str, str]:
 
 def sockets_folder(addresses: dict[str, str]) -> Path:
     return Path(parse_qs(urlsplit(addresses["DATABASE_URL"]).query)["host"][0])
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -108,7 +106,7 @@ class Running:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE_SECONDS)
+        status = self.process.wait(LAST_RESORT_SECONDS)
         assert self.process.stdout
         self.process.stdout.close()
         return status
@@ -139,7 +137,7 @@ def nothing_outlives_a_failing_test() -> Iterator[None]:
     for process in Running.started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=PATIENCE_SECONDS)
+            process.communicate(timeout=LAST_RESORT_SECONDS)
     Running.started.clear()
 
 
@@ -332,11 +330,13 @@ def test_a_signal_reaches_the_command_once_and_the_servers_outlive_it(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # As from a terminal: where the suite itself was put into the background, its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert starter.stdout
     assert starter.stdout.readline() == "ready\n"
     (os.killpg if to_the_group else os.kill)(starter.pid, number)
-    said, _ = starter.communicate(timeout=PATIENCE_SECONDS)
+    said, _ = starter.communicate(timeout=LAST_RESORT_SECONDS)
     assert (said, starter.returncode) == (f"['{number.name}'] b'still there'\n", 5)
     assert (processes_of(short_path), list(short_path.iterdir())) == ([], [])
 
@@ -368,7 +368,7 @@ def at_a_terminal(keys: str, script: str, **environment: str) -> subprocess.Comp
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=LAST_RESORT_SECONDS,
     )
 
 
@@ -492,11 +492,11 @@ def test_a_second_starter_shares_the_servers_and_leaves_them_running(tmp_path: P
     assert addresses[0] == addresses[1]
     owner = next(int(pid) for pid in _parents_of_servers(tmp_path) if pid)
     first, second = (one, other) if supervisor_of(one.pid) == owner else (other, one)
-    _, said = second.communicate("\n", timeout=PATIENCE_SECONDS)
+    _, said = second.communicate("\n", timeout=LAST_RESORT_SECONDS)
     assert said == f"embedded servers: those of another run on {tmp_path} are used here, and end with it.\n"
     with psycopg.connect(addresses[0]["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    first.communicate("\n", timeout=PATIENCE_SECONDS)
+    first.communicate("\n", timeout=LAST_RESORT_SECONDS)
     assert (second.returncode, first.returncode, processes_of(tmp_path / "embedded")) == (0, 0, [])
 
 
@@ -565,7 +565,7 @@ def in_a_plain_container(mapped_ids: int, *words: str) -> subprocess.CompletedPr
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LAST_RESORT_SECONDS,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from customers.sealing import new_key_pair
 from portal import environment
+from tests.waiting import LAST_RESORT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIVATE, PUBLIC = new_key_pair()
@@ -32,7 +33,13 @@ GOOD = {
 def start(*words: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     settings = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     return subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=LAST_RESORT_SECONDS,
+        check=False,
     )
 
 

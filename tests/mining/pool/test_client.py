@@ -17,6 +17,7 @@ from mining.pool.signing import Secret
 from mining.pool.types import PayoutDestination, RewardRecord
 from tests.mining.pool.conftest import MakeClient
 from tests.sandbox import Sandbox
+from tests.waiting import LAST_RESORT_SECONDS
 
 
 def as_pool_writes(record: RewardRecord) -> dict[str, Any]:
@@ -248,7 +249,11 @@ def test_no_call_is_made_inside_a_database_transaction(sandbox: Sandbox, store: 
     arguments = [sandbox.base_url, key.api_key, key.secret, redis_url]
 
     done = subprocess.run(
-        [sys.executable, "-c", IN_TRANSACTION, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", IN_TRANSACTION, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LAST_RESORT_SECONDS,
+        check=False,
     )
 
     assert "rewards: The pool must not be called inside a database transaction. 0" in done.stdout, done.stderr
