@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
-from mining import hints
+from mining import hints, logins
 from mining.account_list import AccountList, list_accounts
 from mining.errors import Refused, name_taken
 from mining.models import Credential, MiningAccount, PoolIntent
@@ -169,14 +169,14 @@ def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:
 
 
 def _label_to_use(access: Access, label: str | None) -> str:
+    if label is not None:
+        if (why := logins.why_unread(access, label)) is not None:
+            raise Refused(why)
+        return label
     active = Credential.objects.visible_to(access).filter(state=Credential.State.ACTIVE)
     labels = sorted(active.values_list("label", flat=True))
-    if label is not None:
-        if label not in labels:
-            raise Refused(f"There is no active pool key under the label {label!r}.")
-        return label
     if not labels:
-        raise Refused("There is no active pool key yet: paste one first, and wait until it is verified.")
+        raise Refused(" ".join(logins.unread(access).values()) or "There is no active pool key yet: paste one first.")
     if len(labels) > 1:
         raise Refused(f"Say at which login the account is: {', '.join(labels)}.")
     return labels[0]

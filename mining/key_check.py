@@ -90,7 +90,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
         with runs.writing(run):
             row = _still_tried(credential)
             odd = _odd(row, _differs(credential, listing, records))
-            _activate(row, rights, listing, problem=trouble or odd or _lacks(rights), now=watch.now())
+            _activate(row, rights, listing, problem=trouble or odd or keys.lacks(rights), now=watch.now())
     except IntegrityError as error:
         if not _kept_elsewhere(error):
             raise
@@ -192,21 +192,14 @@ def _activate(
         keys.tell(credential.provider, credential.pk, "activated", now=now)
 
 
-def _lacks(rights: dict[str, bool]) -> str:
-    missing = [endpoint for endpoint, may in rights.items() if not may]
-    if not missing:
-        return ""
-    return f"This key may not use {', '.join(missing)}: allow that in WhiteBIT's API settings, then check it again."
-
-
 def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:
     if isinstance(error, KeyRefused):
         _set_refused(credential, error.sentence, now=now)
         return
     with tenancy.provider_context(credential.provider_id):
-        # Nothing is known about the key: it stays what it was, and the next look may tell.
+        # Nothing is known about the key: it stays what it was (and why it was refused), and the next look may tell.
         mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.exclude(state__in=[State.RETIRED, State.ACTIVE]).update(problem=error.sentence[:500])
+        mine.filter(state=State.CHECKING).update(problem=error.sentence[:500])
         mine.exclude(state=State.RETIRED).update(checked_at=now)
 
 

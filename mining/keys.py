@@ -19,7 +19,7 @@ from customers import audit, tenancy
 from customers.models import Provider
 from customers.sealing import SealError, Secret, seal, unseal
 from customers.tenancy import Access, Kind
-from mining import hints
+from mining import hints, logins
 from mining.errors import NoKey, Refused
 from mining.models import Credential
 from mining.pool.budget import Priority
@@ -72,19 +72,24 @@ def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: dat
 
 
 def ask_verification(access: Access, credential: Credential, *, now: datetime) -> None:
-    """A person says that the key has been mended at the pool: have a worker look again."""
+    """A person says that the key has been mended at the pool: have a worker try it anew."""
     if credential.state == State.RETIRED:
         raise Refused("This key was replaced by another one. Paste a new key to change it.")
-    Credential.objects.visible_to(access).filter(pk=credential.pk, state=State.REFUSED).update(state=State.CHECKING)
+    mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
+    if mine.filter(state=State.REFUSED).update(state=State.CHECKING):
+        credential.state = State.CHECKING
     audit.record(access, "credential.verification_asked", credential.code, now=now, label=credential.label)
     hints.after_commit("verify_credential", access.provider.pk, credential.pk)
 
 
-def withdraw(access: Access, credential: Credential, *, now: datetime) -> None:
-    """Throw away a key that is not in use. The one that works is replaced by pasting another, so that none is a gap."""
-    unused = Credential.objects.visible_to(access).filter(pk=credential.pk, state__in=[State.CHECKING, State.REFUSED])
+def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool = False, now: datetime) -> None:
+    """Throw a key away: nothing of it is kept. `in_use_confirmed`: somebody was told that it is in use, and what ends
+    with it (logins.withdrawal). Raises Refused."""
+    kept = Credential.objects.visible_to(access).filter(pk=credential.pk).exclude(state=State.RETIRED)
+    unused = kept if in_use_confirmed else kept.exclude(state=State.ACTIVE)
     if not unused.update(**RETIRED):
-        raise Refused("This key is in use. Paste another one to replace it.")
+        in_use = "This key is in use. Paste another one to replace it, or confirm that reading with it ends."
+        raise Refused(in_use if kept.exists() else "This key has been thrown away or replaced already.")
     audit.record(access, "credential.withdrawn", credential.code, now=now, label=credential.label)
 
 
@@ -193,16 +198,8 @@ def open_key(provider_id: int, label: str) -> OpenKey:
         )
     active = next((credential for credential in stored if credential.state == State.ACTIVE), None)
     if active is None:
-        raise NoKey(_why_no_key(label, stored))
+        raise NoKey(logins.why_no_key(label, stored))
     return opened(active)
-
-
-def _why_no_key(label: str, stored: list[Credential]) -> str:
-    if any(credential.state == State.CHECKING for credential in stored):
-        return f"The key of {label!r} has not been checked yet: wait a minute, or look at the key's page."
-    if stored:
-        return f"The pool refused the key of {label!r}: {stored[-1].problem or 'paste a new one.'}"
-    return f"There is no pool key for {label!r}: paste one."
 
 
 def opened(credential: Credential) -> OpenKey:
@@ -246,14 +243,35 @@ def _redis() -> redis.Redis:
 
 def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
     """The pool refused the key: later runs are not sent with it. A right that only some readings need is only told."""
-    still_of_use = isinstance(refusal, PermissionMissing) and refusal.endpoint not in NEEDED_ENDPOINTS
+    missing = refusal.endpoint if isinstance(refusal, PermissionMissing) else None
+    still_of_use = missing is not None and missing not in NEEDED_ENDPOINTS
     with tenancy.provider_context(key.provider_id):
+        if missing is not None:
+            _write_right(key, missing, may=False)
         mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
-        if still_of_use:
-            mine.exclude(problem=refusal.sentence).update(problem=refusal.sentence[:500])
-        elif mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
+        if not still_of_use and mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
             tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
+
+
+def _write_right(key: OpenKey, endpoint: str, *, may: bool) -> None:
+    """What use has told of a right. Inside the provider's context."""
+    mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
+    stored = mine.select_for_update().first()
+    if stored is None:
+        return
+    rights = {**stored.endpoints, endpoint: may}
+    mine.exclude(endpoints=rights, problem=lacks(rights)).update(endpoints=rights, problem=lacks(rights))
+
+
+def lacks(rights: dict[str, bool]) -> str:
+    """What a person has to do about the rights that are missing; empty: nothing."""
+    missing = [endpoint for endpoint, may in rights.items() if not may]
+    if not missing:
+        return ""
+    return f"This key may not use {', '.join(missing)}: allow that in WhiteBIT's API settings, then check it again."[
+        :500
+    ]
 
 
 def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from customers import tenancy
 from customers.tenancy import Access
-from mining import hints, intents, links, runs
+from mining import hints, intents, links, logins, runs
 from mining.errors import Refused
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
@@ -76,12 +76,9 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
 
 
 def _why_nothing_to_read(access: Access) -> str:
-    newest = Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("-pk").first()
-    if newest is None:
+    if not Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).exists():
         return "There is no pool key yet: paste one first."
-    if newest.state == Credential.State.CHECKING:
-        return "The pool key has not been verified yet: wait a minute."
-    return f"The pool refused the key of {newest.label!r}: {newest.problem or 'paste a new one.'}"
+    return " ".join(logins.unread(access).values())
 
 
 # --- Each minute, for each provider

@@ -369,3 +369,27 @@ class CredentialDetail(ResourceView):
     @operation("credentials_read", "One pool key", CredentialSerializer)
     def get(self, request: Request, id: str) -> Response:
         return self.one(CredentialSerializer, get_object_or_404(Credential.objects.visible_to(self.access), code=id))
+
+
+class NothingSerializer(InputSerializer):
+    """A body that says nothing: {} or none."""
+
+
+class CredentialVerification(ResourceView):
+    resource = "credentials"
+
+    @operation(
+        "credentials_verify",
+        "Try a pool key again",
+        CredentialSerializer,
+        body=NothingSerializer,
+        status=202,
+        refusals=(400, 401, 403, 404, 409),
+        description="A worker tries it at the pool, for instance after it was mended there. A refused key is checking"
+        " until then: read it again. One that works stays active meanwhile.",
+    )
+    def post(self, request: Request, id: str) -> Response:
+        self.body(NothingSerializer)
+        credential = get_object_or_404(Credential.objects.visible_to(self.access), code=id)
+        keys.ask_verification(self.access, credential, now=self.now)
+        return self.one(CredentialSerializer, credential, status=202, at=reverse("api:credential", args=[id]))

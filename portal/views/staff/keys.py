@@ -7,12 +7,13 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from mining import keys as pool_keys
+from mining import logins
 from mining.keys import Health, Level
 from mining.models import Credential, SyncRun
 from mining.models.runs import Subject
@@ -101,18 +102,26 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
 
     def ask() -> str:
         pool_keys.ask_verification(request.access, credential, now=timezone.now())
-        return f"A worker checks the key of {credential.label} at the pool."
+        return f"A worker tries the key of {credential.label} at the pool; this page shows what comes of it."
 
     return do(request, ask, "staff:keys")
 
 
 @staff_page("keys")
-@require_POST
+@require_http_methods(["GET", "POST"])
 def key_withdraw(request: AccessRequest, code: str) -> HttpResponse:
+    """Says what is not read any more, then throws away just the key that was shown, as it was shown."""
     credential = the(Credential.objects.visible_to(request.access), code)
+    if credential.state == Credential.State.RETIRED:
+        messages.info(request, "This key has been thrown away or replaced already.")
+        return redirect("staff:keys")
+    if request.method == "GET":
+        context = {"key": credential, "ends": logins.withdrawal(request.access, credential)}
+        return render(request, "staff/key_withdraw.html", context)
 
     def withdraw() -> str:
-        pool_keys.withdraw(request.access, credential, now=timezone.now())
+        in_use_confirmed = request.POST.get("seen_as") == Credential.State.ACTIVE
+        pool_keys.withdraw(request.access, credential, in_use_confirmed=in_use_confirmed, now=timezone.now())
         return f"The key of {credential.label} ending in {credential.key_hint} is thrown away."
 
     return do(request, withdraw, "staff:keys")

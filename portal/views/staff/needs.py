@@ -15,7 +15,7 @@ from billing import held
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import keys, payout
+from mining import keys, logins, payout
 from mining import links as pool_links
 from mining import queries as mining
 from mining.models import (
@@ -27,8 +27,10 @@ from mining.models import (
     SyncRun,
     WatcherLink,
 )
+from mining.models.runs import Subject
 from portal.access import may
 from portal.templatetags.units import plain_date
+from portal.views.staff.sync import SUBJECT_WORDS
 from portal.views.watcher_links import SOON
 
 # Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
@@ -51,11 +53,12 @@ class Need:
 
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
+    unread = logins.unread(access)
     found = [
-        *_keys(access, now),
+        *_keys(access, unread, now),
         *_payouts(access),
         *_strays(access),
-        *_readings(access),
+        *_readings(access, unread),
         *_accounts(access),
         *_acts(access, now),
         *_links(access, now),
@@ -72,23 +75,33 @@ def allowed(access: Access, need: Need) -> bool:
     return may(access, need.needs)
 
 
-def _keys(access: Access, now: datetime) -> Iterator[Need]:
+def _keys(access: Access, unread: dict[str, str], now: datetime) -> Iterator[Need]:
     stored = list(Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("label", "pk"))
     if not stored:
         text = "Without one nothing can be read from the pool and no customer can be onboarded."
         yield Need("is-unknown", "Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
     for credential in stored:
-        if credential.state == Credential.State.REFUSED:
-            title = f"The pool refuses the key of {credential.label}"
-            yield Need("is-down", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
-        elif credential.problem and credential.state == Credential.State.ACTIVE:
-            title = f"The key of {credential.label} lacks a right"
-            yield Need("is-low", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
-        health = keys.health(credential, now)
-        if health.level in (keys.Level.WARN, keys.Level.ALARM):
-            state = "is-down" if health.level == keys.Level.ALARM else "is-unknown"
-            title = f"The key of {credential.label} is silent"
-            yield Need(state, "Key", title, health.sentence, _url("keys"), "Pool keys", "keys")
+        if (found := _of_key(credential, keys.health(credential, now))) is not None:
+            state, title, text = found
+            yield Need(state, "Key", title, text, _url("keys"), "Pool keys", "keys")
+    labels = {credential.label for credential in stored}
+    for label in (label for label in unread if stored and label not in labels):
+        text = "Its key was thrown away. Paste another one under this label."
+        yield Need("is-down", "Key", f"No key reads the accounts of {label}", text, _url("keys"), "Paste a key", "keys")
+
+
+def _of_key(credential: Credential, health: keys.Health) -> tuple[str, str, str] | None:
+    """State, title and text: one need for a key, however much is wrong with it."""
+    label, problem = credential.label, credential.problem
+    if credential.state == Credential.State.REFUSED:
+        return "is-down", f"The pool refuses the key of {label}", problem
+    if health.level in (keys.Level.WARN, keys.Level.ALARM):
+        state = "is-down" if health.level == keys.Level.ALARM else "is-unknown"
+        return state, f"The key of {label} is silent", f"{health.sentence} {problem}".strip()
+    if credential.state == Credential.State.ACTIVE and problem:
+        what = "lacks a right" if logins.told_to_lack(credential) else "works, and has a problem"
+        return "is-low", f"The key of {label} {what}", problem
+    return None
 
 
 def _payouts(access: Access) -> Iterator[Need]:
@@ -112,15 +125,18 @@ def _strays(access: Access) -> Iterator[Need]:
         yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#strays", "Look", "read")
 
 
-def _readings(access: Access) -> Iterator[Need]:
+def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
+    """But those that failed because of a key, which is a need of its own (_keys)."""
+    not_allowed = logins.not_allowed(access)
     for reading in mining.subjects(access):
-        run = reading.newest
-        if run.subject == "key" or run.state not in (SyncRun.State.FAILED, SyncRun.State.PARTIAL):
-            continue
+        run, subject = reading.newest, Subject(reading.subject)
         failed = run.state == SyncRun.State.FAILED
-        title = (
-            f"Reading {run.get_subject_display().lower()} of {run.label} {'failed' if failed else 'is not complete'}"
-        )
+        if subject == Subject.KEY or not (failed or run.state == SyncRun.State.PARTIAL):
+            continue
+        if failed and (run.label in unread or (run.label, subject) in not_allowed):
+            continue
+        what = SUBJECT_WORDS[subject].lower()
+        title = f"Reading {what} of {run.label} {'failed' if failed else 'is not complete'}"
         text = run.error or f"{run.quarantined} records were put aside."
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
 

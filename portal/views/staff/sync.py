@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from customers.tenancy import Access
-from mining import planner
+from mining import logins, planner
 from mining import queries as mining
 from mining.models import QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
@@ -69,6 +69,7 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
         "runs": [(run, SUBJECT_WORDS[Subject(run.subject)]) for run in runs.rows],
         "after": runs.after,
         "shown": runs.shown,
+        "unread": list(logins.unread(access).items()),
     }
 
 
@@ -95,6 +96,7 @@ def _why_aside(record: QuarantinedRecord) -> str:
 def sync_now(request: AccessRequest) -> HttpResponse:
     def ask() -> str:
         planner.request_sync(request.access, only=None, now=timezone.now())
-        return "Asked for. A worker reads the pool now; this page shows how far it is."
+        asked = "Asked for. A worker reads the pool now; this page shows how far it is."
+        return " ".join([asked, *logins.unread(request.access).values()])
 
     return do(request, ask, "staff:sync")

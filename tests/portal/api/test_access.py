@@ -71,6 +71,7 @@ ROUTES: dict[str, Row] = {
     "watcher-links/<code:id>/renew": Row("watcher-links", _link, get=None, body={}, post=202),
     "alerts": Row("alerts"),
     "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code),
+    "credentials/<code:id>/verify": Row("credentials", lambda t, _: t.credential.code, get=None, body={}, post=202),
     "contracts": Row("contracts", body={}, post=400),
     "contracts/<code:id>": Row("contracts", _contract),
     "contracts/<code:id>/versions": Row("contracts", _contract, get=None, body=NEW_TERMS, post=201),

@@ -64,3 +64,18 @@ def test_what_cannot_be_a_key_is_refused_without_repeating_it(
 
     assert detail_of(answer, status).startswith(sentence)
     assert str(changes.get("secret") or KEY["secret"]) not in answer.content.decode()
+
+
+def test_a_refused_key_is_tried_again(world: World, north: Caller) -> None:
+    code = world.north.credential.code
+    assert north.post(f"credentials/{code}/verify", {}).json()["state"] == "active"
+    with world.north.context():
+        Credential.objects.update(state="refused", problem="The pool has this key switched off.")
+
+    answer = north.post(f"credentials/{code}/verify", {})
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "checking")
+    assert answer["Location"].endswith(f"/api/v1/credentials/{code}")
+    with world.north.context():
+        Credential.objects.update(state="retired")
+    assert "was replaced" in detail_of(north.post(f"credentials/{code}/verify", {}), 409)

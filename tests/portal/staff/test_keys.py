@@ -84,8 +84,11 @@ def test_a_refused_key_can_be_tried_again(north: Tenant) -> None:
     page = browser.get(PAGE)
     assert heading(page) == "The pool refuses 1 key"
     assert "The signature is wrong." in text(page)
-    browser.post(reverse("staff:key_verify", args=[north.credential.code]), north.owner.form())
+    assert "Try again" in text(page)
+    answer = browser.post(reverse("staff:key_verify", args=[north.credential.code]), north.owner.form(), follow=True)
     assert [row.state for row in rows(north, Credential)] == ["checking"]
+    assert "A worker tries the key of main at the pool" in text(answer)
+    assert (heading(answer), 'hx-trigger="every 3s"' in answer.content.decode()) == ("A key is being tried", True)
 
 
 def test_a_working_key_shows_its_hint_and_nothing_more(north: Tenant) -> None:
@@ -114,17 +117,67 @@ def test_replaced_keys_are_listed_apart(north: Tenant) -> None:
     assert "Replaced nothing of them is kept main key ending in 0ld1" in text(north.owner.browser().get(PAGE))
 
 
-def test_a_key_that_never_worked_can_be_thrown_away_and_one_in_use_cannot(north: Tenant) -> None:
-    browser = north.owner.browser()
-    browser.post(PASTE, form(north))
-    (second,) = rows(north, Credential, label="second")
-    browser.post(f"/staff/keys/{second.code}/withdraw/", north.owner.form())
+# --- Throwing one away
+
+
+def withdraw_page(north: Tenant, key: Credential) -> str:
+    return text(north.owner.browser().get(f"/staff/keys/{key.code}/withdraw/"))
+
+
+def second_key(north: Tenant, **facts: Any) -> Credential:
+    with tenancy.access_context(north.system):
+        return Credential.objects.create(
+            provider=north.provider, key_digest="2", key_hint="5ec2", created_at=NOW, sealed_secret="sealed", **facts
+        )
+
+
+def test_a_key_that_never_worked_is_thrown_away_after_a_page_says_what_it_does(north: Tenant) -> None:
+    second = second_key(north, label="second", state="refused")
+
+    assert "The 0 accounts of second are not read now" in withdraw_page(north, second)
+    assert rows(north, Credential, label="second")[0].state == "refused"
+    form = north.owner.form(seen_as="refused")
+    answer = north.owner.browser().post(f"/staff/keys/{second.code}/withdraw/", form, follow=True)
+    assert "The key of second ending in 5ec2 is thrown away." in text(answer)
     (second,) = rows(north, Credential, label="second")
     assert (second.state, second.sealed_secret) == ("retired", "")
-    answer = browser.post(f"/staff/keys/{north.credential.code}/withdraw/", north.owner.form(), follow=True)
-    assert "This key is in use. Paste another one to replace it." in text(answer)
-    (main,) = rows(north, Credential, label="main")
-    assert main.state == "active"
+
+
+def test_one_in_use_is_thrown_away_only_by_who_was_shown_what_ends(north: Tenant) -> None:
+    address = f"/staff/keys/{north.credential.code}/withdraw/"
+    words = withdraw_page(north, north.credential)
+    assert words.startswith("Pool keys / main Stop reading main?")
+    assert "2 accounts of main are read no more: no rewards" in words
+    assert "No other key takes over." in words
+    for seen_as in ("refused", "checking", ""):  # it has begun to work since
+        answer = north.owner.browser().post(address, north.owner.form(seen_as=seen_as), follow=True)
+        assert "This key is in use." in text(answer)
+        assert rows(north, Credential)[0].state == "active"
+
+    north.owner.browser().post(address, north.owner.form(seen_as="active"))
+    (key,) = rows(north, Credential)
+    assert (key.state, key.sealed_secret) == ("retired", "")
+    (told,) = rows(north, AuditEntry, action="credential.withdrawn")
+    assert told.subject == key.code
+    answer = north.owner.browser().post(address, north.owner.form(seen_as="active"), follow=True)
+    assert "This key has been thrown away or replaced already." in text(answer)
+
+
+def test_the_page_says_which_other_key_reads_or_takes_over(north: Tenant) -> None:
+    second = second_key(north, label="main", state="refused")
+    assert "Nothing changes in what is read: another key reads the 2 accounts of main, ending in 9f3a" in withdraw_page(
+        north, second
+    )
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=second.pk).update(state="checking")
+    words = withdraw_page(north, north.credential)
+    assert "The key ending in 5ec2 is being tried, and takes over once the pool accepts it." in words
+    assert "No other key" not in words
+
+
+def test_another_providers_key_has_no_such_page(world: World) -> None:
+    address = f"/staff/keys/{world.south.credential.code}/withdraw/"
+    assert world.north.owner.browser().get(address).status_code == 404
 
 
 # --- How a key fares
@@ -177,7 +230,7 @@ def test_every_endpoint_of_the_pool_has_its_words() -> None:
 
 def test_a_working_key_is_checked_on_request_and_the_page_follows_it(north: Tenant) -> None:
     answer = north.owner.browser().post(f"/staff/keys/{north.credential.code}/verify/", north.owner.form(), follow=True)
-    assert "A worker checks the key of main at the pool." in text(answer)
+    assert "A worker tries the key of main at the pool; this page shows what comes of it." in text(answer)
     assert [row.state for row in rows(north, Credential)] == ["active"]
     with tenancy.access_context(north.system):
         SyncRun.objects.create(

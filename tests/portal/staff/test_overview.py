@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -58,7 +59,10 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
     first, second = north.clients
     with tenancy.access_context(north.system):
         provider = north.provider
-        Credential.objects.filter(pk=north.credential.pk).update(state="refused", problem="Wrong signature.")
+        Credential.objects.create(
+            provider=provider, label="second", state="refused", problem="Wrong signature.", key_digest="2",
+            key_hint="x", created_at=NOW,
+        )  # fmt: skip
         SyncRun.objects.create(
             provider=provider, label="main", subject="workers", state="failed", queued_at=NOW, error="No answer."
         )
@@ -82,8 +86,8 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
             account_name="cedar", created_at=NOW, problem="The name is taken.",
         )  # fmt: skip
     assert needs(north) == [
-        "The pool refuses the key of main",
-        "Reading workers of main failed",
+        "The pool refuses the key of second",
+        "Reading machines of main failed",
         "Birch Mining: the pool does not answer for client_1",
         "Reading hashrate of main is not complete",
         "1 account at the pool belongs to no customer",
@@ -164,6 +168,77 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
         Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=8))
         found = needs_of(north.owner.access, now=NOW)
     assert [(need.title, need.state) for need in found] == [(silent, "is-down"), (drift, "is-down")]
+
+
+def failed(tenant: Tenant, *subjects: str) -> None:
+    for subject in subjects:
+        SyncRun.objects.create(
+            provider=tenant.provider, label="main", subject=subject, state="failed", queued_at=NOW, error="No answer."
+        )
+
+
+def set_key(tenant: Tenant, **facts: object) -> None:
+    with tenancy.access_context(tenant.system):
+        Credential.objects.filter(pk=tenant.credential.pk).update(**facts)
+
+
+def test_a_key_that_the_pool_refuses_is_one_need_whatever_fails_because_of_it(north: Tenant) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        failed(north, "accounts", "rewards", "hashrate", "watchers")
+    watchers = "Reading watcher links of main failed"
+    assert (len(needs(north)), watchers in needs(north)) == (4, True)
+
+    set_key(north, state="refused", problem="The pool has this key switched off.", last_success_at=FIRST_DAY)
+
+    assert needs(north) == ["The pool refuses the key of main"]
+
+
+def test_a_key_that_was_thrown_away_is_missed_where_it_read_accounts(north: Tenant) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        failed(north, "rewards")
+        Credential.objects.create(
+            provider=north.provider, label="second", state="active", key_digest="2", key_hint="x", created_at=NOW
+        )
+    set_key(north, state="retired")
+
+    assert needs(north) == ["No key reads the accounts of main"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (
+            {"problem": "This key may not use hashrate: allow that.", "endpoints": {"hashrate": False}},
+            ["Reading machines of main failed", "The key of main lacks a right"],
+        ),
+        (
+            {"problem": "This key works, but sees other rewards.", "endpoints": {"hashrate": False}},
+            [
+                "Reading hashrate of main failed",
+                "Reading machines of main failed",
+                "The key of main works, and has a problem",
+            ],
+        ),
+        (
+            {"problem": "This key may not use hashrate: allow that.", "endpoints": {"hashrate": False}, "days": 8},
+            ["The key of main is silent", "Reading machines of main failed"],
+        ),
+    ],
+)
+def test_a_key_that_works_has_one_need_and_what_it_may_not_read_is_not_told_twice(
+    north: Tenant, facts: dict[str, Any], expected: list[str]
+) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        failed(north, "hashrate", "workers")
+    days = facts.pop("days", 0)
+    set_key(north, last_success_at=NOW - timedelta(days=days), **facts)
+
+    assert needs(north) == expected
+    if days:
+        assert "may not use hashrate" in text(page(north.owner))
 
 
 def test_the_neighbours_trouble_is_not_told(world: World) -> None:

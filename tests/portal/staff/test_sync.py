@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -48,12 +49,31 @@ def test_the_page_polls_a_fragment_only_while_something_is_under_way(north: Tena
     assert "Everything is read" in done
 
 
+WHY = (
+    "The pool refused the key of {!r} (last tried on 2026-11-03), so nothing is read or done for it: check it at the "
+    "pool, then press Try again under Pool keys, or paste a new one."
+)
+
+
 def test_without_a_key_sync_now_says_what_to_do(north: Tenant) -> None:
     with tenancy.access_context(north.system):
-        Credential.objects.filter(pk=north.credential.pk).update(state="refused", problem="Wrong signature.")
+        Credential.objects.filter(pk=north.credential.pk).update(
+            state="refused", problem="Wrong signature.", checked_at=NOW - timedelta(days=1)
+        )
     answer = north.support.browser().post(NOW_URL, north.support.form(), follow=True)
-    assert "The pool refused the key of 'main': Wrong signature." in text(answer)
+    assert (heading(answer), text(answer).count(WHY.format("main"))) == ("1 login not read", 2)  # message and page
     assert len(rows(north, SyncRun)) == 1
+
+
+def test_sync_now_says_which_login_it_does_not_read_and_why(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        Credential.objects.create(
+            provider=north.provider, label="second", state="refused", key_digest="2", key_hint="x", created_at=NOW,
+            checked_at=NOW - timedelta(days=1),
+        )  # fmt: skip
+    answer = north.support.browser().post(NOW_URL, north.support.form(), follow=True)
+    assert f"this page shows how far it is. {WHY.format('second')}" in text(answer)
+    assert {run.label for run in rows(north, SyncRun, state="queued")} == {"main"}
 
 
 def test_the_auditor_may_look_and_not_ask(north: Tenant) -> None:
