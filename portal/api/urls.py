@@ -18,6 +18,7 @@ RESOURCES: tuple[tuple[str, type[ResourceView], str], ...] = (
     ("sync-runs/<code:id>", mining.SyncRunDetail, "sync-run"),
     ("credentials", mining.CredentialList, "credentials"),
     ("credentials/<code:id>", mining.CredentialDetail, "credential"),
+    ("credentials/<code:id>/verify", mining.CredentialVerification, "credential-verify"),
     ("watcher-links", links.WatcherLinkList, "watcher-links"),
     ("watcher-links/<code:id>", links.WatcherLinkDetail, "watcher-link"),
     ("watcher-links/<code:id>/renew", links.WatcherLinkRenewal, "watcher-link-renew"),
