@@ -17,7 +17,7 @@ from customers.tenancy import Access, Kind
 from mining.models import LinkPermission, MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import UNKNOWN_WORDS
 from mining.pool.types import ListedLink, WatcherLinks
-from mining.reading import Outcome
+from mining.reading import READ_AT_GRAIN, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +40,19 @@ def oldest_first(listed: WatcherLinks) -> list[ListedLink]:
     return sorted(listed.links, key=lambda link: (link.created_at or LATEST, link.id))
 
 
-def reconcile(lists: Mapping[MiningAccount, WatcherLinks], *, asked_at: datetime, now: datetime) -> Outcome:
-    """Make our rows agree with these lists, which were asked for at `asked_at` or later. Inside the context."""
+def reconcile(
+    lists: Mapping[MiningAccount, WatcherLinks], *, is_full: bool = False, asked_at: datetime, now: datetime
+) -> Outcome:
+    """Make our rows agree with these lists, which were asked for at `asked_at` or later. Inside the context.
+
+    `is_full`: the pool has just refused one more link, so there are as many as it allows, whatever its list shows yet.
+    """
     outcome = Outcome()
     # First, as whoever issues or renews a link does: a link that is found wants its account too.
-    accounts = MiningAccount.objects.filter(pk__in=[account.pk for account in lists])
-    list(
-        accounts.filter(provider__in={account.provider_id for account in lists})
+    accounts = list(
+        MiningAccount.objects.filter(
+            provider__in={account.provider_id for account in lists}, pk__in=[account.pk for account in lists]
+        )
         .order_by("pk")
         .select_for_update(no_key=True)
     )
@@ -55,13 +61,30 @@ def reconcile(lists: Mapping[MiningAccount, WatcherLinks], *, asked_at: datetime
     for account, listed in lists.items():
         rows = known.get(account.pk, [])
         outcome.rows_new += _take_in(account, listed, rows, changed, now=now)
-        if listed.rejected:
-            outcome.problems.append(f"A watcher link of {account.name} could not be read.")
-        else:
+        if not listed.rejected:  # one that cannot be read may be any of ours
             outcome.problems += _mark_gone(account, listed, rows, changed, asked_at=asked_at, now=now)
     WatcherLink.objects.bulk_update(changed, SAID, batch_size=100)
     outcome.rows_changed = len(changed)
+    _note_counts(accounts, lists, is_full=is_full, asked_at=asked_at)
     return outcome
+
+
+def _note_counts(
+    accounts: list[MiningAccount], lists: Mapping[MiningAccount, WatcherLinks], *, is_full: bool, asked_at: datetime
+) -> None:
+    """What takes room beside our rows, and as of when; to within READ_AT_GRAIN when nothing is new."""
+    counted = []
+    for account in accounts:
+        unseen = len(lists[account].rejected)
+        if is_full:
+            unseen = max(unseen, MOST_ACTIVE - len(lists[account].links))
+        read_at = account.links_read_at
+        if read_at is not None and read_at > asked_at:
+            continue  # a later list has told already
+        if is_full or read_at is None or unseen != account.links_unseen or asked_at - read_at >= READ_AT_GRAIN:
+            account.links_unseen, account.links_read_at = unseen, asked_at
+            counted.append(account)
+    MiningAccount.objects.bulk_update(counted, ["links_unseen", "links_read_at"], batch_size=100)
 
 
 def _known(lists: Mapping[MiningAccount, WatcherLinks]) -> dict[int, list[WatcherLink]]:

@@ -17,6 +17,7 @@ from customers.codes import new_code
 from customers.models import Provider
 from customers.tenancy import Access, Kind
 from mining import hints, link_list
+from mining.aside import Aside, put_aside
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
 from mining.link_list import MOST_ACTIVE, NOT_RENEWED
@@ -45,7 +46,9 @@ class Room:
 
     used: int
     most: int
-    next_end_at: datetime | None  # None: none of them ends
+    next_end_at: datetime | None  # None: none of them is known to end
+    unseen: int  # of those that are used: no rows of ours, and nobody knows when they end
+    counted_at: datetime | None  # of what others made the pool's list tells, as of then; None: it was never read
 
     @property
     def is_full(self) -> bool:
@@ -58,7 +61,8 @@ class Room:
 def room(access: Access, account: MiningAccount, *, now: datetime) -> Room:
     taken = list(_taking_room(WatcherLink.objects.visible_to(access).filter(mining_account=account), now=now))
     ends = [link.live_until for link in taken if link.state == State.ACTIVE and link.live_until is not None]
-    return Room(len(taken), MOST_ACTIVE, min(ends, default=None))
+    used = len(taken) + account.links_unseen
+    return Room(used, MOST_ACTIVE, min(ends, default=None), account.links_unseen, account.links_read_at)
 
 
 def _taking_room(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
@@ -100,8 +104,12 @@ def issue_link(
     return link
 
 
-def renew_link(access: Access, link: WatcherLink, *, now: datetime) -> WatcherLink:
-    """Another one that shows the same for as long; the old one lives to its end. Renewing twice makes one."""
+def renew_link(access: Access, link: WatcherLink, *, early_confirmed: bool = False, now: datetime) -> WatcherLink:
+    """Another one that shows the same for as long; the old one lives to its end. Renewing twice makes one.
+
+    While half of its life is left a link is handed on, as `issue_link` does, and not renewed: two would take two of
+    the account's three places until they end. `early_confirmed`: somebody was told that and wants it. Raises Refused.
+    """
     if link.origin != Origin.PORTAL or link.lifetime is None:
         raise Refused("This link was made outside the portal. Issue a new one instead.")
     if link.lifetime == LinkLifetime.ALWAYS:
@@ -115,11 +123,20 @@ def renew_link(access: Access, link: WatcherLink, *, now: datetime) -> WatcherLi
             raise Refused("This link has not been made yet: there is nothing to renew.")
         if _is_long_over(old, now=now):
             raise Refused("This link is over: issue a new one.")
+        if old.is_young(now) and not early_confirmed:
+            raise Refused(_too_early(old))
         new = _new_link(access, account, old.permissions, link.lifetime, renews=old.renews, now=now)
         WatcherLink.objects.visible_to(access).filter(pk=old.pk).update(successor=new, problem="")
     link.successor = new
     audit.record(access, "link.renewed", link.code, now=now, successor=new.code)
     return new
+
+
+def _too_early(link: WatcherLink) -> str:
+    return (
+        f"This link still works until {link.live_until:%Y-%m-%d at %H:%M} UTC: hand that one on, or confirm that you"
+        f" want a second one, which takes another of the account's {MOST_ACTIVE} places until it ends."
+    )
 
 
 def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetime) -> None:
@@ -204,8 +221,8 @@ def _alike(
         shows_others=False,
         successor=None,
     )
-    duration = LinkLifetime(lifetime).duration
-    ends = Q(live_until=None) if duration is None else Q(live_until__gte=now + duration / 2)
+    half = LinkLifetime(lifetime).half
+    ends = Q(live_until=None) if half is None else Q(live_until__gte=now + half)
     return alike.filter(Q(ends, state=State.ACTIVE) | Q(state=State.CREATING)).order_by("-pk").first()
 
 
@@ -314,4 +331,9 @@ def _store(
         return Outcome()
     lists = {account: answers.by_account[account.pk][0] for account in accounts}
     asked_at = min(answers.by_account[account.pk][1] for account in accounts)
-    return link_list.reconcile(lists, asked_at=asked_at, now=now)
+    outcome = link_list.reconcile(lists, asked_at=asked_at, now=now)
+    unread = [Aside.unreadable(link, account.name) for account in lists for link in lists[account].rejected]
+    # Told once: what somebody made outside stays as it is, and no reading after this one is the worse for it.
+    for one in put_aside(reading, outcome, unread):
+        outcome.problems.append(f"A watcher link of {one.account_name} could not be read.")
+    return outcome

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -17,9 +17,10 @@ from itertools import groupby
 import structlog
 
 from customers.tenancy import TenantQuerySet
+from mining.aside import Aside, put_aside
 from mining.listing import Listed, Listing
 from mining.matching import Candidate, candidate, match, twin_fingerprint
-from mining.models import MiningAccount, QuarantinedRecord, Reward, RewardObservation
+from mining.models import MiningAccount, Reward, RewardObservation
 from mining.models.accounts import MiningAccountQuerySet
 from mining.pool.types import RejectedRecord
 from mining.reading import READ_AT_GRAIN, Outcome, Reading
@@ -28,7 +29,6 @@ log = structlog.get_logger(__name__)
 
 BATCH_RECORDS = 2_000
 TWIN, UNMATCHED = "twin", "unmatched"
-LONGEST_REASON = 64
 Place = tuple[str, datetime, str]
 
 COLUMNS = (
@@ -42,16 +42,6 @@ CHANGING = (*COLUMNS, "fingerprint", "changed_at", "missing_since")
 def in_window(reading: Reading, since: datetime | None) -> TenantQuerySet[Reward]:
     rows = Reward.objects.filter(provider=reading.provider_id, mining_account__label=reading.label)
     return rows if since is None else rows.filter(day__gte=since.date(), reward_at__gte=since)
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A record that is not taken in, and why."""
-
-    reason: str
-    account_name: str
-    fingerprint: str
-    raw: str
 
 
 @dataclass
@@ -84,7 +74,7 @@ class Store:
                 accounts = self._accounts({account for account, _, _ in places})
                 self._write(self._plan(lower, upper, places, accounts, silent))
         with self.reading.writing():
-            self._put_aside(self.aside)
+            put_aside(self.reading, self.outcome, self.aside)
             self._note_reading(silent)
         if self.outcome.quarantined:
             self.outcome.problems.append(f"{self.outcome.quarantined} records were put aside: see the quarantine.")
@@ -233,35 +223,9 @@ class Store:
             mine.filter(pk__in=plan.missing).update(missing_since=now)
         if plan.back:
             mine.filter(pk__in=plan.back).update(missing_since=None)
-        self._put_aside(plan.aside)
+        put_aside(self.reading, self.outcome, plan.aside)
         self.outcome.rows_new += len(new)
         self.outcome.rows_changed += len(plan.changed) + len(plan.missing) + len(plan.back)
-
-    def _put_aside(self, aside: Iterable[Aside]) -> None:
-        """Each record once for ever, however often it is read; the count is of what this reading met."""
-        met = {(one.fingerprint, one.reason): one for one in aside}
-        known = set(
-            QuarantinedRecord.objects.filter(
-                provider=self.reading.provider_id,
-                label=self.reading.label,
-                fingerprint__in={fingerprint for fingerprint, _ in met},
-            ).values_list("fingerprint", "reason")
-        )
-        QuarantinedRecord.objects.bulk_create(
-            QuarantinedRecord(
-                provider_id=self.reading.provider_id,
-                label=self.reading.label,
-                account_name=one.account_name,
-                sync_run=self.reading.run,
-                reason=one.reason,
-                fingerprint=one.fingerprint,
-                raw=one.raw,
-                seen_at=self.reading.now(),
-            )
-            for key, one in sorted(met.items())
-            if key not in known
-        )
-        self.outcome.quarantined += len(met)
 
     # An account whose known rewards are all gone from the list is silent: disabled there, or out of the key's sight.
     # Nothing is known about its rewards then, so none of them is called missing.
@@ -321,8 +285,7 @@ def _compare(plan: _Plan, row: Reward, one: Candidate, now: datetime) -> None:
 
 def _rejected(record: RejectedRecord) -> Aside:
     place = _place_of(record)
-    fingerprint = hashlib.sha256(record.raw.encode()).hexdigest()
-    return Aside(record.reason[:LONGEST_REASON], place[0] if place else "", fingerprint, record.raw)
+    return Aside.unreadable(record, place[0] if place else "")
 
 
 def _out_of_range(listed: Listed) -> Aside:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -20,6 +21,7 @@ from portal.access import access_by_token, access_of, memberships_of
 
 Next = Callable[[HttpRequest], HttpResponse]
 MEMBERSHIP = "membership"  # the session's key
+UNSENT = "unsent"  # the session's key: a form came after the session had ended, which is told after the sign-in
 ACTING_AS = "acting_as"  # the field that every form carries: for which membership it was opened
 
 
@@ -73,9 +75,14 @@ class TenancyMiddleware:
             return None
         if not request.user.is_authenticated:
             # LoginRequiredMiddleware sends them to the sign-in page; a form's address is no page to come back to.
-            return None if request.method in ("GET", "HEAD") else redirect_to_login(_page_of_form(request))
+            if request.method in ("GET", "HEAD"):
+                return None
+            request.session[UNSENT] = True
+            return redirect_to_login(_page_of_form(request))
         if access is None:
             return redirect("choose")
+        if request.method == "GET" and request.session.pop(UNSENT, False):
+            messages.warning(request, "You had been signed out, so what you sent was not saved. Please enter it again.")
         return _refusal(request, access, getattr(view, "portal_audience", None))
 
 

@@ -44,6 +44,7 @@ class Unclear:
 
 class Act(ABC, Generic[Seen, Thing]):
     question: str  # "The pool's answer was lost. It is being looked up whether …"
+    endpoint = ""  # the pool's, that is called; empty: a look is enough
 
     def __init__(self, intent: PoolIntent) -> None:
         self.intent = intent
@@ -83,5 +84,9 @@ class Act(ABC, Generic[Seen, Thing]):
         """What speaks against that it had no effect, whatever the look said."""
         return None
 
-    def learn(self, seen: Seen, *, looked_at: datetime, now: datetime) -> None:
-        """What else the look told."""
+    def outdates(self, refusal: RequestRefused) -> bool:
+        """Whether the pool's refusal says that what was seen right before the call is so no more."""
+        return False
+
+    def learn(self, seen: Seen, *, refused: bool = False, looked_at: datetime, now: datetime) -> None:
+        """What else the look told. `refused`: it followed on a refusal that outdates what was seen before."""

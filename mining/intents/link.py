@@ -23,6 +23,7 @@ LinkMade = CreatedLink | ListedLink
 
 class LinkCreation(Act[WatcherLinks, LinkMade]):
     question = "the link was made"
+    endpoint = "watcher-links/create"
 
     def __init__(self, intent: PoolIntent) -> None:
         super().__init__(intent)
@@ -36,7 +37,7 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
     def before(self, seen: WatcherLinks) -> Done[LinkMade] | Impossible | None:
         if (ours := self._ours(seen)) is not None:
             return Done(ours)
-        if len(seen.links) >= MOST_ACTIVE:
+        if len(seen.links) + len(seen.rejected) >= MOST_ACTIVE:
             return Impossible(self._full())
         return None
 
@@ -58,8 +59,11 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
         return Nothing("but it has made no link. Nothing was done: ask for it again.")
 
     def refused(self, refusal: RequestRefused) -> str:
-        # The pool had just listed the account's links, so that it does not know the account is not what it means.
-        return self._full() if "user" in refusal.fields else refusal.sentence
+        return self._full() if self.outdates(refusal) else refusal.sentence
+
+    def outdates(self, refusal: RequestRefused) -> bool:
+        """It is full. The pool had just listed the account's links, so that it knows no such account is not meant."""
+        return "user" in refusal.fields
 
     def keep(self, thing: LinkMade, *, now: datetime) -> None:
         self._row().update(
@@ -85,10 +89,10 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
             return made.live_until
         return (made.created_at or self.intent.called_at or self.intent.created_at) + lives
 
-    def learn(self, seen: WatcherLinks, *, looked_at: datetime, now: datetime) -> None:
+    def learn(self, seen: WatcherLinks, *, refused: bool = False, looked_at: datetime, now: datetime) -> None:
         account = self.intent.mining_account
         if account is not None:
-            link_list.reconcile({account: seen}, asked_at=looked_at, now=now)
+            link_list.reconcile({account: seen}, is_full=refused, asked_at=looked_at, now=now)
 
     def _ours(self, seen: WatcherLinks) -> ListedLink | None:
         return next((link for link in link_list.oldest_first(seen) if link.name == self.link.name), None)

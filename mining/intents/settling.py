@@ -103,13 +103,24 @@ def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> N
         _look_again_soon(act.intent, watch)
         _read_back(act, pool, watch)
     except RequestRefused as refusal:
-        fail(act.intent, act.refused(refusal), now=watch.now())
+        try:
+            if act.outdates(refusal):
+                _look_again(act, pool, watch)
+        finally:
+            fail(act.intent, act.refused(refusal), now=watch.now())
     except PoolError:
         # The client tells doubt apart (AmbiguousOutcome), so here the pool did nothing: as if never called.
         rows.uncall(act.intent)
         raise
     else:
         _done(act, thing, watch)
+        keys.note_use(key, act.endpoint, now=watch.now())
+
+
+def _look_again(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
+    """Before it fails: whoever waits for the outcome sees both at once."""
+    looked_at = watch.now()
+    _learn(act, act.look(pool), looked_at, watch, refused=True)
 
 
 def _look_again_soon(intent: PoolIntent, watch: Watch) -> None:
@@ -139,9 +150,9 @@ def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
     _learn(act, seen, looked_at, watch)
 
 
-def _learn(act: Act[Any, Any], seen: Any, looked_at: datetime, watch: Watch) -> None:
+def _learn(act: Act[Any, Any], seen: Any, looked_at: datetime, watch: Watch, *, refused: bool = False) -> None:
     with tenancy.provider_context(act.intent.provider_id):
-        act.learn(seen, looked_at=looked_at, now=watch.now())
+        act.learn(seen, refused=refused, looked_at=looked_at, now=watch.now())
 
 
 def _done(act: Act[Any, Any], thing: Any, watch: Watch) -> None:

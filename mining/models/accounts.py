@@ -122,6 +122,9 @@ class MiningAccount(TenantModel):
     workers_read_at = models.DateTimeField(null=True)
     hashrate_read_at = models.DateTimeField(null=True)
     rewards_read_at = models.DateTimeField(null=True)
+    # Watcher links that take room at the pool and are no rows of ours: what its list held and nobody could read.
+    links_unseen = models.PositiveIntegerField(default=0)
+    links_read_at = models.DateTimeField(null=True)
 
     objects = MiningAccountQuerySet.as_manager()  # type: ignore[misc]  # a manager, whatever mypy takes it for
 

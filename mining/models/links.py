@@ -37,6 +37,11 @@ class LinkLifetime(models.TextChoices):
         """None: for ever."""
         return {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}.get(self.value)
 
+    @property
+    def half(self) -> timedelta | None:
+        """While so much is left a link is handed on, and no other one is made in its place. None: always."""
+        return None if self.duration is None else self.duration / 2
+
 
 class WatcherLinkQuerySet(TenantQuerySet["WatcherLink"]):
     """Reads of links. The pool's list is read once a day: a time that is over ends a link before it is read again."""
@@ -117,6 +122,11 @@ class WatcherLink(TenantModel):
     def is_over(self, now: datetime) -> bool:
         """It was there, and nobody sees the page any more."""
         return self.state == self.State.GONE or (self.state == self.State.ACTIVE and not self.is_live(now))
+
+    def is_young(self, now: datetime) -> bool:
+        """At least half of the life that was asked for is left."""
+        half = LinkLifetime(self.lifetime).half if self.lifetime else None
+        return half is not None and self.is_live(now) and self.live_until is not None and self.live_until >= now + half
 
     @property
     def shows_more(self) -> bool:

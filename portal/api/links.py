@@ -175,8 +175,14 @@ class WatcherLinkDetail(LinkView):
         return self.one(WatcherLinkSerializer, with_owners(self.access).get(pk=link.pk))
 
 
-class NothingSerializer(InputSerializer):
-    """A body that says nothing: {} or none."""
+class RenewalSerializer(InputSerializer):
+    """{} or no body at all, unless it is early."""
+
+    early_confirmed = Flag(
+        required=False,
+        default=False,
+        help_text="true: a second link is wanted although at least half of this one's life is left.",
+    )
 
 
 class WatcherLinkRenewal(LinkView):
@@ -184,12 +190,14 @@ class WatcherLinkRenewal(LinkView):
         "watcher_links_renew",
         "Make a new link like this one",
         WatcherLinkSerializer,
-        body=NothingSerializer,
+        body=RenewalSerializer,
         status=202,
         refusals=(400, 401, 403, 404, 409),
-        description="With the same permissions and lifetime, from now on. The old one lives on until its end.",
+        description="With the same permissions and lifetime, from now on. The old one lives on until its end, so that"
+        " the two take two of the account's three places: while at least half of its life is left this is refused"
+        " (409) unless early_confirmed is true. Renewing a link again answers the one that followed it.",
     )
     def post(self, request: Request, id: str) -> Response:
-        self.body(NothingSerializer)
+        early = self.body(RenewalSerializer)["early_confirmed"]
         link = get_object_or_404(with_owners(self.access), code=id)
-        return self.made(links.renew_link(self.access, link, now=self.now))
+        return self.made(links.renew_link(self.access, link, early_confirmed=early, now=self.now))

@@ -19,6 +19,7 @@ class LinkRow:
     link: WatcherLink
     live: bool  # whoever has the address sees the page
     over: bool
+    young: bool  # handed on rather than renewed
     being_made_for: timedelta | None  # None: it is not being made
 
     @property
@@ -37,4 +38,4 @@ class LinkRow:
 
 def link_row(link: WatcherLink, *, now: datetime) -> LinkRow:
     being_made = now - link.created_at if link.state == WatcherLink.State.CREATING else None
-    return LinkRow(link, link.is_live(now), link.is_over(now), being_made)
+    return LinkRow(link, link.is_live(now), link.is_over(now), link.is_young(now), being_made)

@@ -1,4 +1,4 @@
-"""Watcher links: issued once, handed out again, renewed, and held against the pool's list."""
+"""Watcher links: issued once, handed out again, and held against the pool's list."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import pytest
 
 from customers import tenancy
 from customers.models import AuditEntry
-from mining import intents, link_list, links, planner
+from mining import link_list, links
 from mining.errors import Refused
-from mining.intents.link import LinkCreation
-from mining.links import RENEW_LATE
 from mining.models import Credential, MiningAccount, PoolIntent, SyncRun, WatcherLink
-from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
+from mining.pool.types import ListedLink, WatcherLinks
 from tests.mining.hosting import Hosting, writes, written_between
 from tests.mining.watching import LOOKED, SETTLED, Watched, watched
 
@@ -41,7 +39,8 @@ def test_a_link_is_made_by_a_worker_and_shows_what_was_asked_for(account: Watche
     assert link.customer_id == account.account.customer_id
     assert link.live_until is not None
     assert abs(link.live_until - account.now - timedelta(days=1)) < timedelta(seconds=5)
-    assert account.room() == links.Room(1, 3, link.live_until)
+    room = account.room()
+    assert (room.used, room.most, room.next_end_at, room.unseen) == (1, 3, link.live_until, 0)
 
 
 def test_an_active_link_that_shows_the_same_is_handed_out_again(account: Watched) -> None:
@@ -232,167 +231,6 @@ def test_of_a_link_that_would_have_ended_by_now_nobody_says_that_it_was_not_made
 
     over = account.settle(asked)
     assert (over.state, "that it may have made has ended by now" in over.problem) == (State.FAILED, True)
-
-
-# --- Renewing
-
-
-def test_a_renewed_link_has_a_successor_once(account: Watched) -> None:
-    old = account.made("dashboard", "rewards", renews=True)
-    with account.hosting.context():
-        new = links.renew_link(account.hosting.access, old, now=account.now)
-        again = links.renew_link(account.hosting.access, account.link(old), now=account.now)
-
-    assert (new, again.pk) == (account.links()[1], new.pk)
-    assert (new.permissions, new.lifetime, new.renews) == (["dashboard", "rewards"], "7d", True)
-    assert account.settle(new).state == State.ACTIVE
-
-
-def test_a_weekly_link_renews_itself_a_day_before_its_end(account: Watched) -> None:
-    link, other = account.made("dashboard", renews=True), account.made("rewards")
-    planner.plan(account.hosting.provider.pk, now=account.later(days=5, hours=23))
-    assert len(account.links()) == 2
-
-    for minutes in (120, 1):
-        planner.plan(account.hosting.provider.pk, now=account.later(minutes=minutes))
-
-    successor = account.link(link).successor
-    assert successor is not None
-    assert account.links() == [link, other, successor]
-    assert account.settle(successor).state == State.ACTIVE
-
-
-def test_a_renewal_without_room_says_why_and_is_made_when_there_is(account: Watched) -> None:
-    link = account.made("dashboard", renews=True)
-    account.outside()
-    account.outside()
-    account.sync()
-    account.later(days=6, hours=1)
-    for _ in range(2):
-        planner.plan(account.hosting.provider.pk, now=account.now)
-    assert "could not be renewed. The account 'south' has 3 active" in account.link(link).problem
-    assert len(account.links()) == 3
-
-    planner.plan(account.hosting.provider.pk, now=account.later(days=1))
-
-    after = account.link(link)
-    assert (after.is_live(account.now), after.successor, after.problem) == (False, account.links()[-1], "")
-
-
-def test_a_renewal_that_failed_is_tried_again_after_an_hour(account: Watched) -> None:
-    link = account.made("dashboard", renews=True)
-    planner.plan(account.hosting.provider.pk, now=account.later(days=6, hours=1))
-    first = account.link(link).successor
-    assert first is not None
-    with account.hosting.context():
-        WatcherLink.objects.filter(pk=first.pk).update(state=State.FAILED)
-
-    planner.plan(account.hosting.provider.pk, now=account.later(minutes=30))
-    assert account.link(link).successor == first
-    planner.plan(account.hosting.provider.pk, now=account.later(minutes=31))
-    assert account.link(link).successor not in (None, first)
-
-
-def test_a_renewal_that_goes_on_failing_is_tried_less_and_less_and_then_left_to_people(account: Watched) -> None:
-    link = account.made("dashboard", renews=True)
-    end, tried = account.now + timedelta(days=7), []
-    for hour in (*range(40), *range(48, 9 * 24, 24)):
-        now = account.now + timedelta(days=6, hours=hour, minutes=5)
-        planner.plan(account.hosting.provider.pk, now=now)
-        for waiting in account.links(state=State.CREATING):
-            tried.append(hour)
-            with account.hosting.context():
-                intents.fail(PoolIntent.objects.get(watcher_link=waiting), "The pool said no.", now=now)
-
-    old = account.link(link)
-    assert tried == [0, 1, 3, 7, 15, 31]
-    assert (old.problem, old.renewals_failed) == ("It could not be renewed. The pool said no.", 6)
-    for now, told in ((end - timedelta(hours=12), [link]), (end + timedelta(days=6), [link]), (end + RENEW_LATE, [])):
-        with account.hosting.context():
-            assert list(links.not_renewed(WatcherLink.objects.all(), now=now)) == told
-
-
-def test_one_that_is_being_renewed_in_time_needs_nobody_until_it_is_late(account: Watched) -> None:
-    link = account.made("dashboard", renews=True)
-
-    def needing() -> list[WatcherLink]:
-        with account.hosting.context():
-            return list(links.not_renewed(WatcherLink.objects.all(), now=account.now))
-
-    account.later(days=6, minutes=1)
-    planner.plan(account.hosting.provider.pk, now=account.now)
-    assert needing() == []
-    account.later(hours=2)
-    assert needing() == [link]
-    successor = account.link(link).successor
-    assert successor is not None
-    with account.hosting.context():
-        WatcherLink.objects.filter(pk=successor.pk).update(
-            state=State.ACTIVE, pool_id="x", url="https://whitebit.com/x", seen_at=account.now
-        )
-    assert needing() == []
-
-
-def test_who_stops_the_renewal_of_an_old_link_means_the_newest(account: Watched) -> None:
-    old = account.made("dashboard", renews=True)
-    with account.hosting.context():
-        new = links.renew_link(account.hosting.access, old, now=account.now)
-        links.set_renewal(account.hosting.access, old, renews=False, now=account.now)
-
-        assert [link.renews for link in (account.link(old), account.link(new))] == [False, False]
-        told = AuditEntry.objects.get(action="link.renewal_set")
-        assert told.details == {"renews": "no", "newest": new.code}
-        links.set_renewal(account.hosting.access, old, renews=True, now=account.now)
-    assert [link.renews for link in (account.link(old), account.link(new))] == [True, True]
-
-
-def test_what_is_long_over_is_not_renewed(account: Watched) -> None:
-    link = account.made()
-    over = account.now + timedelta(days=7, seconds=10)
-    with account.hosting.context():
-        with pytest.raises(Refused, match="is over"):
-            links.set_renewal(account.hosting.access, link, renews=True, now=over)
-        with pytest.raises(Refused, match="is over"):
-            links.renew_link(account.hosting.access, link, now=over + RENEW_LATE)
-        WatcherLink.objects.update(state=State.GONE, ended_at=account.now)  # before its end
-        with pytest.raises(Refused, match="is over"):
-            links.renew_link(account.hosting.access, link, now=account.now)
-    assert account.links() == [link]
-
-
-def test_a_weekly_link_of_which_the_pool_tells_no_end_ends_after_a_week(account: Watched) -> None:
-    asked = account.issue()
-    (intent,) = account.intents(watcher_link=asked)
-    intent.watcher_link = asked
-    act = LinkCreation(intent)
-    with account.hosting.context():
-        act.keep(CreatedLink("x", "https://whitebit.com/x", None, account.now), now=account.now)
-
-    assert account.link(asked).live_until == account.now + timedelta(days=7)
-
-
-def test_what_cannot_be_renewed_says_so(account: Watched) -> None:
-    account.outside()
-    account.sync()
-    (found,) = account.links()
-    day = account.made(lifetime="24h")
-    forever = account.made("rewards", lifetime="always", forever_confirmed=True)
-    with account.hosting.context():
-        for link, sentence in ((found, "outside the portal"), (forever, "never ends")):
-            with pytest.raises(Refused, match=sentence):
-                links.renew_link(account.hosting.access, link, now=account.now)
-        with pytest.raises(Refused, match="Only links of 7 days"):
-            links.set_renewal(account.hosting.access, day, renews=True, now=account.now)
-
-
-def test_renewal_is_switched_on_and_off_and_told_once(account: Watched) -> None:
-    link = account.made()
-    with account.hosting.context():
-        for renews in (True, True, False):
-            links.set_renewal(account.hosting.access, link, renews=renews, now=account.now)
-        told = AuditEntry.objects.filter(action="link.renewal_set").values_list("details", flat=True)
-        assert sorted(details["renews"] for details in told) == ["no", "yes"]
-    assert account.link(link).renews is False
 
 
 # --- The pool's list

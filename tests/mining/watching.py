@@ -68,7 +68,8 @@ class Watched:
 
     def room(self) -> Room:
         with self.hosting.context():
-            return links.room(self.hosting.access, self.account, now=self.now)
+            account = MiningAccount.objects.get(pk=self.account.pk)
+            return links.room(self.hosting.access, account, now=self.now)
 
     def at_pool(self) -> list[dict[str, Any]]:
         """The active links of this account that there really are."""

@@ -231,6 +231,27 @@ def test_a_form_that_outlived_its_session_leads_back_to_its_page(world: World) -
         assert answer["Location"] == "/account/login/?next=/"
 
 
+def test_who_signs_in_again_is_told_once_that_the_form_was_not_saved(world: World) -> None:
+    said = "You had been signed out, so what you sent was not saved. Please enter it again."
+    browser, owner = Client(), world.north.clients[0].owner
+    browser.post("/staff/team/invite/", {"email": "x"}, headers={"referer": "http://testserver/me/"})
+    sign_in = browser.get("/account/login/?next=/me/")
+    assert said not in sign_in.content.decode()
+    page = browser.post(
+        "/account/login/", {"login": owner.user.email, "password": PASSWORD, "next": "/me/"}, follow=True
+    )
+    assert page.request["PATH_INFO"] == "/me/"
+    assert said in page.content.decode()
+    assert said not in browser.get("/me/").content.decode()
+
+
+def test_who_only_opened_a_page_is_told_nothing_of_a_form(world: World) -> None:
+    browser, owner = Client(), world.north.clients[0].owner
+    browser.get("/me/")
+    page = browser.post("/account/login/", {"login": owner.user.email, "password": PASSWORD}, follow=True)
+    assert "You had been signed out" not in page.content.decode()
+
+
 def test_a_wrong_method_has_a_page(world: World) -> None:
     page = world.north.owner.browser().get("/staff/team/invite/")
     assert (page.status_code, page["Allow"]) == (405, "POST")

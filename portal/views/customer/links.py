@@ -24,6 +24,6 @@ def links(request: AccessRequest) -> HttpResponse:
     context = {
         "now": now,
         "frame": frame_of(access, now=now),
-        "links": list(own.live(now).order_by("-pk")[:MOST_SHOWN]),
+        "links": list(own.live(now).select_related("successor").order_by("-pk")[:MOST_SHOWN]),
     }
     return render(request, "customer/links.html", context)

@@ -23,10 +23,17 @@ def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -
     try:
         with transaction.atomic():  # what is refused half-way leaves nothing behind
             said = act()
-        messages.success(request, said)
     except REFUSED as refusal:
-        messages.error(request, str(refusal))
-    return redirect(to, *arguments)
+        return answer(request, messages.ERROR, str(refusal), to, *arguments)
+    return answer(request, messages.SUCCESS, said, to, *arguments)
+
+
+def answer(request: HttpRequest, level: int, sentence: str, to: str, *arguments: str) -> HttpResponse:
+    """Says it on the page `to`, at the top and in focus. When `to` is a part of that page the sentence leads there:
+    a browser that opened the page at the part would leave the sentence out of sight."""
+    page, _, part = to.partition("#")
+    messages.add_message(request, level, sentence, extra_tags=part)
+    return redirect(page, *arguments)
 
 
 def accepted(form: Form, act: Callable[[], Any]) -> bool:

@@ -22,9 +22,11 @@ from mining.models import MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import NEVER_ENDS, WatcherLinkQuerySet
 from portal.access import AccessRequest, may, staff_page
 from portal.forms.links import LinkForm
+from portal.forms.staff import CustomerFilter
 from portal.views.paging import keyset
 from portal.views.rows import the
-from portal.views.staff.answers import accepted, do
+from portal.views.staff.answers import accepted, answer, do
+from portal.views.staff.search import customers_found
 from portal.views.watcher_links import SOON, link_row
 
 State = WatcherLink.State
@@ -42,16 +44,22 @@ FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 @require_GET
 def links(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
+    form = CustomerFilter(request.GET or None)
+    words = form.cleaned_data["q"] if form.is_valid() else ""
     everything = WatcherLink.objects.visible_to(access)
-    page = keyset(_by_end(_present(everything, now=now)), request.GET.get("after"), order=("ends", "pk"))
+    found = _found(_present(everything, now=now), access, words)
+    page = keyset(_by_end(found), request.GET.get("after"), order=("ends", "pk"))
     context = {
         "rows": [link_row(link, now=now) for link in page.rows],
         "after": page.after,
         "shown": page.shown,
+        "form": form,
+        "words": words,
+        # One that shows several accounts stands once for each of them, and is one link.
         **everything.live(now).aggregate(
-            count=Count("pk"),
-            soon=Count("pk", filter=Q(live_until__lte=now + SOON)),
-            forever=Count("pk", filter=Q(live_until=None)),
+            count=Count("pool_id", distinct=True),
+            soon=Count("pool_id", distinct=True, filter=Q(live_until__lte=now + SOON)),
+            forever=Count("pool_id", distinct=True, filter=Q(live_until=None)),
         ),
     }
     return render(request, "staff/links.html", context)
@@ -65,6 +73,13 @@ def _present(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySe
     failed = Q(state=State.FAILED, created_at__gt=since)
     wanting = Q(pk__in=pool_links.not_renewed(links, now=now).values("pk"))
     return links.filter(active | gone | failed | wanting | Q(state__in=[State.CREATING, State.UNKNOWN]))
+
+
+def _found(links: WatcherLinkQuerySet, access: Access, words: str) -> WatcherLinkQuerySet:
+    """By what staff know of the customer; those of an account without one by the account's name."""
+    if not words:
+        return links
+    return links.filter(Q(customer__in=customers_found(access, words)) | Q(mining_account__name__icontains=words))
 
 
 def _by_end(links: QuerySet[WatcherLink]) -> QuerySet[WatcherLink]:
@@ -118,8 +133,8 @@ def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
     found = _customer(request, code)
     account = mining.account_of(access, found)
     if account is None:
-        messages.error(request, f"{found.name} has no mining account that a link could show.")
-        return redirect(_page_of(found))
+        sentence = f"{found.name} has no mining account that a link could show."
+        return answer(request, messages.ERROR, sentence, _page_of(found))
     form = LinkForm(request.POST or None, forever=may(access, "links_forever"))
     confirmed = request.POST.get("confirmed") == "forever"
     context = {"form": form, "customer": found, "account": account}
@@ -131,8 +146,7 @@ def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
         made.append(pool_links.issue_link(access, account, **form.cleaned_data, forever_confirmed=confirmed, now=now))
 
     if request.method == "POST" and accepted(form, issue):
-        messages.success(request, _said(made[0]))
-        return redirect(_page_of(found))
+        return answer(request, messages.SUCCESS, _said(made[0]), _page_of(found))
     context["room"] = pool_links.room(access, account, now=now)
     return render(request, "staff/customer_link_new.html", context)
 
@@ -147,9 +161,11 @@ def _said(link: WatcherLink) -> str:
 @require_POST
 def link_renew(request: AccessRequest, code: str) -> HttpResponse:
     link, account = _link(request, code)
+    confirmed = request.POST.get("confirmed") == "early"
 
     def renew() -> str:
-        return _said(pool_links.renew_link(request.access, link, now=timezone.now()))
+        new = pool_links.renew_link(request.access, link, early_confirmed=confirmed, now=timezone.now())
+        return _said(new)
 
     return do(request, renew, _page_of(account.customer))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -20,7 +20,7 @@ from mining.models import MiningAccount, PoolIntent
 from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.views.rows import the
-from portal.views.staff.answers import do
+from portal.views.staff.answers import answer, do
 
 IntentState = PoolIntent.State
 
@@ -51,8 +51,7 @@ def payout_accept(request: AccessRequest, code: str) -> HttpResponse:
     account = mining.account_of(access, found)
     page = _page_of(found)
     if account is None or account.payout_drift_since is None:
-        messages.info(request, "The pool pays as agreed: there is nothing to accept.")
-        return redirect(page)
+        return answer(request, messages.INFO, "The pool pays as agreed: there is nothing to accept.", page)
     if request.method == "GET":
         context = {"customer": found, "account": account, "payout": pool_payouts.payout_view(access, account)}
         return render(request, "staff/payout_accept.html", context)
@@ -77,8 +76,7 @@ def payout_end_alarm(request: AccessRequest, code: str) -> HttpResponse:
     account = mining.account_of(access, found)
     page = _page_of(found)
     if account is None or account.payout_drift_since is None or not pool_payouts.is_lost(account):
-        messages.info(request, "There is no alarm that no reading could end.")
-        return redirect(page)
+        return answer(request, messages.INFO, "There is no alarm that no reading could end.", page)
     if request.method == "GET":
         context = {"customer": found, "account": account, "payout": pool_payouts.payout_view(access, account)}
         return render(request, "staff/payout_end_alarm.html", context)
@@ -101,8 +99,8 @@ def payout_release(request: AccessRequest, code: str) -> HttpResponse:
     page = _page_of(found)
     strays = held.strays_of(access, found)
     if not strays.rewards:
-        messages.info(request, "No draft bills a reward that was paid where nobody had agreed to.")
-        return redirect(page)
+        sentence = "No draft bills a reward that was paid where nobody had agreed to."
+        return answer(request, messages.INFO, sentence, page)
     if request.method == "GET":
         context = {"customer": found, "strays": strays.rewards, "seen_as": strays.seen_as}
         return render(request, "staff/payout_release.html", context)

@@ -156,13 +156,25 @@ def test_renewal_is_switched_on_and_off(world: World, north: Caller) -> None:
 
 
 def test_renewing_makes_another_link_once(world: World, north: Caller) -> None:
-    path = f"watcher-links/{link_of(world.north.clients[0]).code}/renew"
+    near = timezone.now() + timedelta(days=3)
+    path = f"watcher-links/{link_of(world.north.clients[0], live_until=near).code}/renew"
 
     renewed = north.post(path, {}).json()
 
     assert renewed["permissions"] == ["dashboard", "rewards"]
     assert north.post(path, {}).json()["id"] == renewed["id"]
     assert detail_of(north.post(path, {"lifetime": "always"}), 400).startswith("lifetime: ")
+
+
+def test_renewing_a_young_link_is_refused_unless_it_is_meant(world: World, north: Caller) -> None:
+    path = f"watcher-links/{link_of(world.north.clients[0]).code}/renew"
+
+    for body in ({}, {"early_confirmed": False}):
+        assert detail_of(north.post(path, body), 409).startswith("This link still works until 20")
+    with world.north.context():
+        assert WatcherLink.objects.count() == 1
+    assert detail_of(north.post(path, {"early_confirmed": "yes"}), 400).startswith("early_confirmed: ")
+    assert north.post(path, {"early_confirmed": True}).json()["state"] == "creating"
 
 
 def test_without_a_key_no_link_is_promised(world: World, north: Caller) -> None:

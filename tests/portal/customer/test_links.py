@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from customers import tenancy
 from customers.models import ProviderProfile
+from mining.models import WatcherLink
 from tests.portal.customer.scenes import words
 from tests.portal.watcher_links import make_link
 from tests.world import NOW, ClientOfProvider, Tenant, World
@@ -36,6 +37,24 @@ def test_each_link_says_what_it_shows_and_when_it_ends(north: Tenant) -> None:
     assert "Rewards earnings by day never ends" in text
     assert f'data-copy="{ours.url}"' in html
     assert f'href="{ours.url}"' in html
+
+
+def test_a_link_that_renews_itself_says_so_and_what_becomes_of_the_old_address(north: Tenant) -> None:
+    client = north.clients[0]
+    make_link(north, client.account, lifetime="24h")
+    assert "renews itself" not in words(page(client))
+    old = make_link(north, client.account, number=2, renews=True)
+
+    text = words(page(client))
+    assert "It renews itself: a day before it ends a new link appears here, with an address of its own." in text
+    assert "This address stops working when it ends: hand the new one on in time." in text
+
+    new = make_link(north, client.account, number=3, renews=True)
+    with tenancy.access_context(north.system):
+        WatcherLink.objects.filter(pk=old.pk).update(successor=new)
+    text = words(page(client))
+    assert text.count("The link that follows it is here too, with an address of its own.") == 1
+    assert text.count("It renews itself") == 1
 
 
 def test_what_we_have_no_words_for_is_not_hidden(north: Tenant) -> None:

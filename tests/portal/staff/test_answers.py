@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django import forms
+from django.contrib import messages
 from django.contrib.messages.storage.cookie import CookieStorage
+from django.http import HttpRequest
 from django.test import RequestFactory
 
 from customers import tenancy
 from customers.models import Customer
 from mining.errors import Refused
-from portal.views.staff.answers import accepted, do
+from portal.views.staff.answers import accepted, answer, do
 from tests.portal.staff.reading import rows
 from tests.world import NOW, Tenant
 
@@ -22,6 +24,23 @@ def half_done(north: Tenant) -> str:
     raise Refused("Not like this.")
 
 
+def posted() -> HttpRequest:
+    request = RequestFactory().post("/")
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # as the middleware does
+    return request
+
+
+def said(request: HttpRequest) -> list[tuple[str, str, str]]:
+    stored = request._messages  # type: ignore[attr-defined]
+    return [(message.level_tag, message.message, message.extra_tags) for message in stored]
+
+
+def test_what_is_about_a_part_of_a_page_is_told_at_its_top_and_leads_to_the_part() -> None:
+    request = posted()
+    assert answer(request, messages.SUCCESS, "Done.", "/staff/sync/#quarantine")["Location"] == "/staff/sync/"
+    assert said(request) == [("success", "Done.", "quarantine")]
+
+
 def test_a_refused_form_tells_the_sentence_and_keeps_nothing(north: Tenant) -> None:
     form = forms.Form({})
     with tenancy.access_context(north.system):
@@ -31,10 +50,9 @@ def test_a_refused_form_tells_the_sentence_and_keeps_nothing(north: Tenant) -> N
 
 
 def test_a_refused_button_tells_the_sentence_and_keeps_nothing(north: Tenant) -> None:
-    request = RequestFactory().post("/")
-    request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # as the middleware does
+    request = posted()
     with tenancy.access_context(north.system):
-        answer = do(request, lambda: half_done(north), "staff:sync")
-    assert answer["Location"] == "/staff/sync/"
-    assert [(message.level_tag, message.message) for message in request._messages] == [("error", "Not like this.")]  # type: ignore[attr-defined]
+        refused = do(request, lambda: half_done(north), "staff:sync")
+    assert refused["Location"] == "/staff/sync/"
+    assert said(request) == [("error", "Not like this.", "")]
     assert rows(north, Customer, name="Half") == []

@@ -83,6 +83,41 @@ def test_a_link_that_shows_other_accounts_too_is_flagged(north: Tenant) -> None:
     assert "other accounts too: not shown to the customer" in text(north.owner.browser().get(LIST))
 
 
+def test_a_link_that_shows_two_customers_is_counted_once(north: Tenant) -> None:
+    for client in north.clients:
+        make_link(
+            north, client.account, pool_id="both", origin="pool", lifetime=None, shows_others=True,
+            live_until=NOW + timedelta(days=1),
+        )  # fmt: skip
+    answer = north.auditor.browser().get(LIST)
+    assert (heading(answer), len(names(answer))) == ("1 watcher link", 2)
+    assert "1 ends within 2 days, 0 never end" in text(answer)
+
+
+def test_links_are_found_by_their_customer_or_account(north: Tenant) -> None:
+    alder, birch = (client.account for client in north.clients)
+    make_link(north, alder, name="alders")
+    make_link(north, birch, name="birchs")
+    with tenancy.access_context(north.system):
+        stray = MiningAccount.objects.create(
+            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+        )
+    make_link(north, stray, name="strays", origin="pool", lifetime=None)
+    browser = north.auditor.browser()
+    for words, found in (("alder &", ["alders"]), ("CLIENT_1", ["birchs"]), ("tray", ["strays"]), ("%", [])):
+        assert names(browser.get(LIST, {"q": words})) == found
+    nothing = browser.get(LIST, {"q": "nobody"})
+    assert "No link is found." in text(nothing)
+    assert heading(nothing) == "3 watcher links"
+
+
+def test_a_search_finds_none_of_the_neighbours(world: World) -> None:
+    make_link(world.south, world.south.clients[0].account, name="theirs")
+    link = make_link(world.north, world.north.clients[0].account, name="ours")
+    same = world.north.clients[0].customer.name
+    assert names(world.north.owner.browser().get(LIST, {"q": same})) == [link.name]
+
+
 def test_the_neighbours_links_are_not_listed(world: World) -> None:
     link = make_link(world.south, world.south.clients[0].account)
     browser = world.north.owner.browser()
@@ -124,7 +159,8 @@ def test_a_customers_page_says_how_many_are_in_use_and_what_each_shows(north: Te
     link = make_link(north, client.account, permissions=["rewards"], live_until=NOW + timedelta(hours=3))
     html = north.support.browser().get(of(client)).content.decode()
     words = text(north.support.browser().get(of(client)))
-    assert "1 of 3 in use Issue a link Rewards earnings by day issued here on 4 Nov 2026 ends in 3 hours" in words
+    assert "1 of 3 in use; the pool's list has not been read yet Issue a link Rewards earnings by day" in words
+    assert "earnings by day issued here on 4 Nov 2026 ends in 3 hours" in words
     assert "A page at the pool that shows one mining account to whoever has its address" in words
     assert f'data-copy="{link.url}"' in html
     assert f'href="{link.url}"' in html
@@ -146,8 +182,9 @@ def test_issuing_asks_a_worker_and_the_part_refreshes_itself_until_it_is_there(
         True,
     )
     assert sent == [("mining.tasks.settle_intent", (north.provider.pk, intent.pk))]
-    assert answer.redirect_chain == [(f"{of(north.clients[0])}#links", 302)]
-    assert "A worker asks the pool for the link." in text(answer)
+    assert answer.redirect_chain == [(of(north.clients[0]), 302)]
+    assert "A worker asks the pool for the link. It appears below within a minute. See below" in text(answer)
+    assert '<a href="#links">See below</a>' in answer.content.decode()
     part = f"{of(north.clients[0])}watcher-links/"
     assert f'hx-get="{part}"' in answer.content.decode()
     with tenancy.access_context(north.system):
@@ -227,7 +264,7 @@ def test_at_the_cap_there_is_no_form_and_the_page_says_when_the_next_ends(north:
 
 def test_a_link_is_renewed_once_and_the_old_one_stays(north: Tenant) -> None:
     client = north.clients[0]
-    link = make_link(north, client.account)
+    link = make_link(north, client.account, live_until=NOW + timedelta(days=3))
     browser, address = north.support.browser(), f"/staff/watcher-links/{link.code}/renew/"
     assert "Renew for 7 days" in text(browser.get(of(client)))
     for _ in range(2):
@@ -237,6 +274,39 @@ def test_a_link_is_renewed_once_and_the_old_one_stays(north: Tenant) -> None:
     words = text(browser.get(of(client)))
     assert "A new one that shows the same has been made; this one lives to its end." in words
     assert "Renew for 7 days" not in words
+
+
+def test_a_link_that_has_most_of_its_life_left_is_renewed_only_after_a_confirmation(north: Tenant) -> None:
+    client = north.clients[0]
+    link = make_link(north, client.account)
+    browser, address = north.support.browser(), f"/staff/watcher-links/{link.code}/renew/"
+    page = browser.get(of(client))
+    assert "Renew early… This link works: hand it on. A second one gets an address of its own" in text(page)
+    assert re.search(r'<input type="hidden" name="confirmed" value="early">', page.content.decode())
+
+    refused = browser.post(address, north.support.form(), follow=True)
+    assert "This link still works until 2026-11-11 at 14:32 UTC: hand that one on, or confirm" in text(refused)
+    assert rows(north, WatcherLink) == [link]
+
+    browser.post(address, north.support.form(confirmed="early"))
+    assert [row.state for row in rows(north, WatcherLink)] == ["active", "creating"]
+
+
+def test_the_count_says_how_old_it_is_and_what_only_the_pool_knows(north: Tenant) -> None:
+    client = north.clients[0]
+    make_link(north, client.account)
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(pk=client.account.pk).update(
+            links_read_at=NOW - timedelta(hours=5), links_unseen=1
+        )
+    says = "2 of 3 in use, 1 of them known to the pool only; the pool's list was read 4 Nov, 09:32 UTC"
+    browser = north.support.browser()
+    assert says in text(browser.get(of(client)))
+    assert f"{says} . This may be one more" in text(browser.get(f"{of(client)}watcher-links/new/"))
+    make_link(north, client.account, number=2)
+    full = text(browser.get(f"{of(client)}watcher-links/new/"))
+    assert "All 3 are in use." in full
+    assert "3 of 3 in use, 1 of them known to the pool only; the pool's list was read 4 Nov, 09:32 UTC" in full
 
 
 def test_renewing_by_itself_is_switched_on_and_off(north: Tenant) -> None:

@@ -155,8 +155,9 @@ def test_accepting_makes_it_agreed_once(north: Tenant) -> None:
     drift(north)
     browser = proved(north.finance)
     answer = accept(north, browser, north.finance)
-    assert answer.redirect_chain == [(f"{page_of(north)}#payout", 302)]
-    assert "Agreed. Closing and paying Alder & Finch goes on." in text(answer)
+    assert answer.redirect_chain == [(page_of(north), 302)]
+    assert "Agreed. Closing and paying Alder & Finch goes on. See below" in text(answer)
+    assert '<a href="#payout">See below</a>' in answer.content.decode()
     assert "by finance@north.example" in text(answer)
     assert "there is nothing to accept" in text(accept(north, browser, north.finance))
     agreed = rows(north, PayoutAgreement)
