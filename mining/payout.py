@@ -23,6 +23,7 @@ from mining.reading import READ_AT_GRAIN, Outcome, Reading
 log = structlog.get_logger(__name__)
 
 Source = PayoutAgreement.Source
+IntentState = PoolIntent.State
 WORKER = "worker"
 AGREED_OTHERWISE = "A person agreed to another destination instead."
 NOT_SEEN_ANY_MORE = "The pool says something else by now. Look at it once more before you agree."
@@ -43,8 +44,8 @@ def record_agreement(
         (locked,) = _locked(account.provider_id, [account.pk])
         agreement = _agree(locked, destination, address, source=source, by=by, now=now)
         _agree_again(locked, now=now)
-        if (locked.payout_destination, locked.payout_address) != (destination, address):
-            locked.payout_destination, locked.payout_address, locked.payout_read_at = destination, address, now
+        if _says(locked, destination, address, now=now):
+            locked.payout_read_at = now
         locked.save(update_fields=SAID)
     for field in SAID:
         setattr(account, field, getattr(locked, field))
@@ -59,12 +60,12 @@ def accept(
         # Before the account's row: a worker that settles one takes them in this order.
         edits = _unsettled_edits(access, account)
         (locked,) = _locked(access.provider.pk, [account.pk])
-        if any(edit.state == PoolIntent.State.CALLED for edit in edits):
+        if any(edit.state == IntentState.CALLED for edit in edits):
             raise Refused("A change of ours is being made at this moment: wait a minute, and look again.")
         if (problem := why_not_acceptable(locked)) is not None:
             raise Refused(problem)
         if (destination, address) != (locked.payout_destination, locked.payout_address):
-            raise Refused("The pool says something else by now. Look at it once more before you agree.")
+            raise Refused(NOT_SEEN_ANY_MORE)
         before = newest_agreements(access.provider.pk, [locked.pk]).get(locked.pk)
         if before is not None and _agrees(before, destination, address):
             return before  # clicked twice
@@ -74,25 +75,27 @@ def accept(
         )
         words = {"agreed": in_words(destination, address), "before": _agreed_words(before)}
         audit.record(access, "payout.accepted", account.code, now=now, **words)
-        _end_edits(access, edits, now=now)
+        _end_edits(access, edits, agreement, now=now)
     return agreement
 
 
 def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:
     """Held to the end of the transaction."""
     edits = PoolIntent.objects.visible_to(access).filter(kind=PoolIntent.Kind.EDIT_PAYOUT, mining_account=account.pk)
-    unsettled = (PoolIntent.State.PLANNED, PoolIntent.State.CALLED, PoolIntent.State.UNKNOWN)
+    unsettled = (IntentState.PLANNED, IntentState.CALLED, IntentState.UNKNOWN)
     return list(edits.filter(state__in=unsettled).order_by("pk").select_for_update(no_key=True))
 
 
-def _end_edits(access: Access, edits: list[PoolIntent], *, now: datetime) -> None:
-    """A person has agreed to something else since: what they wanted must neither come about nor be taken for agreed."""
+def _end_edits(access: Access, edits: list[PoolIntent], agreed: PayoutAgreement, *, now: datetime) -> None:
+    """A person has agreed since: what they wanted has come about, or must neither come about nor be taken for agreed."""
     for edit in edits:
-        edit.state, edit.settled_at, edit.problem = PoolIntent.State.FAILED, now, AGREED_OTHERWISE
+        is_so = _agrees(agreed, edit.payout_destination, edit.payout_address)
+        edit.state, edit.problem = (IntentState.DONE, "") if is_so else (IntentState.FAILED, AGREED_OTHERWISE)
+        edit.settled_at = now
         edit.save(update_fields=["state", "settled_at", "problem"])
         wanted = in_words(edit.payout_destination, edit.payout_address)
         audit.record(
-            access, "intent.failed", edit.code, now=now, kind=edit.kind, account=edit.account_name, wanted=wanted
+            access, f"intent.{edit.state}", edit.code, now=now, kind=edit.kind, account=edit.account_name, wanted=wanted
         )
 
 
@@ -141,7 +144,7 @@ def end_alarm(access: Access, account: MiningAccount, *, now: datetime) -> None:
             raise Refused(f"The pool answers for {locked.name!r}: agree to what it says, or have it put back there.")
         words = {"at_pool": in_words(locked.payout_destination, locked.payout_address)}
         locked.payout_destination, locked.payout_address = Destination.UNKNOWN, None
-        locked.payout_drift_since = None
+        locked.payout_first_seen_at = locked.payout_drift_since = None
         locked.save(update_fields=SAID)
         audit.record(access, "payout.alarm_ended", locked.code, now=now, **words)
 
@@ -172,8 +175,8 @@ def _agrees(agreement: PayoutAgreement, destination: str | None, address: str | 
 # --- What the pool says
 
 
-# Written together: what it says, since when that is not what was agreed, and when it was read.
-SAID = ["payout_destination", "payout_address", "payout_drift_since", "payout_read_at"]
+# Written together: what it says and since when, since when it is not as agreed, and when it was read.
+SAID = ["payout_destination", "payout_address", "payout_first_seen_at", "payout_drift_since", "payout_read_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,36 +219,46 @@ def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[_Sa
 
 
 def _being_changed(provider_id: int, accounts: list[int]) -> set[int | None]:
-    calls = PoolIntent.objects.filter(kind=PoolIntent.Kind.EDIT_PAYOUT, state=PoolIntent.State.CALLED)
+    calls = PoolIntent.objects.filter(kind=PoolIntent.Kind.EDIT_PAYOUT, state=IntentState.CALLED)
     return set(calls.filter(provider=provider_id, mining_account__in=accounts).values_list("mining_account", flat=True))
 
 
 def _take_in(account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, now: datetime) -> bool:
     """Whether anything is new: then the account's fields say it, and have to be written."""
-    before = [getattr(account, field) for field in SAID[:3]]
+    drift_since = account.payout_drift_since
     # Once the pool said what nobody could agree to, or the account drifts, what it says next is for a person to judge.
     is_first = account.payout_destination is None or why_not_acceptable(account) is None
-    is_first = is_first and agreement is None and account.payout_drift_since is None
-    if account.payout_destination is not None and before[:2] != [said.destination, said.address]:
+    is_first = is_first and agreement is None and drift_since is None
+    was_read = account.payout_destination is not None
+    is_new = _says(account, said.destination, said.address, now=now)
+    if is_new and was_read:
         log.warning("payout.changed", account=account.code)
-    account.payout_destination, account.payout_address, account.payout_read_at = said.destination, said.address, now
+    account.payout_read_at = now
     if account.customer_id is not None:
         if is_first and why_not_acceptable(account) is None:
             _agree(account, said.destination, said.address, source=Source.FOUND, by=WORKER, now=now)
         elif agreement is None or not _agrees(agreement, said.destination, said.address):
-            _drift(account, said, agreement, before=before, now=now)
+            _drift(account, agreement, is_new=is_new, now=now)
         else:
             _agree_again(account, now=now)
-    return before != [getattr(account, field) for field in SAID[:3]]
+    return is_new or drift_since != account.payout_drift_since
 
 
-def _drift(
-    account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, before: list[object], now: datetime
-) -> None:
+def _says(account: MiningAccount, destination: str, address: str | None, *, now: datetime) -> bool:
+    """Whether the pool said something else before."""
+    if (account.payout_destination, account.payout_address) == (destination, address):
+        return False
+    account.payout_destination, account.payout_address, account.payout_first_seen_at = destination, address, now
+    return True
+
+
+def _drift(account: MiningAccount, agreement: PayoutAgreement | None, *, is_new: bool, now: datetime) -> None:
+    """The drift begins once; each place that it goes on to is told again, so that none is without a trace."""
+    begins = account.payout_drift_since is None
     account.payout_drift_since = account.payout_drift_since or now
-    if before != [getattr(account, field) for field in SAID[:3]]:  # told again when it drifts on to somewhere else
+    if begins or is_new:
         log.warning("payout.drifts", account=account.code, since=account.payout_drift_since)
-        at_pool = in_words(said.destination, said.address)
+        at_pool = in_words(account.payout_destination, account.payout_address)
         _tell(account, "payout.drifts", now=now, agreed=_agreed_words(agreement), at_pool=at_pool)
 
 
@@ -271,11 +284,16 @@ def _locked(provider_id: int, accounts: Iterable[int]) -> list[MiningAccount]:
 
 @dataclass(frozen=True, slots=True)
 class PayoutView:
-    """What was agreed beside what the pool said at `read_at` (all None: never read, which is not a drift)."""
+    """What was agreed beside what the pool said at `read_at` (all None: never read, which is not a drift).
+
+    `drift_since`: not as agreed since then. `first_seen_at`: the pool pays where it does now since then, as far as we
+    saw; later than the drift when that went on to another place.
+    """
 
     agreed: PayoutAgreement | None
     destination: str | None
     address: str | None
+    first_seen_at: datetime | None
     read_at: datetime | None
     drift_since: datetime | None
     not_acceptable: str | None  # why nobody can agree to what the pool says now
@@ -293,6 +311,7 @@ def payout_views(access: Access, accounts: Iterable[MiningAccount]) -> dict[int,
             agreed.get(account.pk),
             account.payout_destination,
             account.payout_address,
+            account.payout_first_seen_at,
             account.payout_read_at,
             account.payout_drift_since,
             why_not_acceptable(account),

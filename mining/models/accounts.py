@@ -113,6 +113,8 @@ class MiningAccount(TenantModel):
     payout_destination = models.CharField(max_length=32, null=True)
     payout_address = models.CharField(max_length=100, null=True)
     payout_read_at = models.DateTimeField(null=True)
+    # When the pool was first seen to pay there; null: nobody kept it (read before this was kept, or not known now).
+    payout_first_seen_at = models.DateTimeField(null=True)
     # Since when the pool pays elsewhere than was agreed (PayoutAgreement): holds billing and payouts of the customer.
     payout_drift_since = models.DateTimeField(null=True)
     workers_online = models.PositiveIntegerField(null=True)

@@ -38,6 +38,9 @@ class CustomerAccountSerializer(serializers.Serializer[MiningAccount]):
         choices=Destination.choices, allow_null=True, help_text="Where the pool pays to now; null: not read yet."
     )
     payout_address = serializers.CharField(allow_null=True, help_text="The address for external_address.")
+    payout_first_seen_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the pool was first seen to pay there; null: not known."
+    )
     payout_drift_since = serializers.DateTimeField(
         allow_null=True,
         help_text="Since when the pool pays elsewhere than was agreed: do not pay by it. null: as agreed, or not read.",

@@ -75,7 +75,7 @@ STATES: dict[str, dict[str, Look]] = {
         "unknown": Look("is-unknown", "Unknown"),
     },
     "destination": {
-        "main_balance": Look("", "Provider's balance"),
+        "main_balance": Look("", "Main balance"),
         "external_address": Look("", "Customer's own address"),
         "unknown": Look("is-unknown", "Unknown"),
     },

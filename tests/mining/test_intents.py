@@ -216,6 +216,21 @@ def test_an_edit_in_doubt_ends_when_a_person_agrees_to_another_address(account: 
         assert AuditEntry.objects.filter(action="intent.failed", subject=intent.code).count() == 1
 
 
+def test_an_edit_in_doubt_is_done_when_a_person_agrees_to_what_it_wanted(account: Watched) -> None:
+    account.hosting.sync("payouts")
+    account.hosting.pool.fault("reset", endpoint="payout-destination/edit", phase="before", times=1)
+    intent = plan_edit(account)
+    settle(account, intent)
+    assert settle(account, intent, after=timedelta(minutes=2)).state == State.UNKNOWN
+
+    accept(account, ADDRESS, after=timedelta(minutes=3))
+
+    (ended,) = account.intents(pk=intent.pk)
+    assert (ended.state, ended.problem) == (State.DONE, "")
+    with account.hosting.context():
+        assert AuditEntry.objects.filter(action="intent.done", subject=intent.code).count() == 1
+
+
 def test_what_an_old_edit_wanted_is_a_drift_once_another_address_was_agreed_to(account: Watched) -> None:
     account.hosting.sync("payouts")
     account.hosting.pool.fault("reset", endpoint="payout-destination/edit", phase="before", times=1)

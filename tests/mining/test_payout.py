@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from customers import tenancy
 from customers.models import AuditEntry
 from mining import accounts, payout
 from mining.errors import Refused
@@ -23,15 +20,19 @@ ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 LEGACY = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
 
 
+def take_over(hosting: Hosting) -> Hosting:
+    """The account `north` pays to the main balance and has a customer; nothing about payouts was read so far."""
+    hosting.sync("accounts")
+    with hosting.context():
+        accounts.onboard_customer(
+            hosting.access, name="Alder", email="", account_name="north", adopt=True, now=timezone.now()
+        )
+    return hosting
+
+
 @pytest.fixture
 def hosted(north: Hosting) -> Hosting:
-    """The account `north` pays to the main balance and has a customer; nothing about payouts was read so far."""
-    north.sync("accounts")
-    with north.context():
-        accounts.onboard_customer(
-            north.access, name="Alder", email="", account_name="north", adopt=True, now=timezone.now()
-        )
-    return north
+    return take_over(north)
 
 
 def change(hosting: Hosting, destination: str, **fields: str) -> None:
@@ -99,15 +100,35 @@ def test_a_change_behind_our_back_is_told_once_and_ends_when_the_pool_does_as_ag
     assert (run.rows_changed, view(hosted).drift_since, told(hosted)) == (0, seen.drift_since, [drifts])
     assert set(written_between(counted, writes())) == {"mining_syncrun"}
 
-    change(hosted, EXTERNAL, address=LEGACY)
-    hosted.sync("payouts")
-    on = ("worker", "payout.drifts", {"agreed": "the main balance", "at_pool": LEGACY})
-    assert (view(hosted).address, view(hosted).drift_since, told(hosted)) == (LEGACY, seen.drift_since, [drifts, on])
-
     change(hosted, MAIN)
     hosted.sync("payouts")
     assert view(hosted).drift_since is None
-    assert told(hosted) == [drifts, on, ("worker", "payout.as_agreed", {})]
+    assert told(hosted) == [drifts, ("worker", "payout.as_agreed", {})]
+
+
+def test_a_drift_that_goes_on_to_another_place_says_since_when_it_is_there_and_leaves_a_trace(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    begun = None
+    for address in (ADDRESS, LEGACY, ADDRESS):
+        change(hosted, EXTERNAL, address=address)
+        before = timezone.now()
+        hosted.sync("payouts")
+        hosted.sync("payouts")  # and stays there
+        seen = view(hosted)
+        assert seen.first_seen_at is not None
+        assert before <= seen.first_seen_at <= timezone.now()
+        begun = begun or seen.first_seen_at
+        assert (seen.address, seen.drift_since) == (address, begun)
+    assert [(action, details["at_pool"]) for _, action, details in told(hosted)] == [
+        ("payout.drifts", ADDRESS),
+        ("payout.drifts", LEGACY),
+        ("payout.drifts", ADDRESS),
+    ]
+
+    with pytest.raises(Refused, match="The pool says something else by now"):
+        accept(hosted, EXTERNAL, LEGACY)  # as it was shown between the two
+    accept(hosted, EXTERNAL, ADDRESS)
+    assert (view(hosted).drift_since, view(hosted).first_seen_at) == (None, seen.first_seen_at)
 
 
 def test_a_person_agrees_to_what_the_pool_says_now_and_to_nothing_else(hosted: Hosting) -> None:
@@ -257,33 +278,6 @@ def test_an_answer_from_around_our_own_change_is_set_aside(hosted: Hosting) -> N
     seen = view(hosted)
     assert (seen.destination, seen.address, seen.drift_since) == (EXTERNAL, ADDRESS, None)
     assert agreements(hosted)[-1] == (EXTERNAL, ADDRESS, "changed", "robin@example.org")
-
-
-def test_of_two_people_who_agree_at_once_one_writes(hosted: Hosting) -> None:
-    hosted.sync("payouts")
-    change(hosted, EXTERNAL, address=ADDRESS)
-    hosted.sync("payouts")
-    account, agreed = hosted.account("north"), threading.Event()
-
-    def agree(*, last: bool) -> None:
-        try:
-            with tenancy.provider_context(hosted.provider.pk):
-                if last:
-                    agreed.wait(5)
-                payout.accept(hosted.access, account, destination=EXTERNAL, address=ADDRESS, now=timezone.now())
-                agreed.set()
-                if not last:
-                    other.join(0.3)  # time for the other one to look, before this one commits
-        finally:
-            connection.close()
-
-    one, other = (threading.Thread(target=agree, kwargs={"last": last}) for last in (False, True))
-    one.start()
-    other.start()
-    one.join(10)
-    other.join(10)
-
-    assert [source for _, _, source, _ in agreements(hosted)] == ["found", "accepted"]
 
 
 def test_the_neighbour_sees_none_of_it(hosted: Hosting, south: Hosting) -> None:

@@ -108,11 +108,19 @@ def _payouts(access: Access) -> Iterator[Need]:
     for account in payout.drifting(access):
         name = account.customer.name if account.customer else account.name
         title = f"{name}: the pool pays the rewards elsewhere than was agreed"
-        since = f"Since {plain_date(account.payout_drift_since)}" if account.payout_drift_since else "Now"
-        to = payout.in_words(account.payout_destination, account.payout_address)
         until = "you end the alarm" if payout.is_lost(account) else "you agree to that or have it put back"
-        text = f"{since} they go to {to}. Nothing is issued for {name} until {until}."
+        text = f"{_where_to(account)} Nothing is issued for {name} until {until}."
         yield Need("is-down", "Payout", title, text, f"{_customer(account.customer)}#payout", "Look", "read")
+
+
+def _where_to(account: MiningAccount) -> str:
+    begun, seen = account.payout_drift_since, account.payout_first_seen_at
+    to, since = payout.in_words(account.payout_destination, account.payout_address), plain_date(begun) if begun else ""
+    if payout.is_lost(account):
+        return f"Not as agreed since {since}; when the pool last answered for it they went to {to}."
+    if seen and plain_date(seen) != since:
+        return f"Not as agreed since {since}; since {plain_date(seen)} they go to {to}."
+    return f"Since {since} they go to {to}."
 
 
 def _strays(access: Access) -> Iterator[Need]:

@@ -35,6 +35,7 @@ def test_a_customer(world: World, north: Caller) -> None:
             "state": "active",
             "payout_destination": "main_balance",
             "payout_address": None,
+            "payout_first_seen_at": None,
             "payout_drift_since": None,
         },
     }
@@ -73,6 +74,7 @@ def test_a_mining_account_of_a_customer_and_one_of_nobody(world: World, north: C
         "state": "active",
         "payout_destination": "main_balance",
         "payout_address": None,
+        "payout_first_seen_at": None,
         "payout_drift_since": None,
     }
     assert north.get(f"mining-accounts/{client.account.code}").json() == expected
@@ -84,6 +86,7 @@ def test_a_mining_account_of_a_customer_and_one_of_nobody(world: World, north: C
         "state": "active",
         "payout_destination": None,
         "payout_address": None,
+        "payout_first_seen_at": None,
         "payout_drift_since": None,
     }
     assert north.data("mining-accounts", unassigned="true") == [of_nobody]
@@ -249,11 +252,11 @@ def test_the_evidence_is_streamed_whole(world: World, north: Caller, october: Oc
 def test_an_account_that_is_paid_elsewhere_than_agreed_says_so(world: World, north: Caller) -> None:
     client = world.north.clients[0]
     with world.north.context():
-        MiningAccount.objects.filter(pk=client.account.pk).update(payout_drift_since=NOW)
+        MiningAccount.objects.filter(pk=client.account.pk).update(payout_drift_since=NOW, payout_first_seen_at=NOW)
 
     assert north.get(f"mining-accounts/{client.account.code}").json()["payout_drift_since"] == SEEN
     told = north.get(f"customers/{client.customer.code}").json()["mining_account"]
-    assert told["payout_drift_since"] == SEEN
+    assert (told["payout_drift_since"], told["payout_first_seen_at"]) == (SEEN, SEEN)
 
 
 def test_a_sync_run(world: World, north: Caller) -> None:

@@ -64,6 +64,7 @@ def test_onboarding_a_customer_whose_account_is_to_be_created(world: World, nort
             "state": "creating",
             "payout_destination": None,
             "payout_address": None,
+            "payout_first_seen_at": None,
             "payout_drift_since": None,
         },
     }

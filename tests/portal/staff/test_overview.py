@@ -164,6 +164,16 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
     answer = text(page(north.owner))
     assert "Since 4 Nov 2026 they go to bc1qelsewhere. Nothing is issued" in answer
     assert "has not answered this key for 4 days" in answer
+    for seen, lost, says in (
+        (NOW - timedelta(days=2), None, "Since 2 Nov 2026 they go to bc1qelsewhere."),
+        (NOW, None, "Not as agreed since 2 Nov 2026; since 4 Nov 2026 they go to bc1qelsewhere."),
+        (NOW, NOW, "Not as agreed since 2 Nov 2026; when the pool last answered for it they went to bc1qelsewhere."),
+    ):
+        with tenancy.access_context(north.system):
+            MiningAccount.objects.filter(pk=client.account.pk).update(
+                payout_drift_since=NOW - timedelta(days=2), payout_first_seen_at=seen, unlisted_since=lost
+            )
+        assert f"{says} Nothing is issued for Alder & Finch until" in text(page(north.owner))
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=8))
         found = needs_of(north.owner.access, now=NOW)
