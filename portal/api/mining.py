@@ -120,7 +120,10 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
     payout_destination = serializers.ChoiceField(
         source="reward.payout_destination",
         choices=Destination.choices,
-        help_text="main_balance: the provider holds it. external_address: it was paid to an address of the customer.",
+        help_text=(
+            "main_balance: the provider holds it. external_address: it was paid to an address, and counts as paid to "
+            "the customer."
+        ),
     )
     payout_address = serializers.CharField(source="reward.payout_address", allow_null=True)
     transaction_hash = serializers.CharField(source="reward.transaction_hash", allow_null=True)

@@ -76,7 +76,7 @@ STATES: dict[str, dict[str, Look]] = {
     },
     "destination": {
         "main_balance": Look("", "Main balance"),
-        "external_address": Look("", "Customer's own address"),
+        "external_address": Look("", "External address"),
         "unknown": Look("is-unknown", "Unknown"),
     },
 }

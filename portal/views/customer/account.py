@@ -11,7 +11,7 @@ from billing.components import terms_in_words
 from billing.queries import terms_on
 from customers.models import MemberKind, Membership
 from portal.access import AccessRequest, customer_page
-from portal.views.customer.frame import customer_of, frame_of
+from portal.views.customer.frame import customer_of, drift_of, frame_of
 
 
 @customer_page()
@@ -30,6 +30,7 @@ def account(request: AccessRequest) -> HttpResponse:
     context = {
         "now": now,
         "frame": frame,
+        "drift": drift_of(access, frame),
         "customer": customer,
         "members": list(members),
         "terms": terms,

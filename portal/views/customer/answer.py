@@ -34,10 +34,10 @@ def answer(account: MiningAccount | None, *, provider_name: str, now: datetime) 
     workers = mining.workers(account, now=now)
     if workers.total is None:
         return Answer("We have not read the pool yet", "The first numbers come within minutes.")
-    return _of_machines(workers, workers.total, now=now)
+    return _of_machines(workers, workers.total, nothing_else=account.payout_drift_since is None, now=now)
 
 
-def _of_machines(workers: Workers, total: int, *, now: datetime) -> Answer:
+def _of_machines(workers: Workers, total: int, *, nothing_else: bool, now: datetime) -> Answer:
     fresh = freshness(workers.read_at, now=now)
     if fresh is Freshness.LOST:
         return Answer(
@@ -47,7 +47,7 @@ def _of_machines(workers: Workers, total: int, *, now: datetime) -> Answer:
     headline = _up(workers, total, present=fresh is Freshness.FRESH)
     if fresh is Freshness.LATE:
         return Answer(headline, format_html("That was {}. We could not read the pool since.", moment(workers.read_at)))
-    return Answer(headline, _exceptions(workers, total))
+    return Answer(headline, _exceptions(workers, total, nothing_else=nothing_else))
 
 
 def _up(workers: Workers, total: int, *, present: bool) -> str:
@@ -61,11 +61,11 @@ def _up(workers: Workers, total: int, *, present: bool) -> str:
     return f"{up:,} of {total:,} machines {is_ if up == 1 else are} up"
 
 
-def _exceptions(workers: Workers, total: int) -> str:
+def _exceptions(workers: Workers, total: int, *, nothing_else: bool) -> str:
     if not total:
         return "None has connected under your account's name."
     if workers.online == total:
-        return "Nothing needs you."
+        return "Nothing needs you." if nothing_else else ""
     low, down = workers.low or 0, workers.offline or 0
     if down == total:
         return "The pool gets no work from it." if total == 1 else "The pool gets no work from any of them."

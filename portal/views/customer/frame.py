@@ -13,6 +13,7 @@ from customers.profile import profile_of
 from customers.tenancy import Access
 from mining import queries as mining
 from mining.models import MiningAccount
+from mining.payout import PayoutView, payout_view
 
 # Readings come every 5 to 15 minutes and are stamped to within ten: what is older than this has missed several.
 LATE_AFTER, LOST_AFTER = timedelta(minutes=90), timedelta(hours=6)
@@ -49,6 +50,13 @@ def frame_of(access: Access, *, now: datetime) -> Frame:
         support_email=profile.support_email if profile else "",
         brand=profile.brand_colour.removeprefix("#") if profile else "",
     )
+
+
+def drift_of(access: Access, frame: Frame) -> PayoutView | None:
+    """What was agreed and what the pool does, when that is not the same. No query else."""
+    if frame.account is None or frame.account.payout_drift_since is None:
+        return None
+    return payout_view(access, frame.account)
 
 
 def customer_of(access: Access) -> Customer:

@@ -23,7 +23,7 @@ from mining.queries import UNKNOWN_HASHRATE, Hour
 from portal.access import AccessRequest, customer_page
 from portal.views.charts import hashrate_chart
 from portal.views.customer.answer import answer
-from portal.views.customer.frame import Frame, customer_of, frame_of, freshness
+from portal.views.customer.frame import Frame, customer_of, drift_of, frame_of, freshness
 from portal.views.customer.reward_rows import reward_rows
 from portal.views.customer.statements import statements_of
 
@@ -39,6 +39,7 @@ def overview(request: AccessRequest) -> HttpResponse:
     context = {
         "now": now,
         "frame": frame,
+        "drift": drift_of(access, frame),
         "answer": answer(frame.account, provider_name=access.provider.name, now=now),
         "rewards": reward_rows(list(rewards)),
         "documents": list(statements_of(access)[:FEW]),

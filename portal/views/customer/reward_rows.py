@@ -18,7 +18,8 @@ NOTES = {
     shares.UNKNOWN_CURRENCY: "Not paid in BTC",
     shares.MISSING: "No longer listed by the pool",
 }
-PAID_TO = {"main_balance": "us", "external_address": "you"}
+# Whose address it was, the pool does not say, and it may be nobody's that was agreed.
+PAID_TO = {"main_balance": "us", "external_address": "an address"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from customers import tenancy
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of
-from portal.views.customer.reward_rows import PAID_TO
 from portal.views.paging import keyset
 from portal.views.rows import the
+
+# What is issued counts as paid to the customer, or a person let it pass.
+PAID_TO = {"main_balance": "us", "external_address": "you"}
 
 
 def statements_of(access: Access) -> QuerySet[Document]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -40,21 +44,49 @@ def payout_part(access: Access, found: Customer, account: MiningAccount | None) 
     }
 
 
-@staff_page("payouts")
-@require_http_methods(["GET", "POST"])
-def payout_accept(request: AccessRequest, code: str) -> HttpResponse:
-    """Says the exact effect with the whole address, then agrees to just that."""
-    access, now = request.access, timezone.now()
-    found = the(Customer.objects.visible_to(access), code)
-    if not second_factor.is_fresh(request, now=now):
-        return second_factor.ask(request)
+# --- What a person agrees to, ends or lets pass
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What its page shows before it is done, and what does it; `do` says what came of it."""
+
+    template: str
+    shown: dict[str, Any]
+    do: Callable[[], str]
+
+
+def payout_act(view: Callable[[AccessRequest, Customer, datetime], Act | str]) -> Callable[..., HttpResponse]:
+    """A page that says the exact effect, then the act on just what was shown: both only with a fresh second factor.
+
+    The view answers with the act, or with a sentence when there is nothing to do.
+    """
+
+    @staff_page("payouts")
+    @require_http_methods(["GET", "POST"])
+    @wraps(view)
+    def page(request: AccessRequest, code: str) -> HttpResponse:
+        now = timezone.now()
+        found = the(Customer.objects.visible_to(request.access), code)
+        if not second_factor.is_fresh(request, now=now):
+            return second_factor.ask(request)
+        act, back = view(request, found, now), f"{reverse('staff:customer', args=[found.code])}#payout"
+        if isinstance(act, str):
+            return answer(request, messages.INFO, act, back)
+        if request.method == "GET":
+            return render(request, act.template, {"customer": found, "now": now, **act.shown})
+        return do(request, act.do, back)
+
+    return page
+
+
+@payout_act
+def payout_accept(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
+    """With the whole address."""
+    access = request.access
     account = mining.account_of(access, found)
-    page = _page_of(found)
     if account is None or account.payout_drift_since is None:
-        return answer(request, messages.INFO, "The pool pays as agreed: there is nothing to accept.", page)
-    if request.method == "GET":
-        context = {"customer": found, "account": account, "payout": pool_payouts.payout_view(access, account)}
-        return render(request, "staff/payout_accept.html", context)
+        return "The pool pays as agreed: there is nothing to accept."
 
     def accept() -> str:
         # As it was shown: what has changed since is refused.
@@ -62,55 +94,36 @@ def payout_accept(request: AccessRequest, code: str) -> HttpResponse:
         pool_payouts.accept(access, account, destination=destination, address=address, now=now)
         return f"Agreed. Closing and paying {found.name} goes on."
 
-    return do(request, accept, page)
+    shown = {"account": account, "payout": pool_payouts.payout_view(access, account)}
+    return Act("staff/payout_accept.html", shown, accept)
 
 
-@staff_page("payouts")
-@require_http_methods(["GET", "POST"])
-def payout_end_alarm(request: AccessRequest, code: str) -> HttpResponse:
+@payout_act
+def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
     """For an account that the pool does not answer for any more: no reading can end its drift."""
-    access, now = request.access, timezone.now()
-    found = the(Customer.objects.visible_to(access), code)
-    if not second_factor.is_fresh(request, now=now):
-        return second_factor.ask(request)
+    access = request.access
     account = mining.account_of(access, found)
-    page = _page_of(found)
     if account is None or account.payout_drift_since is None or not pool_payouts.is_lost(account):
-        return answer(request, messages.INFO, "There is no alarm that no reading could end.", page)
-    if request.method == "GET":
-        context = {"customer": found, "account": account, "payout": pool_payouts.payout_view(access, account)}
-        return render(request, "staff/payout_end_alarm.html", context)
+        return "There is no alarm that no reading could end."
 
     def end() -> str:
         pool_payouts.end_alarm(access, account, now=now)
         return f"The alarm has ended. Closing and paying {found.name} goes on."
 
-    return do(request, end, page)
+    shown = {"account": account, "payout": pool_payouts.payout_view(access, account)}
+    return Act("staff/payout_end_alarm.html", shown, end)
 
 
-@staff_page("payouts")
-@require_http_methods(["GET", "POST"])
-def payout_release(request: AccessRequest, code: str) -> HttpResponse:
+@payout_act
+def payout_release(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
     """Shows each reward with where it was paid, then bills just these all the same."""
-    access, now = request.access, timezone.now()
-    found = the(Customer.objects.visible_to(access), code)
-    if not second_factor.is_fresh(request, now=now):
-        return second_factor.ask(request)
-    page = _page_of(found)
+    access = request.access
     strays = held.strays_of(access, found)
     if not strays.rewards:
-        sentence = "No draft bills a reward that was paid where nobody had agreed to."
-        return answer(request, messages.INFO, sentence, page)
-    if request.method == "GET":
-        context = {"customer": found, "strays": strays.rewards, "seen_as": strays.seen_as}
-        return render(request, "staff/payout_release.html", context)
+        return "No draft bills a reward that was paid where nobody had agreed to."
 
     def release() -> str:
         held.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
         return f"Let pass. The drafts of {found.name} can be issued."
 
-    return do(request, release, page)
-
-
-def _page_of(found: Customer) -> str:
-    return f"{reverse('staff:customer', args=[found.code])}#payout"
+    return Act("staff/payout_release.html", {"strays": strays.rewards, "seen_as": strays.seen_as}, release)

@@ -12,9 +12,11 @@ from billing import settlement
 from billing.issue import issue
 from billing.models import Document, DocumentFile, DocumentStatus
 from customers import tenancy
+from mining.models import PayoutAgreement
 from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant
 
 PDF = b"%PDF-1.7 the bytes that were kept"
+OTHER = "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy"
 READ_AT = ("workers_read_at", "hashrate_read_at", "rewards_read_at", "payout_read_at")
 
 
@@ -35,6 +37,28 @@ def set_account(client: ClientOfProvider, tenant: Tenant, **facts: Any) -> None:
         for name, value in facts.items():
             setattr(client.account, name, value)
         client.account.save()
+
+
+def drift(
+    tenant: Tenant, *, index: int = 0, agreed: str | None = None, to: str | None = OTHER, seen: timedelta = timedelta(1)
+) -> None:
+    """Agreed a month ago was this address (None: the main balance); two days ago that was no longer so, and `seen` ago
+    the pool was first seen to pay where it pays now."""
+    client, external = tenant.clients[index], "external_address"
+    with tenancy.access_context(tenant.system):
+        PayoutAgreement.objects.create(
+            provider=tenant.provider, mining_account=client.account, customer=client.customer, source="accepted",
+            destination=external if agreed else "main_balance", address=agreed, agreed_by="robin@north.example",
+            agreed_at=NOW - timedelta(30),
+        )  # fmt: skip
+    set_account(
+        client,
+        tenant,
+        payout_destination=external if to else "main_balance",
+        payout_address=to,
+        payout_drift_since=NOW - timedelta(2),
+        payout_first_seen_at=NOW - seen,
+    )
 
 
 def statement_of(tenant: Tenant, *, index: int = 0, month: date = FIRST_DAY, with_pdf: bool = True) -> Document:

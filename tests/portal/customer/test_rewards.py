@@ -81,7 +81,7 @@ def test_the_newest_month_is_shown_first_with_its_sums(north: Tenant) -> None:
     html = get(client.owner.browser())
 
     assert "<h1>Rewards in November 2026</h1>" in html
-    assert [row[:3] for row in table(html)] == [["2 Nov", "Not final", "you"], ["1 Nov", "Final", "us"]]
+    assert [row[:3] for row in table(html)] == [["2 Nov", "Not final", "an address"], ["1 Nov", "Final", "us"]]
     assert sums(html) == [
         ["Final", "1 reward", "", "", "0.00100000", "0.00002500", "0.00097500", "0.00014625", "0.00082875"],
         ["Not final", "1 reward", "", "", "0.00100000", "0.00002500", "0.00097500", "0.00014625", "0.00082875"],

@@ -45,7 +45,7 @@ def test_the_statement_has_the_rows_figures_and_adds_them_up(north: Tenant) -> N
         ["Sum", "0.00300000", "0.00007500", "0.00292500", "0.00043875", "0.00248625", "", "0.00248625"]
     ]
     text = words(html)
-    assert "3 rewards paid to our balance: your part 0.00248625" in text
+    assert "3 rewards paid to Northmere Hosting's main balance: your part 0.00248625" in text
     assert "We owe you 0.00248625 BTC" in text
     assert f"<h1>{document.number}</h1>" in html
 

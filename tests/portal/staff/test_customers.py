@@ -105,7 +105,7 @@ def test_one_customer_shows_everything_that_is_its_own(north: Tenant) -> None:
         "Machines up 50 of 52",
         "3 Oct 2026 Final 0.00097500 0.00014625 0.00082875",
         "Our share 15 %",
-        "The pool pays Customer's own address",
+        "The pool pays External address",
         "owner1@client-of-north.example, owner",
     ):
         assert part in words

@@ -245,7 +245,7 @@ def test_a_draft_shows_its_lines_and_their_sum(north: Tenant) -> None:
     answer = north.finance.browser().get(page_of(draft))
     assert heading(answer) == "Owed to us: 0.00043875 BTC"
     words = text(answer)
-    assert "1 Oct the customer 0.00100000 0.00002500 0.00097500 0.00014625 0.00082875 −0.00014625" in words
+    assert "1 Oct an address 0.00100000 0.00002500 0.00097500 0.00014625 0.00082875 −0.00014625" in words
     assert "Sum 0.00300000 0.00007500 0.00292500 0.00043875 0.00248625 −0.00043875" in words
     assert "The numbers agree with what the pool says now." in words
 

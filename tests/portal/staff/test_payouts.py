@@ -48,7 +48,10 @@ def drift(tenant: Tenant, destination: str = "external_address", address: str | 
     agree(tenant, 0, "main_balance")
     with tenancy.access_context(tenant.system):
         MiningAccount.objects.filter(pk=tenant.clients[0].account.pk).update(
-            payout_destination=destination, payout_address=address, payout_drift_since=NOW - timedelta(days=1)
+            payout_destination=destination,
+            payout_address=address,
+            payout_drift_since=NOW - timedelta(days=1),
+            payout_first_seen_at=NOW - timedelta(hours=2),
         )
 
 
@@ -70,8 +73,8 @@ def test_what_is_as_agreed_is_told_quietly_with_the_whole_address(north: Tenant)
         MiningAccount.objects.filter(pk=north.clients[1].account.pk).update(payout_address=THEIRS)
     answer = north.auditor.browser().get(page_of(north, 1))
     words = text(answer)
-    assert "Agreed Customer's own address on 5 Oct 2026 , as it stood at the pool" in words
-    assert "The pool pays Customer's own address" in words
+    assert "Agreed External address on 5 Oct 2026 , as it stood at the pool" in words
+    assert "The pool pays External address" in words
     assert THEIRS in words.replace(" ", "")
     assert "elsewhere" not in words
 
@@ -90,8 +93,9 @@ def test_a_drift_says_both_since_when_what_is_held_and_what_to_do(north: Tenant)
     drift(north)
     words = text(north.finance.browser().get(page_of(north)))
     assert "The pool pays elsewhere than was agreed since 3 Nov 2026, 14:32 UTC" in words
-    assert "Agreed on 5 Oct 2026 Provider's balance At the pool, read just now Customer's own address" in words
+    assert "Agreed on 5 Oct 2026 Main balance At the pool, read just now External address" in words
     assert OTHER in words.replace(" ", "")
+    assert "Seen there since 4 Nov 2026, 12:32 UTC" in words
     assert "no document of Alder & Finch is issued, and nothing is paid out" in words
     assert "Ask Alder & Finch Call a number that you already have" in words
     assert "Accept what the pool says…" in words
@@ -144,10 +148,10 @@ def test_the_confirmation_repeats_the_effect_and_the_whole_address(north: Tenant
     assert "Accept this address" in words
 
 
-def test_going_back_to_our_balance_says_the_other_effect(north: Tenant) -> None:
+def test_going_back_to_the_main_balance_says_the_other_effect(north: Tenant) -> None:
     drift(north, "main_balance", None)
     answer = proved(north.finance).get(f"{page_of(north)}payout/accept/")
-    assert heading(answer) == "Alder & Finch is paid by us, from our balance"
+    assert heading(answer) == "Alder & Finch is paid by us, from the main balance"
     assert "we owe Alder & Finch their share" in text(answer)
 
 
@@ -328,7 +332,7 @@ def test_a_lost_change_is_decided_by_those_who_may_pay(north: Tenant, ours: str,
         )  # fmt: skip
     address = f"/staff/intents/{intent.code}/decide/"
     words = text(north.finance.browser().get(page_of(north)))
-    assert "Was the payout destination changed? Outcome unknown The answer was lost. To be Customer's own" in words
+    assert "Was the payout destination changed? Outcome unknown The answer was lost. To be External address" in words
     assert THEIRS in words.replace(" ", "")
     assert "give it up" not in text(north.support.browser().get(page_of(north)))
     refused = north.support.browser().post(address, north.support.form(ours=ours), follow=True)
