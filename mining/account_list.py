@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mining.pool.client import LARGEST_OFFSET, PoolClient
@@ -16,6 +16,18 @@ DEFAULT_PAGE = 30
 class AccountList:
     accounts: tuple[PoolAccount, ...]
     whole: bool  # False: the pool repeated itself instead of ending, so there may be more
+
+
+def list_surely(
+    pool: PoolClient, *, missing: Callable[[AccountList], Collection[str]], alive: Callable[[], None]
+) -> AccountList:
+    """The list, asked for again before an account is believed to be missing: what either one names is there."""
+    first = list_accounts(pool, alive=alive)
+    if not missing(first):
+        return first
+    second = list_accounts(pool, alive=alive)
+    both = {account.name: account for account in (*first.accounts, *second.accounts)}
+    return AccountList(tuple(both.values()), whole=first.whole and second.whole)
 
 
 def list_accounts(pool: PoolClient, *, alive: Callable[[], None]) -> AccountList:

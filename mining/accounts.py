@@ -12,7 +12,7 @@ from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
 from mining import hints, logins
-from mining.account_list import AccountList, list_accounts
+from mining.account_list import AccountList, list_surely
 from mining.errors import Refused, name_taken
 from mining.models import Credential, MiningAccount, PoolIntent
 from mining.reading import Outcome, Reading
@@ -25,10 +25,22 @@ ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 def sync(reading: Reading) -> Outcome:
     """Make our rows agree with the pool's list. What vanished is marked, never deleted."""
+
+    def missing(listing: AccountList) -> set[str]:
+        with reading.writing():
+            known = set(_listed_before(reading).values_list("name", flat=True))
+        return known - {account.name for account in listing.accounts}
+
     with reading.pool() as pool:
-        listing = list_accounts(pool, alive=reading.alive)
+        listing = list_surely(pool, missing=missing, alive=reading.alive)
     with reading.writing():
         return _store(reading, listing, now=reading.now())
+
+
+def _listed_before(reading: Reading) -> TenantQuerySet[MiningAccount]:
+    rows = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label, unlisted_since=None)
+    # One that is being created is left to its intent: only that can tell ours from somebody else's.
+    return rows.exclude(state=State.CREATING)
 
 
 def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
@@ -50,16 +62,15 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
     ]
     MiningAccount.objects.bulk_create(new, ignore_conflicts=True)  # the reading of rewards may be quicker
     outcome.rows_new = len(new)
-    # An account that is being created is left to its intent: only that can tell ours from somebody else's.
     settled = [account for account in known.values() if account.state != State.CREATING]
     back = [account for account in settled if account.name in listed and account.unlisted_since is not None]
-    _sign(rows, back, unlisted_since=None)
+    _sign(back, unlisted_since=None)
     outcome.rows_changed = len(back) + _store_creation_moments(settled, listed)
     gone = [account for account in settled if account.name not in listed and account.unlisted_since is None]
     if gone and not listed:
         outcome.problems.append(f"The pool listed no accounts, but {len(gone)} are known: nothing was changed.")
     elif gone and listing.whole:
-        _sign(rows, gone, unlisted_since=now)
+        _sign(gone, unlisted_since=now)
         outcome.rows_changed += len(gone)
         log.warning("accounts.vanished", run=reading.run.code, accounts=len(gone))
     if not listing.whole:
@@ -67,9 +78,7 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
     return outcome
 
 
-def _sign(
-    rows: TenantQuerySet[MiningAccount], accounts: list[MiningAccount], *, unlisted_since: datetime | None
-) -> None:
+def _sign(accounts: list[MiningAccount], *, unlisted_since: datetime | None) -> None:
     if accounts:
         chosen = MiningAccount.objects.filter(
             provider__in={account.provider_id for account in accounts}, pk__in=[account.pk for account in accounts]

@@ -26,6 +26,7 @@ from mining.pool.errors import (
     OurBug,
     PoolError,
     PoolUnavailable,
+    RequestRefused,
     Unreachable,
 )
 from mining.pool.line import PUBLIC_TIME, Line, Waits, refuse_inside_transaction
@@ -135,6 +136,11 @@ class Caller:
                 if endpoint.repeatable:
                     raise
                 raise _ambiguous(endpoint) from bad
+            except RequestRefused as refusal:
+                # One that names no field may mean our clock, in words that nobody knows: measured again, once.
+                if refusal.fields or effort.clock_refused:
+                    raise
+                self._measure_again(effort)
 
     def _attempt(
         self,
@@ -180,8 +186,7 @@ class Caller:
                     "The pool still finds our clock more than 5 s off although it has just been measured.",
                     endpoint=endpoint.name,
                 ) from failure
-            effort.clock_refused = True
-            self._nonces.forget_skew()
+            self._measure_again(effort)
             return True
         if isinstance(failure, NonceRefused):
             effort.repeated_nonces += 1
@@ -190,6 +195,10 @@ class Caller:
             return effort.repeated_nonces <= _MOST_REPEATED_NONCES and effort.patience.wait(seconds)
         effort.failures += 1
         return effort.patience.wait(self._waits.before_next(effort.failures))
+
+    def _measure_again(self, effort: _Effort) -> None:
+        effort.clock_refused = True
+        self._nonces.forget_skew()
 
     def _read_pool_time(self, patience: Patience) -> int:
         try:

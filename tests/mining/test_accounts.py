@@ -91,6 +91,16 @@ def test_a_vanished_account_turns_unknown_and_comes_back(north: Hosting) -> None
     assert north.account("south").state == State.ACTIVE
 
 
+def test_an_account_that_one_list_lacks_is_asked_for_again_before_it_is_taken_for_gone(north: Hosting) -> None:
+    north.sync("accounts")
+    north.pool.fault("vanishing_record", endpoint="accounts", times=1)
+
+    run = north.sync("accounts")
+
+    assert (run.state, run.calls, run.rows_changed) == (SyncRun.State.OK, 2, 0)
+    assert {north.account(name).state for name in ("north", "south")} == {State.ACTIVE}
+
+
 def test_a_pool_that_ignores_paging_proves_no_account_gone(north: Hosting) -> None:
     for number in range(40):
         north.pool.edit("add_account", login="alpha", account=f"hall_{number}")

@@ -22,6 +22,7 @@ from mining.pool.errors import (
     PoolError,
     PoolUnavailable,
     RateLimited,
+    RequestRefused,
     Unreachable,
     WrongSignature,
 )
@@ -107,7 +108,8 @@ def test_a_nonce_refusal_is_given_up_after_a_few_new_nonces(sandbox: Sandbox, cl
     with pytest.raises(NonceRefused, match="seen this nonce before"):
         client(patience_seconds=20).rewards_page()
 
-    assert sandbox.calls()["rewards"] == 5
+    # Five strikes hold the key back. A slow machine comes when that step is over, and makes one probe.
+    assert sandbox.calls()["rewards"] in (5, 6)
 
 
 def test_retry_after_is_not_obeyed_for_hours(sandbox: Sandbox, client: MakeClient) -> None:
@@ -136,10 +138,13 @@ def test_a_pool_clock_4_s_away_is_corrected(sandbox: Sandbox, client: MakeClient
         assert client().rewards_page().records
 
 
-def test_a_clock_that_moved_is_measured_again_once(sandbox: Sandbox, client: MakeClient) -> None:
+@pytest.mark.parametrize("words", ["the documented ones", "others"])
+def test_a_clock_that_moved_is_measured_again_once(sandbox: Sandbox, client: MakeClient, words: str) -> None:
     pool = client()
     pool.rewards_page()
     sandbox.fault("clock_skew", seconds=10)
+    if words == "others":
+        sandbox.fault("localized_errors")
 
     assert pool.rewards_page().records
 
@@ -171,6 +176,16 @@ def test_a_pool_that_keeps_complaining_about_a_right_clock_is_not_asked_for_ever
     sandbox.fault("nonce_skewed")
 
     with pytest.raises(ClockSkewed, match="just been measured"):
+        client().rewards_page()
+
+    assert sandbox.calls()["rewards"] == 2
+
+
+def test_a_refusal_that_names_nothing_is_not_asked_about_for_ever(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("nonce_skewed")
+    sandbox.fault("localized_errors")
+
+    with pytest.raises(RequestRefused, match="did not accept the request"):
         client().rewards_page()
 
     assert sandbox.calls()["rewards"] == 2
