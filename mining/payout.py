@@ -87,7 +87,7 @@ def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]
 
 
 def _end_edits(access: Access, edits: list[PoolIntent], agreed: PayoutAgreement, *, now: datetime) -> None:
-    """A person has agreed since: what they wanted has come about, or must neither come about nor be taken for agreed."""
+    """A person agreed since: what an edit wanted has come about, or must neither come about nor be taken for agreed."""
     for edit in edits:
         is_so = _agrees(agreed, edit.payout_destination, edit.payout_address)
         edit.state, edit.problem = (IntentState.DONE, "") if is_so else (IntentState.FAILED, AGREED_OTHERWISE)
