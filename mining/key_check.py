@@ -180,7 +180,7 @@ def _activate(
     siblings.filter(pk=credential.pk).update(
         state=State.ACTIVE,
         problem=problem[:500],
-        endpoints=rights,
+        endpoints=_used(credential) | rights,
         accounts_seen=len(listing.accounts) if listing.whole else None,
         checked_at=now,
         verified_at=now,
@@ -190,6 +190,11 @@ def _activate(
     siblings.filter(state=State.REFUSED, pk__lt=credential.pk).update(**keys.RETIRED)
     if credential.state != State.ACTIVE:
         keys.tell(credential.provider, credential.pk, "activated", now=now)
+
+
+def _used(credential: Credential) -> dict[str, bool | str]:
+    """What no question tells: the acts that the pool has done with this key, by their last day."""
+    return {endpoint: told for endpoint, told in credential.endpoints.items() if isinstance(told, str)}
 
 
 def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:

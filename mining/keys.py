@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -247,31 +248,36 @@ def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
     still_of_use = missing is not None and missing not in NEEDED_ENDPOINTS
     with tenancy.provider_context(key.provider_id):
         if missing is not None:
-            _write_right(key, missing, may=False)
+            _write_right(key, missing, False)
         mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
         if not still_of_use and mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
             tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
 
 
-def _write_right(key: OpenKey, endpoint: str, *, may: bool) -> None:
-    """What use has told of a right. Inside the provider's context."""
+def note_use(key: OpenKey, endpoint: str, *, now: datetime) -> None:
+    """The pool has just done what acts with this key: so it had the right to it on this day (UTC)."""
+    with tenancy.provider_context(key.provider_id):
+        _write_right(key, endpoint, now.date().isoformat())
+
+
+def _write_right(key: OpenKey, endpoint: str, told: bool | str) -> None:
+    """What use has told of a right: False, or the day on which it was there. Inside the provider's context."""
     mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
     stored = mine.select_for_update().first()
-    if stored is None:
+    if stored is None or (told is not False and stored.endpoints.get(endpoint) == told):
         return
-    rights = {**stored.endpoints, endpoint: may}
-    mine.exclude(endpoints=rights, problem=lacks(rights)).update(endpoints=rights, problem=lacks(rights))
+    rights = {**stored.endpoints, endpoint: told}
+    about_rights = told is False or stored.endpoints.get(endpoint) is False
+    mine.update(endpoints=rights, problem=lacks(rights) if about_rights else stored.problem)
 
 
-def lacks(rights: dict[str, bool]) -> str:
+def lacks(rights: Mapping[str, bool | str]) -> str:
     """What a person has to do about the rights that are missing; empty: nothing."""
-    missing = [endpoint for endpoint, may in rights.items() if not may]
+    missing = ", ".join(endpoint for endpoint, told in rights.items() if told is False)
     if not missing:
         return ""
-    return f"This key may not use {', '.join(missing)}: allow that in WhiteBIT's API settings, then check it again."[
-        :500
-    ]
+    return f"This key may not use {missing}: allow that in WhiteBIT's API settings, then check it again."[:500]
 
 
 def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:

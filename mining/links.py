@@ -16,12 +16,12 @@ from customers import audit
 from customers.codes import new_code
 from customers.models import Provider
 from customers.tenancy import Access, Kind
-from mining import hints, link_list
+from mining import hints, link_list, logins
 from mining.aside import Aside, put_aside
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
 from mining.link_list import MOST_ACTIVE, NOT_RENEWED
-from mining.models import Credential, LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
+from mining.models import LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import WatcherLinkQuerySet
 from mining.pool.client import PoolClient
 from mining.pool.types import WatcherLinks
@@ -203,9 +203,8 @@ def _locked(access: Access, account: MiningAccount) -> MiningAccount:
         raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
     if mine.unlisted_since is not None:
         raise Refused(f"The pool does not list the account {mine.name!r} now, so it makes no links for it.")
-    active = Credential.objects.visible_to(access).filter(label=mine.label, state=Credential.State.ACTIVE)
-    if not active.exists():
-        raise Refused(f"There is no active pool key for {mine.label!r}: paste one first.")
+    if (why := logins.why_unread(access, mine.label)) is not None:
+        raise Refused(why)
     return mine
 
 

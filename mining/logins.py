@@ -60,7 +60,8 @@ ENDPOINTS = {
 
 def told_to_lack(credential: Credential) -> set[str]:
     """The pool's endpoints that the key may not use, as far as its problem names them."""
-    return {endpoint for endpoint, may in credential.endpoints.items() if not may and endpoint in credential.problem}
+    missing = {endpoint for endpoint, told in credential.endpoints.items() if told is False}
+    return {endpoint for endpoint in missing if endpoint in credential.problem}
 
 
 def not_allowed(access: Access) -> set[tuple[str, Subject]]:

@@ -48,6 +48,7 @@ class AccountAct(Act[Seen, PoolAccount]):
 
 class AccountCreation(AccountAct):
     question = "the account was created"
+    endpoint = "accounts/create"
 
     def before(self, seen: Seen) -> Impossible | None:
         """What was there before never is ours."""

@@ -84,6 +84,7 @@ def _planned(
 
 class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
     question = "the payout destination was changed"
+    endpoint = "payout-destination/edit"
 
     def look(self, pool: PoolClient) -> PayoutDestination:
         return pool.payout_destination(self.intent.account_name)

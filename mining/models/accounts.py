@@ -37,7 +37,9 @@ class Credential(TenantModel):
     # also when the pool refused it in use. A daily call that succeeds is told by last_success_at alone.
     checked_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)  # the last verification that the key passed; null: it never did
-    # What the last verification found: may the key use this endpoint? {"rewards": true}; what is left out is not known.
+    # May the key use this endpoint? As the last verification found and use has told since: {"rewards": true}. Of what
+    # acts often only the day is known on which the pool last did it: {"accounts/create": "2026-11-04"}. What is left
+    # out is not known.
     endpoints = models.JSONField(default=dict)
     accounts_seen = models.PositiveIntegerField(null=True)
     # To within an hour, so that reading again what has not changed writes nothing. The pool switches off a key that

@@ -1,8 +1,11 @@
 """What a pool key may be used for, in words."""
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django import template
+
+from portal.templatetags.units import plain_date
 
 register = template.Library()
 
@@ -28,10 +31,15 @@ class Right(NamedTuple):
 
 
 @register.filter
-def rights(endpoints: dict[str, bool]) -> list[Right]:
-    """What the verification did not find out is unknown, and not lacking."""
-    states = {True: "has", False: "lacks", None: "unknown"}
-    return [Right(words, states[endpoints.get(name)]) for name, words in RIGHTS.items()]
+def rights(endpoints: dict[str, bool | str]) -> list[Right]:
+    """What neither the verification nor use has told is unknown, and not lacking."""
+    return [_right(words, endpoints.get(name)) for name, words in RIGHTS.items()]
+
+
+def _right(words: str, told: bool | str | None) -> Right:
+    if isinstance(told, str):  # a right can be taken away since, so the day stands beside it
+        return Right(f"{words} (used on {plain_date(datetime.fromisoformat(told).replace(tzinfo=UTC))})", "has")
+    return Right(words, {True: "has", False: "lacks", None: "unknown"}[told])
 
 
 @register.filter

@@ -181,4 +181,4 @@ def test_without_a_key_no_link_is_promised(world: World, north: Caller) -> None:
     with world.north.context():
         Credential.objects.update(state="refused")
 
-    assert "no active pool key" in detail_of(north.post("watcher-links", asked(world)), 409)
+    assert detail_of(north.post("watcher-links", asked(world)), 409).startswith("The pool refused the key of 'main'")

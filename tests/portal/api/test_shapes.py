@@ -11,7 +11,7 @@ from billing import contracts, settlement, tasks
 from customers import tenancy
 from mining import keys
 from mining.models import Credential, MiningAccount, Reward
-from mining.pool.rights import ENDPOINTS
+from mining.pool.rights import ACTING, ENDPOINTS
 from tests.portal.api.conftest import Caller, October
 from tests.world import NOW, World, make_reward
 
@@ -282,7 +282,9 @@ def test_a_sync_run(world: World, north: Caller) -> None:
 def test_a_credential_shows_no_secret(world: World, north: Caller) -> None:
     credential, now = world.north.credential, NOW + timedelta(days=3, hours=1)
     with world.north.context():
-        Credential.objects.filter(pk=credential.pk).update(endpoints={"rewards": True, "watcher-links/create": False})
+        Credential.objects.filter(pk=credential.pk).update(
+            endpoints={"rewards": True, "watcher-links/create": False, "accounts/create": "2026-11-03"}
+        )
     expected = {
         "id": credential.code,
         "label": "main",
@@ -293,6 +295,7 @@ def test_a_credential_shows_no_secret(world: World, north: Caller) -> None:
         "last_success_at": SEEN,
         "accounts_seen": None,
         "rights": dict.fromkeys(ENDPOINTS) | {"rewards": True, "watcher-links/create": False},
+        "used_on": dict.fromkeys(ACTING) | {"accounts/create": "2026-11-03"},
         "health": {"level": "warn", "days_left": 10, "sentence": keys.health(credential, now).sentence},
         "problem": None,
     }

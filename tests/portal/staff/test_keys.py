@@ -220,6 +220,12 @@ def test_rights_are_told_in_plain_words_and_what_was_not_found_out_is_unknown(no
     assert "Not known until it is used: the pool did not tell, and what acts is never tried out." in words
 
 
+def test_an_act_that_the_pool_has_done_is_a_right_with_its_day(north: Tenant) -> None:
+    words = set_key(north, accounts_seen=2, endpoints={"accounts/create": "2026-11-03", "watcher-links/create": False})
+    assert "has 1 of 11 rights, lacks 1, 9 unknown" in words
+    assert "It may create accounts (used on 3 Nov 2026) It may not make watcher links" in words
+
+
 def test_a_key_whose_accounts_were_not_counted_sees_an_unknown_number(north: Tenant) -> None:
     assert "Sees an unknown number of accounts, has 0 of 11 rights, 11 unknown" in set_key(north, accounts_seen=None)
 
