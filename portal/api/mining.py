@@ -23,7 +23,7 @@ from mining import keys, planner
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
-from mining.pool.rights import ENDPOINTS
+from mining.pool.rights import ACTING, ENDPOINTS
 from portal.api.base import ListView, ResourceView
 from portal.api.customers import CustomerAccountSerializer
 from portal.api.fields import Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
@@ -312,12 +312,22 @@ class CredentialSerializer(serializers.Serializer[Credential]):
         allow_null=True, help_text="How many mining accounts the key saw when it was verified; null: not verified."
     )
     rights = serializers.SerializerMethodField(help_text=f"By endpoint of the pool. {RIGHT_HELP}")
+    used_on = serializers.SerializerMethodField(
+        help_text="By endpoint that acts: the last day (UTC) on which the pool did it with this key, as far as no"
+        " verification has told more since; null: not known. The right can have been taken away since."
+    )
     health = serializers.SerializerMethodField()
     problem = OrNull(help_text="What a person has to do; null: nothing.")
 
     @extend_schema_field(serializers.DictField(child=serializers.BooleanField(allow_null=True)))
     def get_rights(self, credential: Credential) -> dict[str, bool | None]:
-        return {endpoint: credential.endpoints.get(endpoint) for endpoint in ENDPOINTS}
+        told = {endpoint: credential.endpoints.get(endpoint) for endpoint in ENDPOINTS}
+        return {endpoint: may if isinstance(may, bool) else None for endpoint, may in told.items()}
+
+    @extend_schema_field(serializers.DictField(child=serializers.DateField(allow_null=True)))
+    def get_used_on(self, credential: Credential) -> dict[str, str | None]:
+        told = {endpoint: credential.endpoints.get(endpoint) for endpoint in ACTING}
+        return {endpoint: day if isinstance(day, str) else None for endpoint, day in told.items()}
 
     @extend_schema_field(KeyHealthSerializer)
     def get_health(self, credential: Credential) -> dict[str, Any]:
