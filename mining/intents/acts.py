@@ -45,7 +45,6 @@ class Unclear:
 class Act(ABC, Generic[Seen, Thing]):
     question: str  # "The pool's answer was lost. It is being looked up whether …"
     endpoint = ""  # the pool's, that is called; empty: a look is enough
-    endpoint = ""  # the pool's, that is called; empty: a look is enough
 
     def __init__(self, intent: PoolIntent) -> None:
         self.intent = intent

@@ -24,7 +24,6 @@ LinkMade = CreatedLink | ListedLink
 class LinkCreation(Act[WatcherLinks, LinkMade]):
     question = "the link was made"
     endpoint = "watcher-links/create"
-    endpoint = "watcher-links/create"
 
     def __init__(self, intent: PoolIntent) -> None:
         super().__init__(intent)

@@ -115,7 +115,6 @@ def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> N
     else:
         _done(act, thing, watch)
         keys.note_use(key, act.endpoint, now=watch.now())
-        keys.note_use(key, act.endpoint, now=watch.now())
 
 
 def _look_again(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
