@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import Person
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHONE, DESK = (390, 844), (1280, 900)
 OpenPage = Callable[..., Page]
+LAST_RESORT_MS = LAST_RESORT_SECONDS * 1000
+expect.set_options(timeout=LAST_RESORT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +37,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server: Any) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[OpenPage]:
     """Pages of fresh browsers: `open_page()`, or `open_page(person, size=PHONE, dark=True)` for one signed in."""
     complaints: list[str] = []
+    settings.MFA_TOTP_TOLERANCE = 20  # steps of 30 s: a code that was typed on a slow machine is good all the same
 
     def opened(who: Person | None = None, *, size: tuple[int, int] = DESK, dark: bool = False) -> Page:
         context = chromium.new_context(
@@ -44,7 +48,7 @@ def open_page(chromium: Browser, live_server: Any) -> Iterator[OpenPage]:
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(LAST_RESORT_MS)
         if who is not None:
             session = who.browser().cookies["portal_session"].value
             context.add_cookies([{"name": "portal_session", "value": session, "url": live_server.url}])

@@ -19,6 +19,7 @@ from mining.models import HashratePoint
 from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
 from tests.portal.customer.scenes import PDF, read_the_pool, statement_of
 from tests.portal.watcher_links import make_link
+from tests.waiting import until
 from tests.world import PASSWORD, Tenant, World, make_reward
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -86,7 +87,7 @@ def test_a_customer_signs_in_and_sees_the_machines_and_the_chart(north: Tenant, 
 
     expect(page.get_by_role("heading", level=1)).to_have_text("50 of 52 machines are up")
     expect(page.locator("[data-chart-read] strong")).to_have_text("10.05 PH/s")
-    assert inked(page)
+    until(lambda: inked(page))
     expect(page.locator(".chart__table")).to_contain_text("unknown")
 
 
