@@ -18,8 +18,10 @@ from mining import alerts
 from mining.models import Alert
 from portal.alert_words import page_of, sentence
 
+Level = Alert.Level
 log = structlog.get_logger(__name__)
 
+MOST = 50  # sentences in one mail: should the pool garble every account at once, the mail still gets through
 NOBODY = "There is no owner who could be mailed."
 NOT_TAKEN = "The mail server did not take the mail."
 
@@ -56,9 +58,15 @@ def _written(provider: Provider, new: list[Alert]) -> tuple[str, str]:
             "opened_at": alert.opened_at,
             "url": settings.PORTAL_URL + page_of(alert),
         }
-        for alert in new
+        for alert in sorted(new, key=lambda alert: (alert.level == Level.WARNING, alert.pk))[:MOST]
     ]
-    words = {"provider_name": provider.name, "alerts": told, "url": settings.PORTAL_URL + reverse("staff:alerts")}
+    words = {
+        "provider_name": provider.name,
+        "alerts": told,
+        "others": len(new) - 1,
+        "more": len(new) - len(told),
+        "url": settings.PORTAL_URL + reverse("staff:alerts"),
+    }
     return _one_line(render_to_string("email/alerts_subject.txt", words)), render_to_string("email/alerts.txt", words)
 
 

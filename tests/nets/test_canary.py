@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 import redis
+from django.core import mail
 from django.db import connection
 from django.urls import reverse
 
 from customers import tenancy
+from mining import alerts
 from mining.models import Credential
+from portal import alert_mails
 from tests.portal.access_table import ROUTES
 from tests.portal.api.test_access import ROUTES as API_ROUTES
 from tests.portal.test_access_matrix import visit
-from tests.world import CANARY, World
+from tests.world import CANARY, NOW, World
 
 PASTED_KEY, PASTED_SECRET = "canary-pasted-api-key-41", "canary-pasted-secret-8c1f5e77"
 SECRETS = (CANARY, "api-key-of-the-world", PASTED_KEY, PASTED_SECRET)
@@ -40,6 +43,16 @@ def paste(world: World) -> str:
     answer = owner.browser().post(reverse("staff:key_paste"), fields, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def mails_about_the_key(world: World) -> str:
+    provider = world.north.provider
+    with tenancy.access_context(world.north.system):
+        Credential.objects.filter(pk=world.north.credential.pk).update(state=Credential.State.REFUSED)
+    alerts.refresh(provider.pk, now=NOW)
+    alert_mails.mail_alerts(provider.pk, now=NOW)
+    assert "the key of main" in mail.outbox[0].subject
+    return "".join(f"{message.subject}\n{message.body}" for message in mail.outbox)
 
 
 def test_no_page_and_no_answer_of_the_api_shows_a_pool_secret(world: World) -> None:
@@ -74,7 +87,7 @@ def test_no_log_no_table_no_task_and_no_audit_row_holds_a_pool_secret(
     tasks = "".join(readable(message) for message in queued)
     broker.delete("celery", "people")
     assert "verify_credential" in tasks
-    sinks = {"tasks": tasks, "logs": caplog.text}
+    sinks = {"tasks": tasks, "mails": mails_about_the_key(world), "logs": caplog.text}
     with tenancy.access_context(world.north.system), connection.cursor() as cursor:
         assert Credential.objects.filter(label="second").exists()
         for table in connection.introspection.table_names(cursor):

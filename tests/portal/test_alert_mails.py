@@ -96,11 +96,28 @@ def test_what_is_new_at_one_tick_is_one_mail(world: World) -> None:
     told = [line for line in str(message.body).splitlines() if line.startswith(("ALARM", "WARNING"))]
     assert told == [
         "ALARM: Alder & Finch: the pool pays the rewards elsewhere than was agreed",
-        "WARNING: The pool has not answered the key of main for 3 days",
         "ALARM: Birch Mining: was the payout destination changed?",
+        "WARNING: The pool has not answered the key of main for 3 days",
     ]
     for page in (f"/staff/customers/{north.clients[1].customer.code}/\n", "/staff/keys/\n"):
         assert page in message.body
+
+
+def test_a_mail_of_very_many_is_cut_short_and_tells_of_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_mails, "MOST", 2)
+    north = world.north
+    more_trouble(north)
+    trouble(north)
+    assert tick(north) == 1
+    (message,) = mail.outbox
+    assert message.subject.endswith(", and 2 more")
+    told = [line for line in str(message.body).splitlines() if line.startswith(("ALARM", "WARNING", "And"))]
+    assert told == [
+        "ALARM: Alder & Finch: the pool pays the rewards elsewhere than was agreed",
+        "ALARM: Birch Mining: was the payout destination changed?",
+        "And 1 more.",
+    ]
+    assert [row.told_at for row in rows(north)] == [NOW] * 3
 
 
 def test_every_owner_is_told_and_nobody_else(world: World) -> None:
