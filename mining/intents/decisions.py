@@ -43,9 +43,11 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
         return
     if held.kind in PoolIntent.ACCOUNT_KINDS:
         held.kind, held.state, held.problem = Kind.ADOPT_ACCOUNT, State.PLANNED, ""
+        # What a person has found is looked up however late that gets: `overdue` leaves out what has this moment.
+        held.called_at = held.called_at or now
     else:
         held.problem = LOOKED_UP
-    held.save(update_fields=["kind", "state", "problem"])
+    held.save(update_fields=["kind", "state", "problem", "called_at"])
     hints.after_commit("settle_intent", access.provider.pk, held.pk)
 
 

@@ -219,6 +219,19 @@ def test_a_person_decides_what_stays_unknown(north: Hosting) -> None:
     assert settle(north, customer).state == IntentState.DONE
 
 
+@pytest.mark.parametrize("called", [True, False])
+def test_what_a_person_has_found_is_taken_over_however_late_that_is(north: Hosting, called: bool) -> None:
+    customer = lost_and_silent(north)
+    with north.context():
+        intent = PoolIntent.objects.get(customer=customer)
+        if not called:  # one that never went out, of which rewards tell that the account is there
+            PoolIntent.objects.filter(pk=intent.pk).update(called_at=None)
+        intents.decide_intent(north.access, intent, ours=True, now=timezone.now())
+    north.pool.clear_faults()
+
+    assert settle(north, customer, later=timedelta(hours=2)).state == IntentState.DONE
+
+
 def test_an_account_that_the_list_had_not_shown_yet_is_somebody_elses(north: Hosting) -> None:
     north.pool.clock(now=timezone.now() - timedelta(seconds=20))
     north.pool.edit("add_account", login="alpha", account="alder_1")
