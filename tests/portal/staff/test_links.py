@@ -159,7 +159,7 @@ def test_a_customers_page_says_how_many_are_in_use_and_what_each_shows(north: Te
     link = make_link(north, client.account, permissions=["rewards"], live_until=NOW + timedelta(hours=3))
     html = north.support.browser().get(of(client)).content.decode()
     words = text(north.support.browser().get(of(client)))
-    assert "1 of 3 in use; the pool's list has not been read yet Issue a link Rewards earnings by day" in words
+    assert "Issue a link 1 of 3 in use; the pool's list has not been read yet Rewards earnings by day" in words
     assert "earnings by day issued here on 4 Nov 2026 ends in 3 hours" in words
     assert "A page at the pool that shows one mining account to whoever has its address" in words
     assert f'data-copy="{link.url}"' in html
@@ -302,7 +302,7 @@ def test_the_count_says_how_old_it_is_and_what_only_the_pool_knows(north: Tenant
     says = "2 of 3 in use, 1 of them known to the pool only; the pool's list was read 4 Nov, 09:32 UTC"
     browser = north.support.browser()
     assert says in text(browser.get(of(client)))
-    assert f"{says} . This may be one more" in text(browser.get(f"{of(client)}watcher-links/new/"))
+    assert f"{says} This may be one more" in text(browser.get(f"{of(client)}watcher-links/new/"))
     make_link(north, client.account, number=2)
     full = text(browser.get(f"{of(client)}watcher-links/new/"))
     assert "All 3 are in use." in full
