@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
-from customers import audit
+from customers import audit, tenancy
 from customers.codes import new_code
 from customers.models import Provider
 from customers.tenancy import Access, Kind
@@ -276,10 +276,12 @@ def _full(account: MiningAccount, taken: Room) -> str:
 
 
 def renew_due(provider_id: int, *, now: datetime) -> int:
-    """Each minute: renew what ends within a day; how many were. Inside the provider's context."""
-    near = WatcherLink.objects.filter(_to_renew(now), provider=provider_id, live_until__lte=now + RENEW_BEFORE)
-    without = near.filter(Q(successor=None) | Q(successor__state=State.FAILED)).order_by("live_until", "pk")
-    due = [link for link in without.select_related("mining_account", "successor") if _may_try(link, now=now)]
+    """Each minute: renew what ends within a day; how many were. Opens its own contexts: one for each link, because
+    whoever holds several accounts, or an account and then an act of it, may stop others who come the other way."""
+    with tenancy.provider_context(provider_id):
+        near = WatcherLink.objects.filter(_to_renew(now), provider=provider_id, live_until__lte=now + RENEW_BEFORE)
+        without = near.filter(Q(successor=None) | Q(successor__state=State.FAILED)).order_by("live_until", "pk")
+        due = [link for link in without.select_related("mining_account", "successor") if _may_try(link, now=now)]
     return sum(_renewed(link, now=now) for link in due)
 
 
@@ -297,13 +299,14 @@ def _may_try(link: WatcherLink, *, now: datetime) -> bool:
 
 
 def _renewed(link: WatcherLink, *, now: datetime) -> bool:
-    access = Access(Kind.SYSTEM, Provider.objects.get(pk=link.provider_id), label="renewal")
-    try:
-        renew_link(access, link, now=now)
-    except Refused as refusal:
-        why = f"{NOT_RENEWED}{refusal}"[:500]
-        WatcherLink.objects.filter(provider=link.provider_id, pk=link.pk).exclude(problem=why).update(problem=why)
-        return False
+    with tenancy.provider_context(link.provider_id):
+        access = Access(Kind.SYSTEM, Provider.objects.get(pk=link.provider_id), label="renewal")
+        try:
+            renew_link(access, link, now=now)
+        except Refused as refusal:
+            why = f"{NOT_RENEWED}{refusal}"[:500]
+            WatcherLink.objects.filter(provider=link.provider_id, pk=link.pk).exclude(problem=why).update(problem=why)
+            return False
     return True
 
 

@@ -85,13 +85,13 @@ def _why_nothing_to_read(access: Access) -> str:
 
 
 def plan(provider_id: int, *, now: datetime) -> int:
-    """Queue what is due and hint again at what is stuck; how many tasks were hinted at. Opens its own context."""
+    """Queue what is due and hint again at what is stuck; how many tasks were hinted at. Opens its own contexts."""
     with tenancy.provider_context(provider_id):
         lost = runs.give_up_lost(provider_id, now=now)
-        links.renew_due(provider_id, now=now)
         hinted = (
             _plan_runs(provider_id, now=now) + _plan_intents(provider_id, now=now) + _plan_keys(provider_id, now=now)
         )
+    links.renew_due(provider_id, now=now)
     if lost or hinted:
         log.info("plan.made", provider_id=provider_id, lost=lost, hinted=hinted)
     return hinted

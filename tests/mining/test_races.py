@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from customers.models import Customer
-from mining import accounts, intents
+from mining import accounts, intents, planner
 from mining import listing as listings
 from mining.models import MiningAccount, PoolIntent, Reward
 from tests.mining.hosting import Hosting
+from tests.mining.watching import watched
 from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import FIRST_DAY, NOW, Tenant, build_world, make_reward
 
@@ -76,3 +77,23 @@ def test_a_first_reading_that_could_not_be_made_whole_is_made_again(
     assert "did not hold still" in first.error
     monkeypatch.undo()
     assert (north.sync().depth, north.told()) == ("full", north.truth())
+
+
+def test_a_renewal_holds_nothing_that_somebody_who_agrees_to_a_payout_waits_for(north: Hosting) -> None:
+    account = watched(north)
+    account.made(renews=True)
+    account.later(days=6, hours=1)
+    with north.context():
+        edit = intents.plan_edit(
+            north.access, account.account, destination="main_balance", address=None, approved_by="two", now=account.now
+        )
+    account.later(minutes=16)  # the link is to be renewed, and the edit has not gone out in time
+
+    with north.context():
+        PoolIntent.objects.select_for_update().get(pk=edit.pk)
+        plan = in_thread(lambda: planner.plan(north.provider.pk, now=account.now))
+        assert waits_for_us(plan)
+        MiningAccount.objects.select_for_update(no_key=True, nowait=True).get(pk=account.account.pk)
+    ended(plan)
+
+    assert len(account.links()) == 2
