@@ -74,6 +74,7 @@ TOLD = "If it was you, tell them too. Until it is settled, no new statement is i
 @pytest.mark.parametrize("path", PAGES)
 def test_an_address_that_was_not_agreed_is_not_called_yours(north: Tenant, path: str) -> None:
     statement_of(north)
+    set_account(north.clients[0], north, workers_online=52, workers_low=0, workers_offline=0)
     drift(north)
     with tenancy.access_context(north.system):
         ProviderProfile.objects.update(support_email="help@north.example")
