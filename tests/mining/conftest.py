@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -24,9 +26,11 @@ def whitepool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Sandbox:
     """The two users of the world `tests`, quiet and new, as the pool that this process speaks to. How long this machine
-    takes decides nothing: calls have all the time they need, and a worker's watch stands at the moment it was given."""
+    takes decides nothing: calls have all the time they need, and a worker's watch goes on by a microsecond for each
+    look at it."""
     count_waits_alone(monkeypatch)
-    monkeypatch.setattr(Watch, "now", lambda watch: watch.started_at)
+    looks = count(1)
+    monkeypatch.setattr(Watch, "now", lambda watch: watch.started_at + timedelta(microseconds=next(looks)))
     whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
     settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
     settings.POOL_RETRY_BUDGET_SECONDS = 1.0
