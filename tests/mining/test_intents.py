@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Thread
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from customers.models import AuditEntry
@@ -16,6 +14,7 @@ from mining.intents import rows
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from tests.mining.hosting import Hosting
 from tests.mining.watching import LOOKED, SETTLED, Watched, watched
+from tests.waiting import ended, in_thread
 
 State = PoolIntent.State
 ADDRESS, OTHER = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
@@ -349,16 +348,9 @@ def test_two_workers_with_the_same_intent_make_one_call(account: Watched) -> Non
     (intent,) = account.intents(watcher_link=asked)
 
     def work() -> None:
-        try:
-            intents.settle_intent(account.hosting.provider.pk, intent.pk, now=account.now)
-        finally:
-            connection.close()
+        intents.settle_intent(account.hosting.provider.pk, intent.pk, now=account.now)
 
-    workers = [Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(30)
+    ended(*[in_thread(work) for _ in range(4)])
 
     assert account.hosting.pool.calls()["watcher-links/create"] == 1
     assert (account.link(asked).state, len(account.at_pool())) == (WatcherLink.State.ACTIVE, 1)
