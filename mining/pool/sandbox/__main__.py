@@ -89,12 +89,19 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         )
         sandbox = Sandbox(opening, state_path=options.state, limit=RateLimit(options.limit_calls))
         listener = bind(options.host, options.port)
-    except (BadInput, OSError) as wrong:
-        print(f"sandbox: {wrong}", file=sys.stderr)  # noqa: T201  this is a command's own voice
-        return 2
+    except BadInput as wrong:
+        return _complain(str(wrong))
+    except OSError as wrong:
+        # Only the state file is written by now. Named as it was given: what fails is its draft beside it.
+        return _complain(f"the state file {options.state} cannot be written: {wrong.strerror or wrong}")
     parent_to_watch = parent if options.end_with_parent else None
     serve(sandbox, listener, parent=parent_to_watch, ready=partial(announce, listener))
     return 0
+
+
+def _complain(sentence: str) -> int:
+    print(f"sandbox: {sentence}", file=sys.stderr)  # noqa: T201  this is a command's own voice
+    return 2
 
 
 def announce(listener: socket.socket) -> None:

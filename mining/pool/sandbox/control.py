@@ -1,8 +1,13 @@
-"""The control API under /sandbox/: worlds, clock, truth, faults, edits, log. JSON, and only from this machine."""
+"""The control API under /sandbox/: worlds, clock, truth, faults, edits, log. JSON, and only from this machine.
+
+A browser on this machine is here too, and whatever page is open in it may send requests. Such a page gives itself away:
+by an Origin, or, when its own name was made to lead here (DNS rebinding), by that name in Host.
+"""
 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,8 +25,9 @@ MAX_ADVANCE_S = 20 * 366 * 86_400
 
 
 def control(sandbox: Sandbox, request: Request) -> Answer:
-    if not is_loopback(request.address):
-        return _error(403, "the control API answers only to this machine")
+    refusal = why_refused(request)
+    if refusal is not None:
+        return _error(403, refusal)
     doors = DOORS.get(request.path.removeprefix(PREFIX))
     if doors is None:
         return _error(404, f"there is no {request.path}; there are {', '.join(PREFIX + name for name in DOORS)}")
@@ -34,8 +40,31 @@ def control(sandbox: Sandbox, request: Request) -> Answer:
         return _error(400, str(wrong))
 
 
+def why_refused(request: Request) -> str | None:
+    if not is_loopback(request.address):
+        return "the control API answers only to this machine"
+    if b"origin" in request.headers:
+        return "the control API answers to no web page: leave the header Origin out"
+    host = request.headers.get(b"host", b"").decode("latin-1")
+    if not names_this_machine(host):
+        return f"the control API is at localhost, 127.0.0.1 or [::1], and not at {host!r}"
+    return None
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header names the loopback; with any port, since a tunnel may lead here from another one."""
+    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+    return name.lower() == "localhost" or is_loopback(name.removeprefix("[").removesuffix("]"))
+
+
 def is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")
+    try:
+        at = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:
+        at = at.ipv4_mapped
+    return at.is_loopback
 
 
 def _error(status: int, sentence: str) -> Answer:

@@ -25,6 +25,7 @@ class Fields:
         self._read: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
+        self._read.add(name)  # whoever asks for it knows it
         return name in self.values
 
     def take(self, name: str, default: Any = _MISSING) -> Any:

@@ -16,8 +16,10 @@ def load(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as reason:
-        raise BadInput(f"the state file {path} cannot be read: {reason}") from None
+    except OSError as reason:
+        raise BadInput(f"the state file {path} cannot be read: {reason.strerror or reason}") from None
+    except ValueError:
+        value = None
     if not isinstance(value, dict) or value.get("version") != VERSION:
         raise BadInput(f"the state file {path} is not one of this sandbox; move it away to start afresh")
     return value

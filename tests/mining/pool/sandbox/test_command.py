@@ -32,7 +32,11 @@ def test_help_names_every_world() -> None:
         (["--seed", "x"], "sandbox: argument --seed: 'x' is not a whole number"),
         (["--now", "soon"], "sandbox: --now must be an ISO date or time, like 2026-11-01T08:00:00Z"),
         (["--host", "203.0.113.9"], "sandbox: cannot listen on 203.0.113.9 port 8600: "),
-        (["--state", "/nowhere/state.json"], "sandbox: "),
+        (
+            ["--state", "/nowhere/state.json"],
+            "sandbox: the state file /nowhere/state.json cannot be written: No such file or directory\n",
+        ),
+        (["--state", "/"], "sandbox: the state file / cannot be read: Is a directory\n"),
         (["--speed", "9"], "sandbox: unrecognized arguments: --speed 9"),
     ],
 )

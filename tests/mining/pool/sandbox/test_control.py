@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from mining.pool.sandbox import sandbox as running
-from mining.pool.sandbox.control import control, is_loopback
+from mining.pool.sandbox.control import control, is_loopback, names_this_machine
 from mining.pool.sandbox.sandbox import Opening, Request
 from tests.mining.pool.sandbox.signed import Caller, request
 from tests.sandbox import ControlRefused, Sandbox
@@ -22,7 +22,12 @@ def refused(sandbox: Sandbox, method: str, path: str, body: Any = None) -> tuple
         ("reset", {"world": "atlantis"}, "there is no world 'atlantis'; there are demo, tests,"),
         ("reset", {"seed": "seven"}, "seed must be a whole number from 0 to"),
         ("reset", {"now": "yesterday"}, "now must be an ISO date or time, like 2026-11-01T08:00:00Z"),
-        ("reset", {"wolrd": "demo"}, "unknown field 'wolrd'; known here: "),
+        ("reset", {"wolrd": "demo"}, "unknown field 'wolrd'; known here: history_days, now, seed, world"),
+        (
+            "clock",
+            {"now": "2026-01-01", "then": 1},
+            "unknown field 'then'; known here: advance_seconds, keys_unused, now",
+        ),
         ("reset", [], "the body must be a JSON object"),
         ("clock", {}, 'give either {"now": ISO} or {"advance_seconds": N}'),
         ("clock", {"now": "2026-01-01", "advance_seconds": 1}, "give either"),
@@ -99,10 +104,37 @@ def test_a_body_that_is_no_json_and_a_wrong_method_and_path(sandbox: Sandbox) ->
 
 
 def test_only_this_machine_may_control() -> None:
-    assert [is_loopback(address) for address in ("127.0.0.1", "127.9.9.9", "::1")] == [True] * 3
-    assert [is_loopback(address) for address in ("10.0.0.1", "192.168.1.1", "", "12.7.0.1")] == [False] * 4
-    stranger = Request("GET", "/sandbox/truth", {}, b"", "10.0.0.1")
+    ours = ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1")
+    others = ("10.0.0.1", "192.168.1.1", "", "12.7.0.1", "127.evil.example", "::ffff:10.0.0.1")
+    assert [is_loopback(address) for address in (*ours, *others)] == [True] * len(ours) + [False] * len(others)
+    stranger = Request("GET", "/sandbox/truth", {b"host": b"localhost"}, b"", "10.0.0.1")
     assert control(running.Sandbox(Opening()), stranger).status == 403
+
+
+def test_no_web_page_may_control(sandbox: Sandbox) -> None:
+    before = sandbox.clock()
+    moved = json.dumps({"now": "2026-12-24"}).encode()
+    foreign = [{"Host": "evil.example:8600"}, {"Host": "127.0.0.1.evil.example"}, {"Host": ""}]
+    for headers in (*foreign, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": sandbox.base_url}):
+        assert request(sandbox.base_url, "POST", "/sandbox/clock", moved, headers).status == 403, headers
+    reply = request(sandbox.base_url, "GET", "/sandbox/truth", headers={"Host": "evil.example"})
+    told = "the control API is at localhost, 127.0.0.1 or [::1], and not at 'evil.example'"
+    assert (reply.status, reply.json) == (403, {"error": told})
+    assert sandbox.clock().date() == before.date()
+
+
+def test_this_machine_is_asked_for_by_its_own_names_and_through_any_port() -> None:
+    ours = ("localhost", "LocalHost:9000", "127.0.0.1:8600", "127.8.8.8", "[::1]:8600", "[::1]")
+    others = (
+        "",
+        "localhost.evil.example",
+        "evil.example:8600",
+        "10.0.0.1:8600",
+        "127.evil.example",
+        "[::2]:8600",
+        "::1",
+    )
+    assert [names_this_machine(host) for host in (*ours, *others)] == [True] * len(ours) + [False] * len(others)
 
 
 def test_the_truth_shows_users_keys_and_accounts(sandbox: Sandbox, alpha: Caller) -> None:

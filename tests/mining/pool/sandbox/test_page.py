@@ -47,6 +47,14 @@ def test_every_endpoint_act_and_control_call_is_on_the_page() -> None:
     assert [name for name in DOORS if f"/sandbox/{name}" not in PAGE] == []
 
 
+def test_the_first_command_is_one_that_works_after_setup() -> None:
+    setup, start = PAGE.split("```\n")[1].splitlines()
+    python, module, *arguments = start.split(" ", 3)
+    assert (setup, f"PY := {python}\n" in (ROOT / "Makefile").read_text()) == ("make setup", True)
+    assert (module, arguments[0]) == ("-m", "mining.pool.sandbox")
+    assert parser().parse_args(arguments[1].split()).port == 8600
+
+
 def test_every_option_of_the_command_line_is_on_the_page() -> None:
     options = [option for action in parser()._actions for option in action.option_strings if option.startswith("--")]
     assert [option for option in options if f"`{option}" not in PAGE] == ["--help"]
