@@ -9,13 +9,15 @@ from customers.models import TenantModel
 
 
 class Subject(models.TextChoices):
-    ACCOUNTS = "accounts"
-    REWARDS = "rewards"
-    HASHRATE = "hashrate"
-    WORKERS = "workers"
-    PAYOUTS = "payouts"
-    WATCHERS = "watchers"  # watcher links
-    KEY = "key"  # verification of a credential
+    """With the words that pages and the API's description have for them."""
+
+    ACCOUNTS = "accounts", "Accounts"
+    REWARDS = "rewards", "Rewards"
+    HASHRATE = "hashrate", "Hashrate"
+    WORKERS = "workers", "Machines"
+    PAYOUTS = "payouts", "Payout destinations"
+    WATCHERS = "watchers", "Watcher links"
+    KEY = "key", "Key check"  # verification of a credential
 
 
 class Depth(models.TextChoices):

@@ -30,7 +30,6 @@ from mining.models import (
 from mining.models.runs import Subject
 from portal.access import may
 from portal.templatetags.units import plain_date
-from portal.views.staff.sync import SUBJECT_WORDS
 from portal.views.watcher_links import SOON
 
 # Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
@@ -143,7 +142,7 @@ def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
             continue
         if failed and (run.label in unread or (run.label, subject) in not_allowed):
             continue
-        what = SUBJECT_WORDS[subject].lower()
+        what = subject.label.lower()
         title = f"Reading {what} of {run.label} {'failed' if failed else 'is not complete'}"
         text = run.error or f"{run.quarantined} records were put aside."
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")

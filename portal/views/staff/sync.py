@@ -19,15 +19,6 @@ from portal.access import AccessRequest, staff_page
 from portal.views.paging import keyset
 from portal.views.staff.answers import do, fragment
 
-SUBJECT_WORDS = {
-    Subject.ACCOUNTS: "Accounts",
-    Subject.REWARDS: "Rewards",
-    Subject.HASHRATE: "Hashrate",
-    Subject.WORKERS: "Machines",
-    Subject.PAYOUTS: "Payout destinations",
-    Subject.WATCHERS: "Watcher links",
-    Subject.KEY: "Key check",
-}
 RUNS = 20
 # Any other reason names the field that could not be read.
 ASIDE_WORDS = {
@@ -44,6 +35,7 @@ class Reading:
     label: str
     newest: SyncRun
     read_at: datetime | None
+    error: str  # empty also for what failed because its login is not read, which the page says above
 
 
 @staff_page("read")
@@ -59,28 +51,30 @@ def sync(request: AccessRequest) -> HttpResponse:
 
 def _live(access: Access, after: str | None) -> dict[str, Any]:
     """What changes while something is read."""
-    readings = _readings(access)
+    unread = logins.unread(access)
+    readings = _readings(access, unread)
     runs = keyset(SyncRun.objects.visible_to(access), after, order=("-pk",), size=RUNS)
     return {
         "readings": readings,
         "under_way": [reading for reading in readings if reading.newest.state in SyncRun.OPEN],
         "failed": [reading for reading in readings if reading.newest.state == SyncRun.State.FAILED],
         "partial": [reading for reading in readings if reading.newest.state == SyncRun.State.PARTIAL],
-        "runs": [(run, SUBJECT_WORDS[Subject(run.subject)]) for run in runs.rows],
+        "runs": [(run, Subject(run.subject).label) for run in runs.rows],
         "after": runs.after,
         "shown": runs.shown,
-        "unread": list(logins.unread(access).items()),
+        "unread": list(unread.items()),
     }
 
 
-def _readings(access: Access) -> list[Reading]:
-    order = list(SUBJECT_WORDS)
+def _readings(access: Access, unread: dict[str, str]) -> list[Reading]:
+    order = list(Subject)
     found = [
         Reading(
-            SUBJECT_WORDS[Subject(entry.subject)],
+            Subject(entry.subject).label,
             entry.label,
             entry.newest,
             entry.newest_done.finished_at if entry.newest_done else None,
+            "" if entry.label in unread and entry.newest.state == SyncRun.State.FAILED else entry.newest.error,
         )
         for entry in mining.subjects(access)
     ]

@@ -199,7 +199,7 @@ def test_a_key_that_the_pool_refuses_is_one_need_whatever_fails_because_of_it(no
     watchers = "Reading watcher links of main failed"
     assert (len(needs(north)), watchers in needs(north)) == (4, True)
 
-    set_key(north, state="refused", problem="The pool has this key switched off.", last_success_at=FIRST_DAY)
+    set_key(north, state="refused", problem="Switched off.", last_success_at=NOW - timedelta(days=20))
 
     assert needs(north) == ["The pool refuses the key of main"]
 

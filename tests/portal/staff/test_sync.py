@@ -65,6 +65,23 @@ def test_without_a_key_sync_now_says_what_to_do(north: Tenant) -> None:
     assert len(rows(north, SyncRun)) == 1
 
 
+def test_a_login_that_is_not_read_is_told_once_and_not_beside_each_reading(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        Credential.objects.filter(pk=north.credential.pk).update(state="refused")
+        for subject in ("hashrate", "workers"):
+            SyncRun.objects.create(
+                provider=north.provider, label="main", subject=subject, state="failed", error="Switched off.",
+                queued_at=NOW, started_at=NOW, finished_at=NOW,
+            )  # fmt: skip
+    answer = north.support.browser().get(PAGE)
+    assert [(row.name, row.error) for row in answer.context["readings"]] == [
+        ("Rewards", ""),
+        ("Hashrate", ""),
+        ("Machines", ""),
+    ]
+    assert text(answer).count("Switched off.") == 2  # of the two runs
+
+
 def test_sync_now_says_which_login_it_does_not_read_and_why(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         Credential.objects.create(
