@@ -13,6 +13,7 @@ from tests.mining.watching import Watched, watched
 
 State = WatcherLink.State
 TOO_LONG = "n" * 300
+LAG_S = 900  # longer than any machine takes from a link to the list
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_links_that_cannot_be_read_fill_the_cap_like_any_other(account: Watched)
 def test_a_refusal_is_followed_by_a_reading_of_that_account_and_the_count_is_right(account: Watched) -> None:
     for _ in range(3):
         account.outside(live_until="1h")
-    account.hosting.pool.fault("lagging_list", endpoint="watcher-links/list", seconds=30, times=1)
+    account.hosting.pool.fault("lagging_list", endpoint="watcher-links/list", seconds=LAG_S, times=1)
 
     failed = account.settle(account.issue())
 
@@ -103,14 +104,14 @@ def test_a_refusal_is_followed_by_a_reading_of_that_account_and_the_count_is_rig
 def test_a_refusal_counts_although_the_list_lags(account: Watched) -> None:
     for _ in range(2):
         account.outside()
-    account.hosting.pool.clock(advance_seconds=60)
+    account.hosting.pool.clock(advance_seconds=2 * LAG_S)
     account.outside(live_until="1h")
-    account.hosting.pool.fault("lagging_list", endpoint="watcher-links/list", seconds=30)
+    account.hosting.pool.fault("lagging_list", endpoint="watcher-links/list", seconds=LAG_S)
 
     assert account.settle(account.issue()).state == State.FAILED
 
     assert (account.room().used, account.room().unseen) == (3, 1)
-    account.hosting.pool.clock(advance_seconds=60)
+    account.hosting.pool.clear_faults()
     account.sync()
     assert (account.room().used, account.room().unseen) == (3, 0)
 

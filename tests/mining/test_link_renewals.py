@@ -41,23 +41,25 @@ def test_a_link_that_has_half_its_life_left_is_renewed_only_by_who_confirms_it(
     account: Watched, lifetime: str, hours: float
 ) -> None:
     access, link = account.hosting.access, account.made(lifetime=lifetime)
-    account.later(hours=hours, seconds=-10)
+    assert link.live_until is not None
+    now = link.live_until - timedelta(hours=hours)
     with account.hosting.context(), pytest.raises(Refused, match=r"still works until 20.* UTC: hand that one on"):
-        links.renew_link(access, link, now=account.now)
+        links.renew_link(access, link, now=now)
     assert account.links() == [link]
 
     with account.hosting.context():
-        confirmed = links.renew_link(access, link, early_confirmed=True, now=account.now)
+        confirmed = links.renew_link(access, link, early_confirmed=True, now=now)
         # Who did not hear the answer asks again: that is no second renewal.
-        assert links.renew_link(access, account.link(link), now=account.later(seconds=20)) == confirmed
+        assert links.renew_link(access, account.link(link), now=now) == confirmed
     assert account.links() == [link, confirmed]
 
 
 def test_a_link_in_the_second_half_of_its_life_is_renewed_without_a_question(account: Watched) -> None:
     link = account.made(lifetime="24h")
-    account.later(hours=12, seconds=10)
+    assert link.live_until is not None
+    now = link.live_until - timedelta(hours=12) + timedelta(seconds=1)
     with account.hosting.context():
-        new = links.renew_link(account.hosting.access, link, now=account.now)
+        new = links.renew_link(account.hosting.access, link, now=now)
     assert account.links() == [link, new]
 
 
