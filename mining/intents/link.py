@@ -71,7 +71,6 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
             pool_id=thing.id,
             url=thing.url,
             live_until=self._end_of(thing),
-            created_at=thing.created_at or self.link.created_at,
             seen_at=now,
             problem="",
         )

@@ -89,7 +89,7 @@ class WatcherLink(TenantModel):
     )  # how many successors were not made, one after another
     renews = models.BooleanField(default=False)  # a new one is made before this one ends
     successor = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
-    created_at = models.DateTimeField()  # by the pool, once it is known; before that when it was asked for
+    created_at = models.DateTimeField()  # when it was asked for; of one made outside the portal: at the pool
     seen_at = models.DateTimeField(null=True)  # first seen in the pool's list, or in its answer
     missing_since = models.DateTimeField(null=True)  # active, and first not listed by a reading that began then
     ended_at = models.DateTimeField(null=True)

@@ -59,7 +59,9 @@ class WatcherLinkSerializer(serializers.Serializer[WatcherLink]):
         help_text="true: it shows other accounts too, so the customer is not shown it."
     )
     renews = serializers.BooleanField(help_text="A new one is made before this one ends.")
-    created_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField(
+        help_text="When it was asked for here; of one made outside the portal, when the pool made it."
+    )
     problem = OrNull(help_text="What went wrong, in a sentence; null: nothing.")
 
     @extend_schema_field(serializers.ChoiceField(choices=STATES))
