@@ -150,6 +150,7 @@ def _add(turn: _Turn, chunk: list[MiningAccount], answers: Answers[T]) -> None:
 def _judge(reading: Reading, turn: _Turn, outcome: Outcome) -> None:
     """Whether the run failed, goes on in another turn, or is done; and what is to be told of its accounts."""
     outcome.answered = turn.answered
+    reading.run.accounts_answered |= turn.answered
     if turn.has_more:
         outcome.resume_after = turn.done_up_to
     if turn.unknown:
@@ -161,7 +162,7 @@ def _judge(reading: Reading, turn: _Turn, outcome: Outcome) -> None:
     elif turn.failed and not turn.answered:
         # Where the pool answers for some, those behind have their turn. Some that fail at the end of a long run do not
         # make the whole run a failure; all of its accounts do, and so many in a row that the pool must be down.
-        all_of_them = reading.run.turns == 0 and not turn.has_more
+        all_of_them = not reading.run.accounts_answered and not turn.has_more
         outcome.failure = turn.failed[0][1] if turn.fell_silent or all_of_them else None
 
 

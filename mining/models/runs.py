@@ -49,6 +49,8 @@ class SyncRun(TenantModel):
     # How many turns it has had. A worker is told the turn, and takes no other: however often a turn is hinted at, it
     # is taken once and queues one next turn.
     turns = models.PositiveIntegerField(default=0)
+    # Whether the pool answered for any account in a turn so far: a run that read nothing has failed, in however many.
+    accounts_answered = models.BooleanField(default=False)
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)  # a running run whose lease is over was lost with its worker

@@ -221,6 +221,17 @@ def test_when_every_account_fails_the_run_has_failed(listed: Hosting) -> None:
     assert (names, reason.count("."), reason[-1]) == ("alpha_east, north, south.", 1, ".")  # the reason is said once
 
 
+@pytest.mark.parametrize("fault", ["truncated_json", "http_500"])
+def test_when_every_account_fails_in_turn_after_turn_the_run_has_failed(
+    listed: Hosting, short_turns: None, fault: str
+) -> None:
+    listed.pool.fault(fault, endpoint="miners/info")
+
+    run = all_turns(listed, queued(listed))
+
+    assert (run.state, run.turns) == (SyncRun.State.FAILED, 2)
+
+
 def last_success_after(hosting: Hosting, run: SyncRun) -> bool:
     """Whether this turn counts as a success of the key."""
     with hosting.context():
