@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from mining.pool.errors import CallsStopped, ClockSkewed
 from mining.pool.patience import Patience
 
-# Within this much the pool's whole seconds cannot tell two clocks apart.
-_RESOLUTION_MS = 500
+# Within this much the pool's whole seconds cannot tell two clocks apart; 2 ms are our own rounding.
+_RESOLUTION_MS = 502
 # Correcting hides a wrong clock; beyond this a person has to set it.
 _LARGEST_SKEW_MS = 20_000
 # Clocks drift: the measurement is made again at least this often, and whenever the pool complains.

@@ -99,6 +99,18 @@ def test_a_pool_clock_within_the_resolution_of_seconds_is_left_alone(store: redi
     assert [int(store.get(key) or -1) for key in store.scan_iter("pool:skew:*")] == [0]
 
 
+def test_a_pool_clock_that_is_read_on_the_stroke_of_a_second_is_left_alone(
+    store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stroke_ms = 1_790_000_000_000
+    ours = iter([stroke_ms - 1, stroke_ms])
+    monkeypatch.setattr(NonceSource, "_redis_time_ms", lambda _source: next(ours))
+
+    source(store, pool_time=lambda _patience: stroke_ms // 1000).next(Patience(5))
+
+    assert [store.get(key) for key in store.scan_iter("pool:skew:*")] == [b"0"]
+
+
 @pytest.mark.parametrize("seconds", [30, -30, 3600])
 def test_a_clock_30_s_off_stops_calls_with_a_sentence(store: redis.Redis, seconds: int) -> None:
     with pytest.raises(ClockSkewed, match=r"(2\d|3\d|359\d|360\d) s apart\. Set the clock"):
