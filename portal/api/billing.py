@@ -38,7 +38,7 @@ from customers import tenancy
 from customers.models import Customer
 from customers.tenancy import Access
 from portal.api.base import ListView, ResourceView, wrong
-from portal.api.fields import Code, Day, InputSerializer, Month, WholeNumber
+from portal.api.fields import Choice, Code, Day, InputSerializer, Month, WholeNumber
 from portal.api.paging import PageSerializer
 from portal.api.problems import Conflict
 from portal.api.schema import list_operation, operation
@@ -75,18 +75,18 @@ class ContractSerializer(serializers.Serializer[Contract]):
 
 
 class NewComponentSerializer(InputSerializer):
-    kind = serializers.ChoiceField(
+    kind = Choice(
         choices=ContractComponent.Kind.choices,
         error_messages={"invalid_choice": 'Components of kind "{input}" are not built yet. Use "revenue_share".'},
     )
     share_ppm = WholeNumber(min_value=0, max_value=WHOLE_PPM, help_text=SHARE_HELP)
-    basis = serializers.ChoiceField(choices=Basis.choices, help_text=BASIS_HELP)
-    pool_fee_borne_by = serializers.ChoiceField(choices=FeeBearer.choices, required=False, help_text=FEE_HELP)
+    basis = Choice(choices=Basis.choices, help_text=BASIS_HELP)
+    pool_fee_borne_by = Choice(choices=FeeBearer.choices, required=False, help_text=FEE_HELP)
 
 
 class NewVersionSerializer(InputSerializer):
     valid_from = Day(help_text="The first day (UTC) of these terms.")
-    settle_in = serializers.ChoiceField(
+    settle_in = Choice(
         choices=["btc"],
         error_messages={"invalid_choice": 'Settling in "{input}" is not built yet. Use "btc".'},
     )

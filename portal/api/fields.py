@@ -21,6 +21,7 @@ from customers.codes import CODE_LENGTH
 from portal.api.problems import TooLarge
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that means anything is a contract of a few hundred
+MOST_DIGITS = 100  # of a whole number in a body; Python reads no more than a few thousand
 CODE = rf"[a-z]{{3}}_[a-z2-7]{{{CODE_LENGTH}}}"
 
 
@@ -47,11 +48,15 @@ class BoundedJSONParser(JSONParser):
         if len(body) > LARGEST_BODY:
             raise TooLarge(f"The body is larger than {LARGEST_BODY // 1024} KiB.")
         try:
-            return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+            return json.loads(
+                body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_short_number
+            )
         except UnicodeDecodeError as error:
             raise ParseError("The body is not UTF-8.") from error
         except RecursionError as error:
             raise ParseError("The body is nested too deeply.") from error
+        except json.JSONDecodeError as error:
+            raise ParseError(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from error
         except ValueError as error:
             raise ParseError(f"The body is not JSON as we read it: {error}.") from error
 
@@ -67,10 +72,24 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _short_number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number has more than {MOST_DIGITS} digits")
+    return int(digits)
+
+
+class ObjectList(serializers.ListSerializer[Any]):
+    default_error_messages = {"not_a_list": "A JSON list is needed."}
+
+
 class InputSerializer(serializers.Serializer[Any]):
     """A body, or the parameters of an address, of which every name is known."""
 
+    default_error_messages = {"invalid": "A JSON object is needed."}
     unknown_sentence = "There is no such field here."
+
+    class Meta:
+        list_serializer_class = ObjectList
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
@@ -109,7 +128,10 @@ def parameters(query: QueryDict) -> dict[str, str]:
 class Text(serializers.CharField):
     """One line of text: trimmed, no control characters."""
 
-    default_error_messages = {"one_line": "Line breaks, tabs and other control characters are not allowed."}
+    default_error_messages = {
+        "invalid": "A text is needed, in quotes.",
+        "one_line": "Line breaks, tabs and other control characters are not allowed.",
+    }
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -154,7 +176,24 @@ class Code(Matching):
         super().__init__(pattern, f"This is not an id: one begins with {prefix}_ and has 24 characters.", **options)
 
 
+class Choice(serializers.ChoiceField):
+    """One of a few words. Not what merely looks like one when Python writes it as text."""
+
+    default_error_messages = {"invalid": "A text is needed, in quotes."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Choices(serializers.ListField):
+    default_error_messages = {"not_a_list": "A JSON list is needed."}
+
+
 class Flag(serializers.BooleanField):
+    default_error_messages = {"invalid": "true or false is needed, without quotes."}
+
     def to_internal_value(self, data: Any) -> bool:
         if data is not True and data is not False:
             self.fail("invalid", input=data)
@@ -162,7 +201,12 @@ class Flag(serializers.BooleanField):
 
 
 class WholeNumber(serializers.IntegerField):
-    default_error_messages = {"invalid": "A whole number is needed, without quotes or a point."}
+    sentence = "A whole number from {} to {} is needed, without quotes or a point."
+
+    def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
+        wrong = self.sentence.format(min_value, max_value)
+        messages: dict[str, Any] = dict.fromkeys(("invalid", "min_value", "max_value"), wrong)
+        super().__init__(min_value=min_value, max_value=max_value, error_messages=messages, **options)
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -195,8 +239,10 @@ class Month(Matching):
         return date.fromisoformat(f"{super().to_internal_value(data)}-01")
 
 
-class QueryNumber(serializers.IntegerField):
+class QueryNumber(WholeNumber):
     """A whole number in an address, where everything is text."""
+
+    sentence = "Write a whole number from {} to {}."
 
     def to_internal_value(self, data: Any) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", str(data)):

@@ -17,7 +17,7 @@ from mining.models import LinkLifetime, LinkPermission, MiningAccount, WatcherLi
 from mining.models.links import WatcherLinkQuerySet
 from portal.api.auth import LINKS_FOREVER, may
 from portal.api.base import ListView, ResourceView, wrong
-from portal.api.fields import Code, Flag, InputSerializer, OrNull
+from portal.api.fields import Choice, Choices, Code, Flag, InputSerializer, OrNull
 from portal.api.paging import PageSerializer
 from portal.api.problems import Conflict
 from portal.api.schema import list_operation, operation
@@ -71,13 +71,13 @@ class WatcherLinkSerializer(serializers.Serializer[WatcherLink]):
 
 class NewLinkSerializer(InputSerializer):
     customer = Code("cus", help_text="Whose mining account it shows.")
-    permissions = serializers.ListField(
-        child=serializers.ChoiceField(choices=LinkPermission.choices),
+    permissions = Choices(
+        child=Choice(choices=LinkPermission.choices),
         min_length=1,
         max_length=len(LinkPermission),
         help_text=PERMISSIONS_HELP,
     )
-    lifetime = serializers.ChoiceField(choices=LinkLifetime.choices)
+    lifetime = Choice(choices=LinkLifetime.choices)
     renews = Flag(required=False, default=False, help_text="Only with 7d: make a new one before this one ends.")
     forever_confirmed = Flag(
         required=False,

@@ -26,7 +26,7 @@ from mining.models.runs import Subject
 from mining.pool.rights import ACTING, ENDPOINTS
 from portal.api.base import ListView, ResourceView
 from portal.api.customers import CustomerAccountSerializer
-from portal.api.fields import Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
+from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
 from portal.api.paging import PageSerializer
 from portal.api.schema import list_operation, operation
 
@@ -229,7 +229,7 @@ class SyncRunQuerySerializer(PageSerializer):
 
 
 class NewSyncSerializer(InputSerializer):
-    only = serializers.ChoiceField(
+    only = Choice(
         choices=[(subject.value, subject.label) for subject in planner.SUBJECTS],
         required=False,
         help_text="Read only this subject; left out: all.",

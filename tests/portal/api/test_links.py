@@ -110,8 +110,10 @@ def test_the_fourth_link_is_refused_with_the_reason(world: World, north: Caller)
     [
         ({"permissions": []}, "permissions: "),
         ({"permissions": ["payouts"]}, "permissions.0: "),
-        ({"permissions": "dashboard"}, "permissions: "),
+        ({"permissions": "dashboard"}, "permissions: A JSON list is needed."),
+        ({"permissions": [{"a": 1}]}, "permissions.0: A text is needed, in quotes."),
         ({"lifetime": "1y"}, "lifetime: "),
+        ({"lifetime": 7}, "lifetime: A text is needed, in quotes."),
         ({"customer": "cus_" + "a" * 20}, "customer: There is no customer"),
         ({"name": "x"}, "name: There is no such field here."),
         ({"renews": "yes"}, "renews: "),

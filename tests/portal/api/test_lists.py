@@ -189,6 +189,10 @@ BAD_PARAMETERS: list[tuple[str, dict[str, Any], str]] = [
     ("rewards", {"date_to": "2026-10-01T00:00:00Z"}, "date_to: Write the day"),
     ("rewards", {"date_from": "2026-10-02", "date_to": "2026-10-01"}, "date_from: This day is after date_to."),
     ("rewards", {"status": "paid"}, 'status: "paid" is not a valid choice.'),
+    *(
+        ("rewards", {"limit": limit}, "limit: Write a whole number from 1 to 500.")
+        for limit in ("0", "-1", "501", "+5", "5.0", "1e2", "\u0665", "5 ", "1_0", "9" * 5_000, "")
+    ),
     ("rewards", {"limit": "3", "status": ["pending", "canceled"]}, "status: This parameter stands twice."),
     ("documents", {"period": "2026-13"}, "period: Write the month as 2026-10."),
     ("documents", {"period": "9999-12"}, "period: Write the month as 2026-10."),
