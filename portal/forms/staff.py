@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,12 @@ from mining.models.rewards import RewardStatus
 from portal.templatetags.states import state_word
 
 PPM_PER_PERCENT = 10_000
+PLAIN_NUMBER, PLAIN_DAY = re.compile(r"-?[0-9]+(\.[0-9]+)?"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# The share in per cent: a field that says it is meant, and what would come of it.
+WHO_GETS_NOTHING = {
+    Decimal(0): ("nothing_for_us", "we get nothing"),
+    Decimal(100): ("nothing_for_customer", "the customer gets nothing"),
+}
 ADOPT, CREATE = "adopt", "create"
 ROLE_WORDS = {
     Role.OWNER: "Owner: everything, also keys and team",
@@ -73,8 +80,26 @@ class AccountForm(NewCustomerForm):
             del self.fields[name]
 
 
+class PlainDecimal(forms.DecimalField):
+    """Digits and a point. Python reads more as a number: 1e2, +5, 1_0, the digits of every script."""
+
+    def to_python(self, value: Any) -> Any:  # Decimal | None, where the stubs inherit the int of IntegerField
+        if value not in self.empty_values and not PLAIN_NUMBER.fullmatch(str(value).strip(" ")):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+class DayField(forms.DateField):
+    """As the browser's calendar sends it, and nothing that can be read in two ways, as 10/11/2026 can."""
+
+    def to_python(self, value: Any) -> date | None:
+        if isinstance(value, str) and value and not PLAIN_DAY.fullmatch(value.strip(" ")):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class TermsForm(forms.Form):
-    share = forms.DecimalField(
+    share = PlainDecimal(
         label="Our share, in per cent",
         min_value=Decimal(0),
         max_value=Decimal(100),
@@ -110,7 +135,7 @@ class TermsForm(forms.Form):
             (FeeBearer.SHARED.value, "Both, off the top"),
         ),
     )
-    valid_from = forms.DateField(
+    valid_from = DayField(
         label="From",
         help_text="The first day (UTC) with these terms.",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
@@ -126,7 +151,17 @@ class TermsForm(forms.Form):
             )
         if basis == Basis.GROSS and borne_by == "":
             self.add_error("pool_fee_borne_by", "With a gross basis, say who bears the pool's fee.")
+        self._ask_about_nothing(given.get("share"))
         return given
+
+    def _ask_about_nothing(self, share: Decimal | None) -> None:
+        """One who gets nothing may be a slip of the hand: asked once, by a field that is there only then."""
+        if share not in WHO_GETS_NOTHING:
+            return
+        name, who = WHO_GETS_NOTHING[share]
+        self.fields[name] = forms.BooleanField(required=False, label="Yes, this is meant")
+        if not self.data.get(name):
+            self.add_error(name, f"With a share of {share:.0f} per cent {who}: is that meant?")
 
     @property
     def component(self) -> dict[str, Any]:
@@ -218,12 +253,10 @@ class RewardFilter(forms.Form):
         label="Customer",
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, reference or account"}),
     )
-    date_from = forms.DateField(
+    date_from = DayField(
         required=False, label="From", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     )
-    date_to = forms.DateField(
-        required=False, label="To", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
+    date_to = DayField(required=False, label="To", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     status = forms.ChoiceField(
         required=False,
         label="Status",

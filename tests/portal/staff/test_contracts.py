@@ -52,8 +52,8 @@ def test_the_list_says_the_terms_of_today_and_who_has_none(north: Tenant, cedar:
     ("fields", "ppm", "basis", "borne_by"),
     [
         ({}, 123_456, "net", "shared"),
-        ({"share": "0"}, 0, "net", "shared"),
-        ({"share": "100"}, 1_000_000, "net", "shared"),
+        ({"share": "0", "nothing_for_us": "on"}, 0, "net", "shared"),
+        ({"share": "100", "nothing_for_customer": "on"}, 1_000_000, "net", "shared"),
         ({"share": "0.0001"}, 1, "net", "shared"),
         ({"share": "33.3333", "basis": "gross", "pool_fee_borne_by": "customer"}, 333_333, "gross", "customer"),
         ({"share": "29", "basis": "gross", "pool_fee_borne_by": "provider"}, 290_000, "gross", "provider"),
@@ -74,11 +74,42 @@ def test_a_share_in_per_cent_becomes_exact_parts_per_million(
         ({"share": "100.0001"}, "A share is at most 100 per cent."),
         ({"share": "-1"}, "A share is at least 0 per cent."),
         ({"share": "12,5"}, "Write the share as a number"),
-        ({"share": "NaN"}, "Write the share as a number"),
+        *(
+            ({"share": share}, "Write the share as a number, such as 15 or 12.5.")
+            for share in (
+                "NaN",
+                "Infinity",
+                "1e2",
+                "1E-2",
+                "+5",
+                "1_0",
+                "\u0663",
+                "\uff11",
+                "1 0",
+                ".5",
+                "5.",
+                "0x1",
+                "\t5\x0b6",
+            )
+        ),
+        ({"share": "9" * 5_000}, "A share is at most 100 per cent."),
+        ({"share": "100"}, "With a share of 100 per cent the customer gets nothing: is that meant?"),
+        ({"share": "0.0000"}, "With a share of 0 per cent we get nothing: is that meant?"),
+        ({"share": "0", "nothing_for_customer": "on"}, "we get nothing: is that meant?"),
         ({"share": ""}, "This field is required."),
         ({"basis": "gross"}, "say who bears the pool's fee"),
         ({"pool_fee_borne_by": "provider"}, "choose nothing here"),
-        ({"valid_from": "1.11.2026"}, "Write the day as 2026-10-01."),
+        *(
+            ({"valid_from": day}, "Write the day as 2026-10-01.")
+            for day in (
+                "1.11.2026",
+                "10/11/2026",
+                "Nov 1 2026",
+                "\u0662\u0660\u0662\u0666-11-01",
+                "2026-1-1",
+                "2026-11-31",
+            )
+        ),
         ({"customer": "cus_x"}, "This customer has a contract already, or does not exist."),
     ],
 )
