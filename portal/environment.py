@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 MODES = ("production", "demo", "test")
 RUNTIME_ROLE = "portal_runtime"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EXAMPLES = ("change-me", "changeme", "example", "insecure", "secret", "password")
 
 
@@ -47,6 +48,13 @@ def portal_mode() -> str:
     if mode not in MODES:
         refuse(f"PORTAL_MODE is {mode!r}, but it must be one of {', '.join(MODES)}.")
     return mode
+
+
+def log_level() -> str:
+    level = read("PORTAL_LOG_LEVEL", "INFO")
+    if level not in LOG_LEVELS:
+        refuse(f"PORTAL_LOG_LEVEL is {level!r}, but it must be one of {', '.join(LOG_LEVELS)}.")
+    return level
 
 
 def secret_key(mode: str) -> str:

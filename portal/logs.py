@@ -37,7 +37,7 @@ def _shared() -> list[Processor]:
     ]
 
 
-def logging_config() -> dict[str, Any]:
+def logging_config(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -49,7 +49,7 @@ def logging_config() -> dict[str, Any]:
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
             "celery.worker.strategy": {"level": "WARNING"},

@@ -303,7 +303,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
-LOGGING = logging_config()
+LOGGING = logging_config(environment.log_level())
 structlog.configure(
     processors=structlog_processors(),
     logger_factory=structlog.stdlib.LoggerFactory(),

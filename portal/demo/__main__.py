@@ -30,9 +30,13 @@ def main(arguments: list[str]) -> int:
     kept = environment.prepare()
     try:
         if options.run is not None:
-            return _run(shlex.split(options.run))
-        with children(environment.data_dir() / "logs") as started:
-            return _demo(started, kept, once=options.once)
+            return _run(_words(options.run))
+        port = free_port(environment.given_port())
+        with environment.only_demo(), children(environment.data_dir() / "logs") as started:
+            return _demo(started, kept, port, once=options.once)
+    except environment.CannotStart as error:
+        sys.stderr.write(f"demo: {error}\n")
+        return 2
     except ChildFailed as error:
         sys.stderr.write(f"demo: {error}\n")
         return 1
@@ -41,11 +45,18 @@ def main(arguments: list[str]) -> int:
         return 0
 
 
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise environment.CannotStart(f"CMD has a quote or a backslash without its other half: {command}") from None
+    if not words:
+        raise environment.CannotStart('Say what to run, such as: make run CMD="provider list"')
+    return words
+
+
 def _run(words: list[str]) -> int:
     """A manage.py command against the demo's pool: the one that runs, else one for as long as the command takes."""
-    if not words:
-        sys.stderr.write('demo: say what to run, such as: make run CMD="provider list"\n')
-        return 2
     with children(environment.data_dir() / "logs" / "run") as started:
         running = environment.running_pool()
         if running is None:
@@ -64,12 +75,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _demo(started: Children, kept: dict[str, str], *, once: bool) -> int:
+def _demo(started: Children, kept: dict[str, str], port: int, *, once: bool) -> int:
     begun = time.monotonic()
     _start_sandbox(started, datetime.now(UTC))
     os.environ["WHITEPOOL_BASE_URL"] = _pool_address(started)
     environment.runs_at("sandbox", os.environ["WHITEPOOL_BASE_URL"])
-    port = free_port(environment.wanted_port())
     os.environ["PORTAL_URL"] = environment.local_address(port)
 
     import django
@@ -124,8 +134,9 @@ def _print_logins(tell: object, *, seconds: float) -> None:
     from portal.demo.story import Story
 
     assert isinstance(tell, Story)
+    logins = [str(login) for login in tell.logins()]  # before the rest: it may wait for a fresh code
     print(f"\nThe portal runs (ready after {seconds:.0f} s): {os.environ['PORTAL_URL']}/")
-    for login in tell.logins():
+    for login in logins:
         print(f"  {login}")
     print(f"Its pool is the sandbox at {os.environ['WHITEPOOL_BASE_URL']} (docs/sandbox.md).")
     print("Ctrl-C stops everything; the data is kept for the next start.", flush=True)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
-from portal.demo.environment import PROJECT
+from portal.demo.environment import DEFAULT_PORT, PROJECT, CannotStart
 
 PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
@@ -89,11 +90,22 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def free_port(wanted: int) -> int:
-    """The wanted port of this machine when it is free, else any."""
-    for port in (wanted, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise ChildFailed("No port of 127.0.0.1 can be opened.")
+def free_port(given: int | None) -> int:
+    """The given port of this machine; when none is given the usual one if it is free, else any."""
+    if given is None:
+        return _opened(DEFAULT_PORT) or _opened(0) or _refuse("No port of 127.0.0.1 can be opened.")
+    return _opened(given) or _refuse(
+        f"PORT={given} cannot be opened, probably because another program has it: give another, or none for any."
+    )
+
+
+def _opened(port: int) -> int | None:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])
+    return None
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise CannotStart(sentence)

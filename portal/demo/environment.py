@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 PROJECT = Path(__file__).resolve().parents[2]
+DEFAULT_PORT = 8000
+ADDRESSES = ("sandbox", "portal")
+
+
+class CannotStart(Exception):
+    """One sentence: what is in the way, and what to do about it."""
 
 
 def data_dir() -> Path:
@@ -30,9 +39,46 @@ def prepare() -> dict[str, str]:
     return kept
 
 
+@contextmanager
+def only_demo() -> Iterator[None]:
+    """One demo at a time on its data. The lock ends with its holder, however that ends: no child inherits it."""
+    with (data_dir() / "demo-lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(_runs_already()) from None
+        _forget_addresses()  # of one that was killed
+        try:
+            yield
+        finally:
+            _forget_addresses()
+
+
+def _runs_already() -> str:
+    where = _told("portal")
+    runs = f"A demo runs already at {where}/" if where else "A demo is being started, or plays once, already"
+    return f"{runs}, on the same data in {data_dir()}: stop that one, or name another folder in PORTAL_DATA_DIR."
+
+
+def _forget_addresses() -> None:
+    for name in ADDRESSES:
+        _address_file(name).unlink(missing_ok=True)
+
+
 def runs_at(name: str, address: str) -> None:
     """Told to `make run`, which may be used while the demo runs."""
-    (data_dir() / f"{name}-address").write_text(address, encoding="utf-8")
+    _address_file(name).write_text(address, encoding="utf-8")
+
+
+def _told(name: str) -> str | None:
+    try:
+        return _address_file(name).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _address_file(name: str) -> Path:
+    return data_dir() / f"{name}-address"
 
 
 def running_pool() -> str | None:
@@ -42,11 +88,17 @@ def running_pool() -> str | None:
 
 def portal_address() -> str:
     """Where the demo's pages are; when it does not run, where they will be."""
-    return _running("portal", "/healthz") or local_address(wanted_port())
+    return _running("portal", "/healthz") or local_address(given_port() or DEFAULT_PORT)
 
 
-def wanted_port() -> int:
-    return int(os.environ.get("PORT", "8000"))
+def given_port() -> int | None:
+    """PORT; None when nobody gave one."""
+    text = os.environ.get("PORT", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65_535):
+        raise CannotStart(f"PORT must be a number from 1 to 65535, and {text!r} is none.")
+    return int(text)
 
 
 def local_address(port: int) -> str:
@@ -54,8 +106,10 @@ def local_address(port: int) -> str:
 
 
 def _running(name: str, path: str) -> str | None:
+    address = _told(name)
+    if address is None:
+        return None
     try:
-        address = (data_dir() / f"{name}-address").read_text(encoding="utf-8")
         with urlopen(f"{address}{path}", timeout=2):  # noqa: S310 - our own server on this machine
             return address
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,9 +15,12 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from allauth.mfa.totp.internal.auth import generate_totp_secret, validate_totp_code
 
 from portal import embedded
 from portal.demo import environment as demo_environment
+from portal.demo import story
+from portal.demo.children import free_port
 from tests.sandbox import start_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,11 +88,100 @@ def test_watcher_links_are_made_once(played: tuple[Path, Any], monkeypatch: pyte
     assert made == [("active", ["dashboard", "workers"])] * 2
 
 
-def test_a_command_reads_the_demos_pool(played: tuple[Path, Any]) -> None:
+def test_a_command_reads_the_demos_pool(played: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = played
-    done = demo(folder, "--run", "sync --provider northmere --only accounts")
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(folder))
+    with demo_environment.only_demo():  # as beside one that runs
+        done = demo(folder, "--run", "sync --provider northmere --only accounts")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "northmere  accounts: ok" in done.stdout
+    assert "pool.call" not in done.stderr  # a person reads this
+
+
+def start(folder: Path, *options: str, **more: str) -> tuple[int, str]:
+    """How a start ends that never comes to the servers, and what it says."""
+    words = [sys.executable, "-m", "portal.demo", *options]
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment(folder) | more, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_a_second_demo_on_the_same_data_is_refused_and_disturbs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
+    instead = f", on the same data in {tmp_path}: stop that one, or name another folder in PORTAL_DATA_DIR.\n"
+    with demo_environment.only_demo():
+        begun = start(tmp_path)
+        demo_environment.runs_at("portal", "http://127.0.0.1:8123")
+        demo_environment.runs_at("sandbox", "http://127.0.0.1:8124")
+        running = start(tmp_path, "--once")
+        assert (tmp_path / "sandbox-address").read_text() == "http://127.0.0.1:8124"
+    assert begun == (2, f"demo: A demo is being started, or plays once, already{instead}")
+    assert running == (2, f"demo: A demo runs already at http://127.0.0.1:8123/{instead}")
+    assert not (tmp_path / "sandbox-address").exists()
+
+
+HOLD = """
+import time
+from portal.demo import environment
+with environment.only_demo():
+    environment.runs_at("portal", "http://127.0.0.1:8123")
+    print("held", flush=True)
+    time.sleep(900)
+"""
+
+
+def test_a_demo_that_was_killed_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [sys.executable, "-c", HOLD]
+    with subprocess.Popen(words, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "held\n"
+        killed.kill()
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
+    with demo_environment.only_demo():
+        assert not (tmp_path / "portal-address").exists()
+
+
+def test_what_no_port_is_and_a_quote_without_its_other_half_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert start(tmp_path, PORT="abc") == (2, "demo: PORT must be a number from 1 to 65535, and 'abc' is none.\n")
+    unclosed = 'demo: CMD has a quote or a backslash without its other half: provider "unclosed\n'
+    assert start(tmp_path, "--run", 'provider "unclosed') == (2, unclosed)
+    for port in ("0", "-1", "80000", "8e3", "\u0661", "9" * 5_000):
+        monkeypatch.setenv("PORT", port)
+        with pytest.raises(demo_environment.CannotStart, match="PORT must be a number"):
+            demo_environment.given_port()
+
+
+def test_a_port_that_was_asked_for_is_that_one_or_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(demo_environment.CannotStart, match=f"PORT={port} cannot be opened, probably because"):
+            free_port(port)
+        assert free_port(None) not in (0, port)
+
+
+@pytest.mark.parametrize(("second", "sleeps"), [(0.0, 0), (14.9, 0), (15.1, 1), (29.9, 1)])
+def test_the_code_that_is_printed_is_good_for_a_while(
+    second: float, sleeps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, slept = 1_800_000_000 + second, []  # the former begins a code's 30 s
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr("time.time", lambda: now)
+    monkeypatch.setattr("time.sleep", sleep)
+    secret = generate_totp_secret()
+    code = story.present_code(secret)
+    now += 14.9
+    assert (validate_totp_code(secret, code), len(slept)) == (True, sleeps)
 
 
 def test_a_command_prints_addresses_of_the_portal_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,16 @@ def test_good_settings_start() -> None:
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["started"]), done.stderr
 
 
+LOGS = "import logging; log = logging.getLogger('x'); log.info('a call'); log.warning('a fault')"
+
+
+def test_commands_log_what_is_wrong_and_more_when_they_are_asked_to() -> None:
+    quiet = start("manage.py", "shell", "--no-imports", "-c", LOGS)
+    asked = start("manage.py", "shell", "--no-imports", "-c", LOGS, PORTAL_LOG_LEVEL="INFO")
+    logged = [[event for event in ("a call", "a fault") if event in done.stderr] for done in (quiet, asked)]
+    assert (logged, quiet.stdout) == ([["a fault"], ["a call", "a fault"]], ""), quiet.stderr + asked.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -56,6 +66,10 @@ def test_good_settings_start() -> None:
         ({"SECRET_KEY": "django-insecure-" + "a1B2c3D4" * 6}, "SECRET_KEY is an example or too weak."),
         ({"SECRET_KEY": None, "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE points to /nowhere, which"),
         ({"PORTAL_MODE": "debug"}, "PORTAL_MODE is 'debug'"),
+        (
+            {"PORTAL_LOG_LEVEL": "loud"},
+            "PORTAL_LOG_LEVEL is 'loud', but it must be one of DEBUG, INFO, WARNING, ERROR.",
+        ),
         ({"DATABASE_URL": None}, "DATABASE_URL is not set."),
         ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL must be a PostgreSQL address"),
         ({"DATABASE_URL": "postgresql://x@y:port/z"}, "DATABASE_URL is no address"),
