@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import Person
@@ -22,15 +22,19 @@ LAST_RESORT_MS = LAST_RESORT_SECONDS * 1000
 expect.set_options(timeout=LAST_RESORT_MS)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def launch(browser_type: BrowserType, *args: str) -> Browser:
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.fail(f"no Chromium on this machine (looked for {', '.join(NAMES)}): .ci/run installs one")
+    return browser_type.launch(executable_path=path, args=["--no-sandbox", *args])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     # Playwright keeps an event loop in this thread, and Django refuses the database inside one; nothing here is async.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = launch(playwright.chromium)
         yield browser
         browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -91,9 +95,10 @@ def sideways(page: Page) -> list[str]:
         """() => {
             const root = document.documentElement;
             if (root.scrollWidth <= root.clientWidth) return [];
-            return [...document.querySelectorAll("main *")]
+            const found = [...document.querySelectorAll("body *")]
                 .filter((element) => element.getBoundingClientRect().right > root.clientWidth)
                 .map((element) => `${element.localName}.${element.className} ${element.textContent.trim()}`);
+            return [`${root.scrollWidth} px in ${root.clientWidth}`, ...found];
         }"""
     )
     return [element[:80] for element in found[:5]]

@@ -111,8 +111,8 @@ def test_failed_and_partial_runs_say_why(north: Tenant) -> None:
     answer = north.owner.browser().get(PAGE)
     assert heading(answer) == "1 reading failed"
     words = text(answer)
-    assert "Hashrate main Failed The pool did not answer. just now 1,234 0 0 0" in words
-    assert "Machines main Partial 1 of 2 accounts could not be read." in words
+    assert "Hashrate main Failed just now The pool did not answer. just now 1,234 0 0 0" in words
+    assert "Machines main Partial just now 1 of 2 accounts could not be read." in words
 
 
 def test_quarantined_records_and_strays_are_shown_only_to_their_own(world: World) -> None:
