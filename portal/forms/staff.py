@@ -225,7 +225,10 @@ class InviteForm(forms.Form):
 
     def __init__(self, *args: Any, kind: MemberKind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"] = forms.ChoiceField(label="Role", choices=role_choices(kind), initial=ROLES[kind][-1].value)
+        # A choice is a sentence, which a select on a phone would cut.
+        self.fields["role"] = forms.ChoiceField(
+            label="Role", choices=role_choices(kind), initial=ROLES[kind][-1].value, widget=forms.RadioSelect
+        )
 
 
 def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
@@ -234,7 +237,7 @@ def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
     return [(role.value, ROLE_WORDS[role]) for role in ROLES[kind]]
 
 
-# --- Filters: a wrong value is told beside the field and filters nothing
+# --- Filters: a wrong value is told beside the field, and nothing is listed
 
 
 class CustomerFilter(forms.Form):
@@ -302,7 +305,7 @@ class CloseForm(forms.Form):
             choices=month_choices(months),
             error_messages={
                 "required": "Choose the month to close.",
-                "invalid_choice": "Only a month that has ended can be closed. Choose one of the list.",
+                "invalid_choice": "Only a month that has ended can be closed, from that of the first reward on.",
             },
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
+from django.forms import Form
 from django.http import Http404
 
 Row = TypeVar("Row", bound=Model)
@@ -21,6 +22,11 @@ class Page(Generic[Row]):
     @property
     def shown(self) -> int:
         return len(self.rows)
+
+
+def asked_for(form: Form, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """None while the filter is refused: whatever stood there would read like an answer to it."""
+    return rows.none() if form.errors else rows
 
 
 def keyset(rows: QuerySet[Row], after: str | None, *, order: tuple[str, ...], size: int = PAGE) -> Page[Row]:

@@ -20,7 +20,7 @@ from billing.models import Contract, ContractComponent
 from customers.tenancy import Access
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted
 from portal.views.staff.search import customers_found
@@ -82,7 +82,7 @@ def contracts(request: AccessRequest) -> HttpResponse:
         Contract.objects.visible_to(access).select_related("customer").annotate(by_name=Lower("customer__name"))
     )
     chosen = everything.filter(customer__in=customers_found(access, words)) if words else everything
-    page = keyset(chosen, request.GET.get("after"), order=("by_name", "pk"))
+    page = keyset(asked_for(form, chosen), request.GET.get("after"), order=("by_name", "pk"))
     terms = terms_by_contract(access, page.rows, now=now)
     context = {
         "rows": [(contract, _shown(terms[contract.pk]), len(terms[contract.pk])) for contract in page.rows],

@@ -30,7 +30,7 @@ from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, N
 from portal.invitations import send_invitation
 from portal.templatetags.units import hashrate_unit
 from portal.views.charts import hashrate_chart
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, do
 from portal.views.staff.contracts import terms_of
@@ -64,7 +64,7 @@ def customers(request: AccessRequest) -> HttpResponse:
     words = form.cleaned_data["q"] if form.is_valid() else ""
     everybody = Customer.objects.visible_to(access)
     page = keyset(
-        customers_found(access, words).annotate(by_name=Lower("name")),
+        asked_for(form, customers_found(access, words)).annotate(by_name=Lower("name")),
         request.GET.get("after"),
         order=("by_name", "pk"),
     )

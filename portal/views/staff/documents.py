@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,10 +26,11 @@ from billing.pdf.content import why
 from customers import tenancy
 from customers.models import Customer
 from customers.tenancy import Access
+from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import NBSP, btc_plain, period
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.answers import do
 from portal.views.staff.search import customers_found
@@ -45,11 +46,12 @@ CHANGED = "The drafts are not what you looked at any more. Nothing was issued. L
 @require_GET
 def documents(request: AccessRequest) -> HttpResponse:
     access, today = request.access, timezone.now().date()
-    form = DocumentFilter(request.GET or None, months=months_before(today))
+    months = _months(access, today)
+    form = DocumentFilter(request.GET or None, months=months)
     wanted = form.cleaned_data if form.is_valid() else {}
     only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
     everything = Document.objects.visible_to(access).select_related("customer")
-    page = keyset(_chosen(access, everything, wanted, only), request.GET.get("after"), order=("-pk",))
+    page = keyset(asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-pk",))
     held = held_drafts(access)
     context = {
         "rows": [(document, held.get(document.pk)) for document in page.rows],
@@ -58,7 +60,7 @@ def documents(request: AccessRequest) -> HttpResponse:
         "form": form,
         "only": only,
         "filtered": any(wanted.values()),
-        "close_form": CloseForm(months=months_before(today)),
+        "close_form": CloseForm(months=months),
         "drafts": billing.drafts_open(access),
         "held": len(held),
         "draft_months": _draft_months(access, held.values()),
@@ -82,12 +84,13 @@ def _chosen(
     return documents.exclude(status=DocumentStatus.DISCARDED)
 
 
-def months_before(today: date) -> list[date]:
-    """The last ended months, newest first."""
+def _months(access: Access, today: date) -> list[date]:
+    """The last ended months, newest first, back to that of the first reward."""
+    first = Reward.objects.visible_to(access).aggregate(day=Min("day"))["day"] or today
     months = [billing.month_before(today)]
     while len(months) < MONTHS_BACK:
         months.append(billing.month_before(months[-1]))
-    return months
+    return [month for month in months if month >= first.replace(day=1)]
 
 
 class DraftMonth(NamedTuple):
@@ -123,7 +126,7 @@ def _month(text: str) -> date:
 @require_POST
 def document_close(request: AccessRequest) -> HttpResponse:
     now = timezone.now()
-    form = CloseForm(request.POST, months=months_before(now.date()))
+    form = CloseForm(request.POST, months=_months(request.access, now.date()))
     if not form.is_valid():
         messages.error(request, first_sentence(form))
         return redirect("staff:documents")

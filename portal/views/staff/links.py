@@ -23,7 +23,7 @@ from mining.models.links import NEVER_ENDS, WatcherLinkQuerySet
 from portal.access import AccessRequest, may, staff_page
 from portal.forms.links import LinkForm
 from portal.forms.staff import CustomerFilter
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.answers import accepted, answer, do
 from portal.views.staff.search import customers_found
@@ -48,7 +48,7 @@ def links(request: AccessRequest) -> HttpResponse:
     words = form.cleaned_data["q"] if form.is_valid() else ""
     everything = WatcherLink.objects.visible_to(access)
     found = _found(_present(everything, now=now), access, words)
-    page = keyset(_by_end(found), request.GET.get("after"), order=("ends", "pk"))
+    page = keyset(asked_for(form, _by_end(found)), request.GET.get("after"), order=("ends", "pk"))
     context = {
         "rows": [link_row(link, now=now) for link in page.rows],
         "after": page.after,

@@ -16,7 +16,7 @@ from customers.tenancy import Access
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import RewardFilter
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.search import customers_found
 
@@ -39,7 +39,9 @@ def rewards(request: AccessRequest) -> HttpResponse:
     wanted = form.cleaned_data if form.is_valid() else {}
     only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
     everything = Reward.objects.visible_to(access).select_related("customer", "mining_account")
-    page = keyset(_chosen(access, everything, wanted, only), request.GET.get("after"), order=("-day", "-pk"))
+    page = keyset(
+        asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-day", "-pk")
+    )
     shares = shares_of(page.rows)
     context = {
         "rows": [(reward, shares[reward.pk], _notes(shares[reward.pk].flags)) for reward in page.rows],

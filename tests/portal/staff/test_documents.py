@@ -66,11 +66,29 @@ def test_closing_a_month_makes_its_drafts_and_closing_again_changes_nothing(nort
 @pytest.mark.parametrize("month", ["", "2026-11", "2026-13", "x", "\x00", "1999-01"])
 def test_a_month_that_cannot_be_closed_is_told_and_changes_nothing(north: Tenant, month: str) -> None:
     answer = north.finance.browser().post(CLOSE, north.finance.form(month=month), follow=True)
-    assert re.search(r"Choose the month to close\.|Only a month that has ended can be closed\.", text(answer))
+    assert re.search(r"Choose the month to close\.|Only a month that has ended can be closed, from", text(answer))
     assert rows(north, Document) == []
 
 
+def test_months_to_close_begin_with_that_of_the_first_reward(north: Tenant) -> None:
+    def offered() -> list[str]:
+        html = north.finance.browser().get(LIST).content.decode()
+        form = html[html.index(CLOSE) :] if CLOSE in html else "</form>"
+        return re.findall(r'<option value="([^"]+)"', form[: form.index("</form>")])
+
+    assert offered() == ["2026-10"]
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, FIRST_DAY - timedelta(days=1))
+    assert offered() == ["2026-10", "2026-09"]
+    with tenancy.access_context(north.system):
+        Reward.objects.filter(provider=north.provider).delete()
+        make_reward(north.clients[0].account, NOW.date())
+    assert offered() == []
+
+
 def test_a_month_without_rewards_says_so(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, FIRST_DAY - timedelta(days=70))
     answer = north.finance.browser().post(CLOSE, north.finance.form(month="2026-08"), follow=True)
     assert "August 2026: nothing to bill" in text(answer)
 
