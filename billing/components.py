@@ -44,14 +44,18 @@ def split_sat(total_sat: int, net_sat: int, share_ppm: int, basis: str, pool_fee
     if total_sat < 0 or net_sat < 0:
         raise ValueError("a negative reward")
     fee_sat = total_sat - net_sat
-    # Gross with a shared fee is net: the fee is off the top for both.
-    gross = Basis(basis) is Basis.GROSS and FeeBearer(pool_fee_borne_by) is not FeeBearer.SHARED
+    gross = of_gross(basis, pool_fee_borne_by)
     customer_sat = _half_even((total_sat if gross else net_sat) * (WHOLE_PPM - share_ppm), WHOLE_PPM)
     if gross and pool_fee_borne_by == FeeBearer.CUSTOMER:
         customer_sat -= fee_sat
     capped = customer_sat < 0
     customer_sat = max(customer_sat, 0)
     return Split(total_sat, net_sat, fee_sat, customer_sat, net_sat - customer_sat, capped)
+
+
+def of_gross(basis: str, pool_fee_borne_by: str) -> bool:
+    """Whether the share is one of the total. Gross with a shared fee is net: the fee is off the top for both."""
+    return Basis(basis) is Basis.GROSS and FeeBearer(pool_fee_borne_by) is not FeeBearer.SHARED
 
 
 def _half_even(numerator: int, denominator: int) -> int:
@@ -64,7 +68,7 @@ def _half_even(numerator: int, denominator: int) -> int:
 def terms_in_words(share_ppm: int, basis: str, pool_fee_borne_by: str) -> str:
     """The sentence that documents and pages say about a revenue share."""
     customer, provider = percent(WHOLE_PPM - share_ppm), percent(share_ppm)
-    if basis == Basis.NET or pool_fee_borne_by == FeeBearer.SHARED:
+    if not of_gross(basis, pool_fee_borne_by):
         base = "of the net reward, after the pool's fee"
     elif pool_fee_borne_by == FeeBearer.CUSTOMER:
         base = "of the gross reward, before the pool's fee, which the customer bears"

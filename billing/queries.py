@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import Count, Q, QuerySet, Sum
 
 from billing.models import Contract, ContractComponent, Document, DocumentStatus
 from billing.settlement import ended_month, month_of
@@ -90,13 +91,20 @@ def without_contract(access: Access) -> list[Customer]:
 
 def terms_on(access: Access, customer: Customer, day: date) -> ContractComponent | None:
     """What was agreed with the customer for a day: the revenue share with its version, or None. One query."""
-    return (
-        ContractComponent.objects.visible_to(access)
-        .filter(customer=customer, kind=ContractComponent.Kind.REVENUE_SHARE, version__valid__contains=day)
-        .select_related("version")
-        .order_by("position")
-        .first()
-    )
+    return _shares(access, customer).filter(version__valid__contains=day).select_related("version").first()
+
+
+def terms_of_month(access: Access, customer: Customer, month: date, now: datetime) -> ContractComponent | None:
+    """What holds on all agreed days of a month so far; None where nothing does, or the terms changed. One query."""
+    period = month_of(month)
+    days = DateRange(period.lower, min(period.upper, now.astimezone(UTC).date() + timedelta(days=1)))
+    found = list(_shares(access, customer).filter(version__valid__overlap=days)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _shares(access: Access, customer: Customer) -> QuerySet[ContractComponent]:
+    shares = ContractComponent.objects.visible_to(access).filter(kind=ContractComponent.Kind.REVENUE_SHARE)
+    return shares.filter(customer=customer).order_by("position")
 
 
 @dataclass(frozen=True, slots=True)

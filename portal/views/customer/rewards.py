@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from billing.components import of_gross
+from billing.queries import terms_of_month
 from billing.settlement import month_of
 from billing.shares import MonthToDate, Parts, month_to_date
 from customers import tenancy
@@ -26,7 +28,7 @@ from portal.templatetags.units import hashrate_unit
 from portal.views.customer.frame import customer_of, frame_of
 from portal.views.customer.reward_file import csv_rows
 from portal.views.customer.reward_rows import RewardRow, reward_rows
-from portal.views.paging import keyset
+from portal.views.paging import asked_for, keyset
 
 PAGE = 100  # a month on one page
 HS_PER_THS = 12  # powers of ten
@@ -40,7 +42,7 @@ def rewards(request: AccessRequest) -> HttpResponse:
     form = RewardFilter(request.GET, months=months)
     page = keyset(_chosen(access, form), request.GET.get("after"), order=("-day", "-pk"), size=PAGE)
     rows = reward_rows(page.rows)
-    month = form.chosen_month
+    month = None if form.errors else form.chosen_month
     totals = month_to_date(access, customer_of(access), month, now) if month else None
     context = {
         "now": now,
@@ -53,6 +55,7 @@ def rewards(request: AccessRequest) -> HttpResponse:
         "month": month,
         "status": form.chosen_status,
         "totals": totals,
+        **(_terms(access, month, now) if month else {}),
         "sums": _sums(totals, form.chosen_status) if totals and not page.after else [],
         "has_any": bool(months),
         "csv": f"{reverse('customer:rewards_csv')}?{urlencode(_query(form))}",
@@ -81,13 +84,17 @@ def months_of(access: Access) -> list[date]:
 
 
 def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:
-    rewards = Reward.objects.visible_to(access)
-    if not form.is_valid():
-        return rewards
+    rewards = asked_for(form, Reward.objects.visible_to(access))
     if form.chosen_month:
         days = month_of(form.chosen_month)
         rewards = rewards.filter(day__gte=days.lower, day__lt=days.upper)
     return rewards.filter(status=form.chosen_status) if form.chosen_status else rewards
+
+
+def _terms(access: Access, month: date, now: datetime) -> dict[str, Any]:
+    """By which the customer can check our part of a month's sum."""
+    terms = terms_of_month(access, customer_of(access), month, now)
+    return {"terms": terms, "of_gross": terms is not None and of_gross(terms.basis, terms.pool_fee_borne_by)}
 
 
 def _sums(totals: MonthToDate, status: str) -> list[tuple[str, Parts, bool]]:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from billing.contracts import new_version
 from billing.shares import shares_of
 from customers import tenancy
 from mining.models import Reward
@@ -88,6 +89,32 @@ def test_the_newest_month_is_shown_first_with_its_sums(north: Tenant) -> None:
     ]
 
 
+def test_our_part_stands_beside_what_it_is_a_share_of(north: Tenant) -> None:
+    client = north.clients[0]
+    version = client.version
+
+    def our_part() -> str:
+        told = re.search(r"Our part BTC (.*?) Pool's fee", words(get(client.owner.browser())))
+        assert told is not None
+        return told[1]
+
+    def agreed(basis: str, borne_by: str) -> None:
+        with tenancy.access_context(north.system):
+            version.components.update(basis=basis, pool_fee_borne_by=borne_by)
+
+    assert our_part() == "0.00043875 15 % of net 0.00292500"
+    agreed("gross", "customer")
+    assert our_part() == "0.00045000 15 % of gross 0.00300000"
+    agreed("gross", "provider")
+    assert our_part() == "0.00037500 15 % of gross 0.00300000 less the pool's fee"
+    agreed("gross", "shared")
+    assert our_part() == "0.00043875 15 % of net 0.00292500"
+    with tenancy.access_context(north.system):
+        later, terms = FIRST_DAY + timedelta(days=2), {"kind": "revenue_share", "share_ppm": 100_000, "basis": "net"}
+        new_version(north.system, client.contract, valid_from=later, settle_in="btc", components=[terms], now=NOW)
+    assert our_part() == "0.00039000 of net 0.00292500, by the terms of each day"
+
+
 def test_filters_by_month_and_status_and_sums_only_what_is_shown(north: Tenant) -> None:
     client = north.clients[0]
     browser = client.owner.browser()
@@ -106,12 +133,14 @@ def test_filters_by_month_and_status_and_sums_only_what_is_shown(north: Tenant) 
     assert "No reward matches." in get(browser, "?month=2026-10&status=pending")
 
 
-def test_a_filter_that_means_nothing_is_told_and_filters_nothing(north: Tenant) -> None:
+def test_a_filter_that_means_nothing_is_told_and_nothing_is_listed_or_summed(north: Tenant) -> None:
     html = get(north.clients[0].owner.browser(), "?month=1999-01&status=paid")
 
     assert "There are no rewards of that month." in html
     assert "Choose one of the list." in html
-    assert len(table(html)) == 3
+    html = get(north.clients[0].owner.browser(), "?month=2026-10&status=paid")
+    assert "Nothing is listed" in html
+    assert not re.search("<tbody>|<tfoot>|0[.]00", html)
 
 
 def test_each_status_has_its_word_and_what_is_not_known_has_no_parts(north: Tenant) -> None:
