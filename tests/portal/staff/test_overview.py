@@ -37,10 +37,21 @@ def page(person: Person) -> object:
     return person.browser().get(reverse("staff:overview"))
 
 
-def test_nothing_open_reads_all_is_well(north: Tenant) -> None:
+def test_nothing_open_reads_that_nothing_needs_you_and_still_tells_what_machines_do(north: Tenant) -> None:
     issue_october(north)
     assert needs(north) == []
-    assert heading(page(north.owner)) == "All is well"
+    answer = page(north.owner)
+    assert heading(answer) == "Nothing needs you"
+    assert "2 customers; of their machines 2 down and 2 low" in text(answer)
+    accounts = MiningAccount.objects.filter(provider=north.provider)
+    with tenancy.access_context(north.system):
+        accounts.update(workers_low=0)
+        accounts.filter(pk=north.clients[0].account.pk).update(state="unknown")  # what it had is not read any more
+    assert "2 customers; of their machines 1 down" in text(page(north.owner))
+    assert "low" not in text(page(north.owner)).split("Hashrate")[0]
+    with tenancy.access_context(north.system):
+        accounts.update(workers_offline=0)
+    assert "of their machines" not in text(page(north.owner))
 
 
 def test_an_ended_month_that_nobody_closed_and_then_its_drafts_need_a_person(north: Tenant) -> None:
