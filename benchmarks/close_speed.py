@@ -1,7 +1,7 @@
 """How long a close of a month takes: `python -m benchmarks.close_speed 10000` (1,000 contracts without a number).
 
 Makes one provider with so many contracts and 31 rewards each, then closes, closes again, changes one reward in a
-hundred and closes once more, and issues twenty of the documents.
+hundred and closes once more, asks what needs a person, and issues twenty of the documents.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ MAKE = (
     """INSERT INTO customers_customer (provider_id, code, name, email, status, created_at)
     SELECT %(provider)s, 'cus_' || n, 'Customer ' || n, n || '@client.example', 'active', now()
     FROM generate_series(1, %(contracts)s) n""",
-    """INSERT INTO mining_miningaccount (provider_id, code, label, name, customer_id, state, first_seen_at)
-    SELECT provider_id, 'acc_' || id, 'main', 'account_' || id, id, 'active', now() FROM customers_customer""",
+    """INSERT INTO mining_miningaccount (provider_id, code, label, name, customer_id, state, first_seen_at,
+        links_unseen)
+    SELECT provider_id, 'acc_' || id, 'main', 'account_' || id, id, 'active', now(), 0 FROM customers_customer""",
     """INSERT INTO billing_contract (provider_id, code, customer_id, created_at)
     SELECT provider_id, 'con_' || id, id, now() FROM customers_customer""",
     """INSERT INTO billing_contractversion (provider_id, code, contract_id, customer_id, valid, settle_in, created_at)
@@ -39,12 +40,20 @@ MAKE = (
     SELECT provider_id, id, customer_id, 1, 'revenue_share', 150000, 'net', 'shared' FROM billing_contractversion""",
     """INSERT INTO mining_reward (provider_id, code, mining_account_id, reward_at, day, currency, occurrence, total_raw,
         net_raw, fee_raw, total_amount, net_amount, fee_amount, total_sat, net_sat, fee_sat, fpps_rate, hashrate_hs,
-        status, status_raw, payout_destination, fingerprint, first_seen_at, changed_at)
+        status, status_raw, payout_destination, payout_address, fingerprint, first_seen_at, changed_at)
     SELECT a.provider_id, 'rwd_' || a.id || '_' || d, a.id, '2026-10-01Z'::timestamptz + d * interval '1 day',
         '2026-10-01'::date + d, 'BTC', 1, '0.00400000', '0.00390000', '0.00010000', 0.004, 0.0039, 0.0001,
         400000 + d, 390000 + d, 10000, 0.00000045, 10050000000000000, 'successful', 'successful',
-        CASE WHEN a.id %% 5 = 0 THEN 'external_address' ELSE 'main_balance' END, a.id || '-' || d, now(), now()
+        CASE WHEN a.id %% 5 = 0 THEN 'external_address' ELSE 'main_balance' END,
+        CASE WHEN a.id %% 5 = 0 THEN '1client' || a.id END, a.id || '-' || d, now(), now()
     FROM mining_miningaccount a, generate_series(0, 30) d""",
+    # As each is paid, but for one in a hundred.
+    """INSERT INTO mining_payoutagreement (provider_id, code, mining_account_id, customer_id, destination, address,
+        source, agreed_by, agreed_at)
+    SELECT provider_id, 'pag_' || id, id, customer_id,
+        CASE WHEN id %% 5 = 0 THEN 'external_address' ELSE 'main_balance' END,
+        CASE WHEN id %% 100 = 0 THEN '1other' || id WHEN id %% 5 = 0 THEN '1client' || id END,
+        'found', 'worker', '2026-09-01Z' FROM mining_miningaccount""",
 )
 CHANGE = "UPDATE mining_reward SET status = 'canceled' WHERE provider_id = %s AND id %% 100 = 0"
 
@@ -75,6 +84,7 @@ def measure(contracts: int) -> None:
     from billing.issue import issue
     from customers import onboarding, tenancy
     from portal.database import as_owner
+    from portal.views.staff.needs import needs_of
 
     access = onboarding.create_provider(slug="bench", name="Bench", now=NOW)
 
@@ -94,6 +104,10 @@ def measure(contracts: int) -> None:
         with tenancy.access_context(access), connection.cursor() as cursor:
             cursor.execute(CHANGE, [access.provider.pk])
 
+    def look() -> None:
+        with tenancy.access_context(access):
+            needs_of(access, now=NOW)
+
     def issue_some() -> None:
         with tenancy.access_context(access):
             drafts = list(settlement.drafts_of(access, OCTOBER)[:20])
@@ -108,6 +122,7 @@ def measure(contracts: int) -> None:
     timed("close again, nothing changed", close)
     timed("cancel 1 reward in 100", change)
     timed("close what changed", close)
+    timed("what needs a person, of all drafts", look)
     timed("issue 20 documents", issue_some)
 
 

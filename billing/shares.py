@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 
+from billing.astray import paid_elsewhere
 from billing.bulk import hash_joins
 from billing.components import split_sat
 from billing.models import ContractComponent
@@ -28,6 +29,7 @@ UNKNOWN_STATUS = "unknown_status"
 UNKNOWN_DESTINATION = "unknown_destination"
 UNKNOWN_CURRENCY = "unknown_currency"
 MISSING = "missing"  # the pool no longer lists it
+PAID_ELSEWHERE = "paid_elsewhere"  # where nobody had agreed to: it is billed once a person lets it pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,28 @@ class RewardShare:
 
 
 def shares_of(rewards: Iterable[Reward]) -> dict[int, RewardShare]:
-    """By the reward's primary key. One query, however many rewards and customers."""
+    """By the reward's primary key. Two queries, however many rewards and customers."""
     page = list(rewards)
+    elsewhere = paid_elsewhere(page)
     terms = _Terms({(reward.provider_id, reward.customer_id) for reward in page if reward.customer_id})
-    return {reward.pk: _share_of(reward, terms.on(reward.customer_id, reward.day)) for reward in page}
+    return {
+        reward.pk: _share_of(reward, terms.on(reward.customer_id, reward.day), is_elsewhere=reward.pk in elsewhere)
+        for reward in page
+    }
 
 
-def _share_of(reward: Reward, terms: ContractComponent | None) -> RewardShare:
+def _share_of(reward: Reward, terms: ContractComponent | None, *, is_elsewhere: bool) -> RewardShare:
+    is_canceled, is_unknown = reward.status == RewardStatus.CANCELED, reward.payout_destination == Destination.UNKNOWN
     flags = [
         flag
         for flag, holds in (
             (NO_CONTRACT, terms is None),
-            (CANCELED, reward.status == RewardStatus.CANCELED),
+            (CANCELED, is_canceled),
             (UNKNOWN_STATUS, reward.status == RewardStatus.UNKNOWN),
             (UNKNOWN_CURRENCY, reward.currency != "BTC"),
-            (UNKNOWN_DESTINATION, reward.payout_destination == Destination.UNKNOWN),
+            (UNKNOWN_DESTINATION, is_unknown),
             (MISSING, reward.missing_since is not None),
+            (PAID_ELSEWHERE, is_elsewhere and not is_canceled and not is_unknown),
         )
         if holds
     ]

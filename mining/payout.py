@@ -12,10 +12,12 @@ from django.db import transaction
 from customers import audit
 from customers.models import Provider
 from customers.tenancy import Access, Kind
+from mining import hints, runs
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
-from mining.models import MiningAccount, PayoutAgreement, PoolIntent
+from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, SyncRun
 from mining.models.rewards import Destination
+from mining.models.runs import Subject
 from mining.pool.addresses import is_same, problem_of
 from mining.pool.client import PoolClient
 from mining.reading import READ_AT_GRAIN, Outcome, Reading
@@ -55,7 +57,10 @@ def record_agreement(
 def accept(
     access: Access, account: MiningAccount, *, destination: str, address: str | None, now: datetime
 ) -> PayoutAgreement:
-    """A person agrees to what the pool says now, as it was shown: anything else is refused, and so is no address."""
+    """A person agrees to what the pool says now, as it was shown: anything else is refused, and so is no address.
+
+    The login's destinations are read once more at once.
+    """
     with transaction.atomic():
         # Before the account's row: a worker that settles one takes them in this order.
         edits = _unsettled_edits(access, account)
@@ -76,7 +81,18 @@ def accept(
         words = {"agreed": in_words(destination, address), "before": _agreed_words(before)}
         audit.record(access, "payout.accepted", account.code, now=now, **words)
         _end_edits(access, edits, agreement, now=now)
+        _read_again(account, now=now)
     return agreement
+
+
+def _read_again(account: MiningAccount, *, now: datetime) -> None:
+    """What the person agreed to was read a while ago, and the pool may have gone on to another place since."""
+    keys = Credential.objects.filter(provider=account.provider_id, label=account.label)
+    if keys.filter(state=Credential.State.ACTIVE).exists():
+        run, _ = runs.open_run(account.provider_id, account.label, Subject.PAYOUTS, now=now)
+        mine = SyncRun.objects.filter(provider=account.provider_id, pk=run.pk)
+        if mine.filter(state=SyncRun.State.QUEUED, asked=False, turns=0).update(asked=True):
+            hints.after_commit("run_asked_sync", account.provider_id, run.pk, run.turns)
 
 
 def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:

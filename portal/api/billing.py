@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from billing import contracts, evidence
 from billing.components import WHOLE_PPM
 from billing.errors import TermsRefused
+from billing.held import Hold, why_held
 from billing.models import (
     Basis,
     Contract,
@@ -179,6 +180,20 @@ class ContractVersions(ResourceView):
 # --- Documents
 
 
+class HoldSerializer(serializers.Serializer[Hold]):
+    reason = serializers.CharField(help_text="Why it cannot be issued now, in a sentence.")
+    what_to_do = serializers.CharField(help_text="In a sentence.")
+    part = serializers.ChoiceField(
+        choices=["payout", "strays"],
+        allow_null=True,
+        help_text="payout: the pool pays elsewhere than was agreed. strays: rewards were paid where nobody had agreed "
+        "to. Both are settled by a person, on the customer's page. null: its month is closed again.",
+    )
+
+    def to_representation(self, hold: Hold) -> dict[str, Any]:
+        return {**super().to_representation(hold), "reason": f"{hold.reason[:1].upper()}{hold.reason[1:]}"}
+
+
 class DocumentSerializer(serializers.Serializer[Document]):
     id = serializers.CharField(source="code")
     type = serializers.ChoiceField(choices=DocumentType.choices)
@@ -190,9 +205,15 @@ class DocumentSerializer(serializers.Serializer[Document]):
     asset = serializers.CharField(help_text="What `total_sat` counts.")
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     issued_at = serializers.DateTimeField(allow_null=True)
+    held = serializers.SerializerMethodField(help_text="Why a draft cannot be issued; null: nothing holds it.")
     lines = serializers.SerializerMethodField(help_text="The address of its lines.")
     pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
     evidence = serializers.SerializerMethodField(help_text="The address of its lines as CSV, with all figures.")
+
+    @extend_schema_field(HoldSerializer(allow_null=True))
+    def get_held(self, document: Document) -> dict[str, Any] | None:
+        hold = self.context["holds"].get(document.pk)
+        return None if hold is None else dict(HoldSerializer(hold).data)
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_lines(self, document: Document) -> str:
@@ -251,8 +272,21 @@ def with_customer(access: Access) -> QuerySet[Document]:
     return Document.objects.visible_to(access).select_related("customer")
 
 
-class DocumentList(ListView):
+class DocumentView(ResourceView):
+    """Whose drafts say what holds them: asked for once, for all that are answered."""
+
     resource = "documents"
+    holds: dict[int, Hold]
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return {**super().context, "holds": self.holds}
+
+    def ask_what_holds(self, documents: list[Document]) -> None:
+        self.holds = why_held(self.access, [one for one in documents if one.status == DocumentStatus.DRAFT])
+
+
+class DocumentList(DocumentView, ListView):
     query = DocumentQuerySerializer
 
     @list_operation("documents_list", "List documents, newest first", DocumentSerializer, DocumentQuerySerializer)
@@ -263,15 +297,16 @@ class DocumentList(ListView):
         page, following = self.keyset(
             with_customer(self.access).filter(**asked), anchors=Document.objects.visible_to(self.access)
         )
+        self.ask_what_holds(page)
         return self.listed(DocumentSerializer, page, following)
 
 
-class DocumentDetail(ResourceView):
-    resource = "documents"
-
+class DocumentDetail(DocumentView):
     @operation("documents_read", "One document", DocumentSerializer)
     def get(self, request: Request, id: str) -> Response:
-        return self.one(DocumentSerializer, get_object_or_404(with_customer(self.access), code=id))
+        document = get_object_or_404(with_customer(self.access), code=id)
+        self.ask_what_holds([document])
+        return self.one(DocumentSerializer, document)
 
 
 class DocumentLines(ListView):

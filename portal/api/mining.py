@@ -85,6 +85,7 @@ FLAGS = [
     (shares.UNKNOWN_DESTINATION, "the pool gave a destination that is not known"),
     (shares.UNKNOWN_CURRENCY, "not in BTC"),
     (shares.MISSING, "the pool no longer lists it"),
+    (shares.PAID_ELSEWHERE, "the pool paid it where nobody had agreed to"),
 ]
 
 

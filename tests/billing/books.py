@@ -123,9 +123,11 @@ def drift(story: Story, since: datetime | None) -> None:
     MiningAccount.objects.filter(pk=story.account.pk).update(payout_drift_since=since)
 
 
-def agree_payout(story: Story, destination: str, address: str | None = None, *, at: datetime) -> PayoutAgreement:
+def agree_payout(
+    story: Story, destination: str, address: str | None = None, *, at: datetime, source: str = "accepted"
+) -> PayoutAgreement:
     return PayoutAgreement.objects.create(
-        provider=story.access.provider, mining_account=story.account, customer=story.customer, source="accepted",
+        provider=story.access.provider, mining_account=story.account, customer=story.customer, source=source,
         destination=destination, address=address, agreed_by="robin@north.example", agreed_at=at,
     )  # fmt: skip
 

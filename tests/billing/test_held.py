@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from billing import held, journal
+from billing import astray, held, journal
 from billing.errors import IssueRefused, Refused
-from billing.issue import issue_all
+from billing.issue import issue, issue_all
 from billing.models import Document, RewardRelease
 from customers import tenancy
 from customers.models import AuditEntry
@@ -27,7 +28,7 @@ from tests.billing.books import (
     lines_of,
     open_story,
 )
-from tests.world import World
+from tests.world import FIRST_DAY, World
 
 MAIN, EXTERNAL = "main_balance", "external_address"
 THEIRS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
@@ -71,23 +72,43 @@ def test_what_a_stranger_was_paid_is_not_billed_when_the_destination_is_put_back
     assert story.balance == journal.CustomerBalance()
     assert neighbour.issue(OCTOBER, AFTER_OCTOBER).number == "INV-2026-000001"
 
-    strays = held.strays_of(story.access, story.customer)
+    strays = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER)
     assert strays.rewards == [stray]
-    assert held.release(story.access, story.customer, seen_as=strays.seen_as, now=AFTER_OCTOBER) == 1
+    assert astray.release(story.access, story.customer, seen_as=strays.seen_as, now=AFTER_OCTOBER) == 1
     document = story.issue(OCTOBER, AFTER_OCTOBER)
     assert [line[1:3] for line in lines_of(document)] == [("pay_customer", 829), ("bill_customer", -146)]
     (entry,) = AuditEntry.objects.filter(provider=story.access.provider, action="reward.released")
     assert (entry.subject, entry.details) == (stray.code, {"customer": story.customer.code, "paid_to": THIEF})
 
 
-def test_what_lies_before_the_first_agreement_is_billed(story: Story) -> None:
+def test_what_lies_before_an_agreement_that_was_found_is_billed(story: Story) -> None:
     paid_to(story, 5, THIEF)
     assert why(story) is None  # nothing was read yet: nothing is known of what was agreed
-    agree_payout(story, MAIN, at=OCTOBER_10)
+    agree_payout(story, MAIN, at=OCTOBER_10, source="found")
     paid_to(story, 10, LEGACY)  # at midnight, twelve hours before
     assert why(story) is None
     paid_to(story, 11, LEGACY)
     assert f"1 reward was paid to {LEGACY}" in str(why(story))
+
+
+@pytest.mark.parametrize("source", ["accepted", "changed"])
+def test_what_was_paid_while_an_account_drifted_without_any_agreement_is_not_billed(story: Story, source: str) -> None:
+    """The first reading was garbled, the pool paid a stranger, it was put back, and only then somebody agreed."""
+    drift(story, OCTOBER_10.replace(day=1))
+    stray = paid_to(story, 5, THIEF)
+    agree_payout(story, MAIN, at=OCTOBER_10, source=source)
+    drift(story, None)
+    with pytest.raises(IssueRefused, match="1 reward was paid to bc1qthief"):
+        story.issue(OCTOBER, AFTER_OCTOBER)
+
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+    with pytest.raises(IntegrityError, match="a reward on it was paid where nobody"), transaction.atomic():
+        Document.objects.filter(pk=draft.pk).update(status="issued")  # whatever the code looks at
+
+    seen_as = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER).seen_as
+    astray.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
+    assert lines_of(story.issue(OCTOBER, AFTER_OCTOBER)) == [(str(stray.day), "bill_customer", -146, "")]
 
 
 @pytest.mark.parametrize(
@@ -126,18 +147,18 @@ def test_a_release_holds_for_these_rewards_at_this_place_only(story: Story) -> N
     agree_payout(story, MAIN, at=OCTOBER_10)
     stray = paid_to(story, 12, THIEF)
     story.close(OCTOBER, AFTER_OCTOBER)
-    seen_as = held.strays_of(story.access, story.customer).seen_as
+    seen_as = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER).seen_as
 
     paid_to(story, 13, None)
     assert "2 rewards were paid to" in str(why(story))
     with pytest.raises(Refused, match="not what you looked at any more"):
-        held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
+        astray.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
     assert RewardRelease.objects.count() == 0
 
-    seen_as = held.strays_of(story.access, story.customer).seen_as
-    assert held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER) == 2
-    with pytest.raises(Refused, match="No draft bills"):  # clicked twice
-        held.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
+    seen_as = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER).seen_as
+    assert astray.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER) == 2
+    with pytest.raises(Refused, match="No reward waits"):  # clicked twice
+        astray.release(story.access, story.customer, seen_as=seen_as, now=AFTER_OCTOBER)
     assert why(story) is None
 
     change(stray, payout_address=LEGACY)
@@ -147,6 +168,59 @@ def test_a_release_holds_for_these_rewards_at_this_place_only(story: Story) -> N
     paid_to(story, date(2026, 11, 2), THIEF)
     with pytest.raises(IssueRefused, match="1 reward was paid to bc1qthief"):
         story.issue(NOVEMBER, AFTER_NOVEMBER)
+
+
+def test_what_the_pool_has_no_known_word_for_is_left_out_of_what_passes(story: Story) -> None:
+    """The draft is older than the word: closing again leaves the reward out, and the others are let pass meanwhile."""
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    stale, stray = paid_to(story, 12, THIEF), paid_to(story, 13, THIEF)
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+    change(stale, payout_destination="unknown", payout_address=None)
+
+    strays = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER)
+    assert (strays.rewards, astray.all_strays(story.access, now=AFTER_OCTOBER)[story.customer.pk].count) == ([stray], 1)
+    assert astray.release(story.access, story.customer, seen_as=strays.seen_as, now=AFTER_OCTOBER) == 1
+    with pytest.raises(IssueRefused) as refused:
+        issue(story.access, draft, now=AFTER_OCTOBER)
+    assert str(refused.value) == (
+        "Cedar is held: where a reward on it was paid the pool says in a word that we do not know, the first for"
+        " 12 October 2026. Close October 2026 again: they are left out until it is known."
+    )
+    assert astray.all_strays(story.access, now=AFTER_OCTOBER) == {}
+    assert lines_of(story.issue(OCTOBER, AFTER_OCTOBER)) == [("2026-10-13", "bill_customer", -146, "")]
+
+
+def test_what_no_draft_bills_yet_waits_for_a_person_already(story: Story) -> None:
+    """As soon as it is read: a person can let it pass before the month is closed."""
+    agree_payout(story, MAIN, at=OCTOBER_10, source="found")
+    change(paid_to(story, 12, THIEF), status="canceled")
+    change(paid_to(story, 13, THIEF), payout_destination="unknown")
+    paid_to(story, 14, THIEF)
+    pending = paid_to(story, 15, LEGACY)
+    change(pending, status="pending")
+    paid_to(story, FIRST_DAY - timedelta(days=1), THIEF)  # before the first terms: no document bills it
+
+    assert astray.all_strays(story.access, now=AFTER_OCTOBER) == {
+        story.customer.pk: astray.Astray(2, [LEGACY, THIEF], date(2026, 10, 14))
+    }
+    strays = astray.strays_of(story.access, story.customer, now=AFTER_OCTOBER)
+    assert strays.rewards[1] == pending
+    astray.release(story.access, story.customer, seen_as=strays.seen_as, now=AFTER_OCTOBER)
+    assert astray.all_strays(story.access, now=AFTER_OCTOBER) == {}
+    story.issue(OCTOBER, AFTER_OCTOBER)
+
+
+def test_what_is_issued_waits_for_nobody(story: Story) -> None:
+    """Issued before anything was agreed: history, also once an agreement makes it strange. A correction of it waits."""
+    stray = paid_to(story, 12, THIEF)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    agree_payout(story, MAIN, at=OCTOBER_10)
+    assert astray.paid_elsewhere([stray]) == {stray.pk}
+    assert astray.all_strays(story.access, now=AFTER_OCTOBER) == {}
+    change(stray, status="canceled")
+    story.close(NOVEMBER, AFTER_NOVEMBER)
+    assert astray.strays_of(story.access, story.customer, now=AFTER_NOVEMBER).rewards == [stray]
 
 
 def test_a_drift_between_the_look_and_the_number_is_told_in_the_same_sentence(
@@ -180,7 +254,7 @@ def test_the_questions_are_as_many_for_many_drafts_as_for_one(story: Story, djan
     for some in (loaded[:1], loaded):
         with django_assert_num_queries(4):
             assert len(held.why_held(story.access, some)) == len(some)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert [hold.document.customer.name for hold in held.held_drafts(story.access).values()] == [
             "Alder",
             "Birch",
@@ -216,15 +290,15 @@ def test_the_neighbour_neither_sees_nor_releases_it(world: World) -> None:
         agree_payout(story, MAIN, at=OCTOBER_10)
         paid_to(story, 12, THIEF)
         draft = story.close(OCTOBER, AFTER_OCTOBER)
-        seen_as = held.strays_of(north, story.customer).seen_as
+        seen_as = astray.strays_of(north, story.customer, now=AFTER_OCTOBER).seen_as
     assert draft is not None
     with tenancy.access_context(south):
-        assert (held.strays_on(south, [draft]), held.all_strays(south)) == ({}, {})
+        assert (astray.strays_on(south, [draft]), astray.all_strays(south, now=AFTER_OCTOBER)) == ({}, {})
         assert _of_another(south, north, story) == ({}, [])
     with tenancy.access_context(north):
-        assert held.strays_of(north, story.customer).seen_as == seen_as
+        assert astray.strays_of(north, story.customer, now=AFTER_OCTOBER).seen_as == seen_as
 
 
 def _of_another(south: Access, north: Access, story: Story) -> tuple[dict[int, Any], list[Any]]:
     """The rows of the database itself, whatever the code asks for."""
-    return held.all_strays(north, customer=story.customer), list(RewardRelease.objects.filter(provider=north.provider))
+    return astray.all_strays(north, now=AFTER_OCTOBER), list(RewardRelease.objects.filter(provider=north.provider))

@@ -64,13 +64,13 @@ def test_a_capped_share_is_flagged(north: Access) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_shares_take_one_query_for_any_number_of_rewards(north: Access, count: int) -> None:
+def test_shares_take_two_queries_for_any_number_of_rewards(north: Access, count: int) -> None:
     rewards = [open_story(north, name=f"Customer {number}").reward(1) for number in range(count)]
 
     with CaptureQueriesContext(connection) as queries:
         shares_of(Reward.objects.filter(pk__in=[reward.pk for reward in rewards]))
 
-    assert len(queries) == 2  # the rewards themselves, and the terms
+    assert len(queries) == 3  # the rewards themselves, where they were paid, and the terms
     assert shares_of([]) == {}
 
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 from customers.models import AuditEntry
 from mining import accounts, payout
 from mining.errors import Refused
-from mining.models import MiningAccount, PayoutAgreement, PoolIntent
+from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, SyncRun
 from mining.payout import PayoutView
+from mining.tasks import run_asked_sync
 from tests.mining.hosting import Hosting, writes, written_between
 
 MAIN, EXTERNAL = "main_balance", "external_address"
@@ -155,6 +156,31 @@ def test_a_person_agrees_to_what_the_pool_says_now_and_to_nothing_else(hosted: H
     change(hosted, MAIN)
     hosted.sync("payouts")
     assert view(hosted).drift_since is not None  # what was agreed before does not count any more
+
+
+def test_what_the_pool_went_on_to_since_it_was_shown_is_read_at_once(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=LEGACY)  # nobody has read that yet
+    accept(hosted, EXTERNAL, ADDRESS)
+    with hosted.context():
+        (run,) = SyncRun.objects.filter(provider=hosted.provider, state=SyncRun.State.QUEUED)
+    assert (run.subject, run.label, run.asked) == ("payouts", "main", True)
+
+    run_asked_sync(hosted.provider.pk, run.pk, run.turns)
+    assert (view(hosted).address, view(hosted).drift_since is None) == (LEGACY, False)
+
+
+def test_without_a_key_that_could_read_nothing_is_asked_for(hosted: Hosting) -> None:
+    hosted.sync("payouts")
+    change(hosted, EXTERNAL, address=ADDRESS)
+    hosted.sync("payouts")
+    with hosted.context():
+        Credential.objects.filter(provider=hosted.provider).update(state=Credential.State.REFUSED)
+    accept(hosted, EXTERNAL, ADDRESS)
+    with hosted.context():
+        assert not SyncRun.objects.filter(provider=hosted.provider, state=SyncRun.State.QUEUED).exists()
 
 
 def test_an_account_without_a_customer_has_nothing_agreed(hosted: Hosting) -> None:

@@ -37,6 +37,7 @@ from portal.views.staff.contracts import terms_of
 from portal.views.staff.links import links_part
 from portal.views.staff.overview import read_at
 from portal.views.staff.payouts import payout_part
+from portal.views.staff.rewards import notes
 from portal.views.staff.search import customers_found
 
 FEW = 7  # rewards and documents on a customer's page; the lists have the rest
@@ -164,7 +165,7 @@ def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
     contract = _of(Contract.objects.visible_to(access), found).first()
     documents = _of(Document.objects.visible_to(access), found).exclude(status=DocumentStatus.DISCARDED)
     return {
-        "rewards": [(reward, shares[reward.pk]) for reward in rewards],
+        "rewards": [(reward, shares[reward.pk], notes(shares[reward.pk].flags)) for reward in rewards],
         "contract": contract,
         "terms": terms_of(access, contract, now=now) if contract else None,
         "documents": list(documents.order_by("-pk")[:FEW]),
@@ -176,7 +177,7 @@ def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
         ),
         "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
         **links_part(access, found, now=now),
-        **payout_part(access, found, account),
+        **payout_part(access, found, account, now=now),
         **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
     }
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
-from billing import held
+from billing import astray, held
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
@@ -56,7 +56,7 @@ def needs_of(access: Access, *, now: datetime) -> list[Need]:
     found = [
         *_keys(access, unread, now),
         *_payouts(access),
-        *_strays(access),
+        *_strays(access, now),
         *_readings(access, unread),
         *_accounts(access),
         *_acts(access, now),
@@ -122,13 +122,11 @@ def _where_to(account: MiningAccount) -> str:
     return f"Since {since} they go to {to}."
 
 
-def _strays(access: Access) -> Iterator[Need]:
-    strays = held.all_strays(access)
+def _strays(access: Access, now: datetime) -> Iterator[Need]:
+    strays = astray.all_strays(access, now=now)
     for customer in Customer.objects.visible_to(access).filter(pk__in=strays).order_by("name", "pk"):
         title = f"{customer.name}: rewards were paid where nobody had agreed to"
-        text = (
-            f"{held.what_went_astray(strays[customer.pk])} The drafts that bill them are held until you let them pass."
-        )
+        text = f"{strays[customer.pk]} No draft that bills them is issued until you let them pass."
         yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#strays", "Look", "read")
 
 
@@ -296,6 +294,9 @@ def _money(access: Access, now: datetime) -> Iterator[Need]:
     if drafts:
         title = f"{_counted(drafts, 'draft')} {_has(drafts, 'waits', 'wait')} to be issued"
         text = "Customers see a document only once it is issued."
+        if kept_back := len(held.held_drafts(access)):
+            which = "It is held" if drafts == 1 else f"{kept_back:,} of them {_has(kept_back, 'is', 'are')} held"
+            text = f"{which} because of where the pool pays or paid: each says what to do. {text}"
         yield Need("is-info", "Issue", title, text, f"{_url('documents')}?status=draft", "Documents", "issue")
 
 

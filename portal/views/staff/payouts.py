@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from billing import held
+from billing import astray
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import payout as pool_payouts
@@ -23,13 +23,14 @@ from mining import queries as mining
 from mining.models import MiningAccount, PoolIntent
 from portal import second_factor
 from portal.access import AccessRequest, staff_page
+from portal.templatetags.units import UNKNOWN, plain_date
 from portal.views.rows import the
 from portal.views.staff.answers import answer, do
 
 IntentState = PoolIntent.State
 
 
-def payout_part(access: Access, found: Customer, account: MiningAccount | None) -> dict[str, Any]:
+def payout_part(access: Access, found: Customer, account: MiningAccount | None, *, now: datetime) -> dict[str, Any]:
     if account is None:
         return {"payout": None, "payout_change": None, "strays": []}
     changes = PoolIntent.objects.visible_to(access).filter(
@@ -40,7 +41,7 @@ def payout_part(access: Access, found: Customer, account: MiningAccount | None) 
     return {
         "payout": pool_payouts.payout_view(access, account),
         "payout_change": changes.order_by("-pk").first(),  # our own change of it, until it is settled
-        "strays": held.strays_of(access, found).rewards,
+        "strays": astray.strays_of(access, found, now=now).rewards,
     }
 
 
@@ -88,14 +89,19 @@ def payout_accept(request: AccessRequest, found: Customer, now: datetime) -> Act
     if account is None or account.payout_drift_since is None:
         return "The pool pays as agreed: there is nothing to accept."
 
+    payout = pool_payouts.payout_view(access, account)
+
     def accept() -> str:
         # As it was shown: what has changed since is refused.
         destination, address = request.POST.get("destination", ""), request.POST.get("address") or None
         pool_payouts.accept(access, account, destination=destination, address=address, now=now)
-        return f"Agreed. Closing and paying {found.name} goes on."
+        return f"Agreed to what the pool said on {_minute(payout.read_at)}. Closing and paying {found.name} goes on."
 
-    shown = {"account": account, "payout": pool_payouts.payout_view(access, account)}
-    return Act("staff/payout_accept.html", shown, accept)
+    return Act("staff/payout_accept.html", {"account": account, "payout": payout}, accept)
+
+
+def _minute(read_at: datetime | None) -> str:
+    return f"{plain_date(read_at)}, {read_at.astimezone(UTC):%H:%M} UTC" if read_at else UNKNOWN
 
 
 @payout_act
@@ -118,12 +124,12 @@ def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> 
 def payout_release(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
     """Shows each reward with where it was paid, then bills just these all the same."""
     access = request.access
-    strays = held.strays_of(access, found)
+    strays = astray.strays_of(access, found, now=now)
     if not strays.rewards:
-        return "No draft bills a reward that was paid where nobody had agreed to."
+        return astray.NOTHING_ASTRAY
 
     def release() -> str:
-        held.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
-        return f"Let pass. The drafts of {found.name} can be issued."
+        astray.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
+        return f"Let pass. They are billed to {found.name} like all others."
 
     return Act("staff/payout_release.html", {"strays": strays.rewards, "seen_as": strays.seen_as}, release)

@@ -28,6 +28,7 @@ FLAG_WORDS = {
     "unknown_destination": "destination not known to us",
     "unknown_currency": "not in BTC",
     "missing": "no longer listed by the pool",
+    "paid_elsewhere": "paid where nobody had agreed to",
 }
 
 
@@ -44,7 +45,7 @@ def rewards(request: AccessRequest) -> HttpResponse:
     )
     shares = shares_of(page.rows)
     context = {
-        "rows": [(reward, shares[reward.pk], _notes(shares[reward.pk].flags)) for reward in page.rows],
+        "rows": [(reward, shares[reward.pk], notes(shares[reward.pk].flags)) for reward in page.rows],
         "after": page.after,
         "shown": page.shown,
         "form": form,
@@ -71,5 +72,5 @@ def _chosen(
     return rewards
 
 
-def _notes(flags: tuple[str, ...]) -> list[str]:
+def notes(flags: tuple[str, ...]) -> list[str]:
     return [FLAG_WORDS[flag] for flag in flags if flag in FLAG_WORDS]

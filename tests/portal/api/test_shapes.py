@@ -10,7 +10,7 @@ import time_machine
 from billing import contracts, settlement, tasks
 from customers import tenancy
 from mining import keys
-from mining.models import Credential, MiningAccount, Reward
+from mining.models import Credential, MiningAccount, PayoutAgreement, Reward
 from mining.pool.rights import ACTING, ENDPOINTS
 from tests.portal.api.conftest import Caller, October
 from tests.world import NOW, World, make_reward
@@ -172,6 +172,7 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
         "asset": "BTC",
         "total_sat": 3 * 82_875,
         "issued_at": SEEN,
+        "held": None,
         "lines": f"{HOST}/documents/{issued.code}/lines",
         "pdf": f"{HOST}/documents/{issued.code}/pdf",
         "evidence": f"{HOST}/documents/{issued.code}/evidence",
@@ -188,11 +189,31 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
             "asset": "BTC",
             "total_sat": 3 * 14_625,
             "issued_at": None,
+            "held": None,
             "lines": f"{HOST}/documents/{draft.code}/lines",
             "pdf": f"{HOST}/documents/{draft.code}/pdf",
             "evidence": f"{HOST}/documents/{draft.code}/evidence",
         }
     ]
+
+
+def test_what_was_paid_elsewhere_is_marked_and_holds_its_draft(world: World, north: Caller, october: October) -> None:
+    client, draft = world.north.clients[1], october.north[1]
+    with world.north.context():
+        PayoutAgreement.objects.create(
+            provider=world.north.provider, mining_account=client.account, customer=client.customer, source="accepted",
+            destination="main_balance", agreed_by="robin@north.example", agreed_at=NOW,
+        )  # fmt: skip
+    held = {
+        "reason": "3 rewards were paid to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4, to which nobody had agreed, the"
+        " first for 1 October 2026.",
+        "what_to_do": "Ask the customer, and let them pass, then issue.",
+        "part": "strays",
+    }
+    assert north.get(f"documents/{draft.code}").json()["held"] == held
+    assert [document["held"] for document in north.data("documents")] == [held, None]
+    marked = {reward["customer"]: reward["flags"] for reward in north.data("rewards")}
+    assert marked == {client.customer.code: ["paid_elsewhere"], world.north.clients[0].customer.code: []}
 
 
 def test_the_lines_of_a_document(world: World, north: Caller, october: October) -> None:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.contracts import new_version
 from billing.shares import shares_of
 from customers import tenancy
-from mining.models import Reward
+from mining.models import PayoutAgreement, Reward
 from portal.templatetags.units import btc_plain
 from tests.portal.customer.scenes import set_account, words
 from tests.world import FIRST_DAY, NOW, Tenant, make_reward
@@ -154,6 +154,18 @@ def test_each_status_has_its_word_and_what_is_not_known_has_no_parts(north: Tena
     assert shown["4 Oct"] == ("Not final", "0.00014625", "0.00082875")
     assert shown["5 Oct"] == ("Canceled by the pool", "–", "–")
     assert shown["6 Oct"] == ("Unknown", "unknown", "unknown")
+
+
+def test_what_was_not_paid_as_agreed_says_so_calmly_and_only_to_its_customer(north: Tenant) -> None:
+    alder, birch = north.clients
+    with tenancy.access_context(north.system):
+        PayoutAgreement.objects.create(
+            provider=north.provider, mining_account=birch.account, customer=birch.customer, source="found",
+            destination="main_balance", agreed_by="worker", agreed_at=birch.rewards[1].reward_at,
+        )  # fmt: skip
+    shown = {row[0]: row[1] for row in table(get(birch.owner.browser()))}
+    assert shown == {"1 Oct": "Final", "2 Oct": "Final Not paid as agreed", "3 Oct": "Final Not paid as agreed"}
+    assert {row[1] for row in table(get(alder.owner.browser()))} == {"Final"}
 
 
 def test_what_is_odd_about_a_reward_is_told_in_its_row(north: Tenant) -> None:

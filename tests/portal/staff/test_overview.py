@@ -65,6 +65,14 @@ def test_an_ended_month_that_nobody_closed_and_then_its_drafts_need_a_person(nor
     assert "2 we will owe 0.00248625 BTC owed to us 0.00043875 BTC" in text(answer)
 
 
+def test_drafts_that_are_held_are_counted_among_those_that_wait(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        close_period(north.system, month=FIRST_DAY, now=NOW)
+        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(payout_drift_since=NOW)
+    says = "2 drafts wait to be issued 1 of them is held because of where the pool pays or paid: each says what to do."
+    assert says in text(page(north.owner))
+
+
 def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> None:
     issue_october(north)
     first, second = north.clients

@@ -14,7 +14,7 @@ from billing.models import RewardRelease
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import MiningAccount, PayoutAgreement, PoolIntent, Reward
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent, Reward, SyncRun
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import FIRST_DAY, NOW, Person, Tenant, World
 
@@ -146,6 +146,7 @@ def test_the_confirmation_repeats_the_effect_and_the_whole_address(north: Tenant
     assert OTHER in words.replace(" ", "")
     assert "The pool sends the rewards of client_0 to this address, and Alder & Finch owes us our share." in words
     assert "Accept this address" in words
+    assert "You agree to what the pool said on 4 Nov 2026, 14:32 UTC . Should it pay elsewhere by now" in words
 
 
 def test_going_back_to_the_main_balance_says_the_other_effect(north: Tenant) -> None:
@@ -160,7 +161,10 @@ def test_accepting_makes_it_agreed_once(north: Tenant) -> None:
     browser = proved(north.finance)
     answer = accept(north, browser, north.finance)
     assert answer.redirect_chain == [(page_of(north), 302)]
-    assert "Agreed. Closing and paying Alder & Finch goes on. See below" in text(answer)
+    said = "Agreed to what the pool said on 4 Nov 2026, 14:32 UTC. Closing and paying Alder & Finch goes on. See below"
+    assert said in text(answer)
+    (again,) = rows(north, SyncRun, subject="payouts", state="queued")
+    assert (again.label, again.asked) == ("main", True)
     assert '<a href="#payout">See below</a>' in answer.content.decode()
     assert "by finance@north.example" in text(answer)
     assert "there is nothing to accept" in text(accept(north, browser, north.finance))
@@ -217,14 +221,15 @@ def test_the_neighbours_customer_cannot_be_accepted(world: World) -> None:
 # --- Rewards that were paid where nobody had agreed to
 
 
-def astray(tenant: Tenant) -> None:
+def astray(tenant: Tenant, *, closed: bool = True) -> None:
     """One of Alder's rewards of October went to a stranger; October is closed, and nothing drifts."""
     agree(tenant, 0, "main_balance", days_ago=90)
     account = tenant.clients[0].account
     with tenancy.access_context(tenant.system):
         reward = Reward.objects.filter(mining_account=account).order_by("-reward_at")[0]
         Reward.objects.filter(pk=reward.pk).update(payout_destination="external_address", payout_address=OTHER)
-        close_period(tenant.system, month=FIRST_DAY, now=NOW)
+        if closed:
+            close_period(tenant.system, month=FIRST_DAY, now=NOW)
 
 
 def release(tenant: Tenant, browser: Client, who: Person, seen_as: str) -> Any:
@@ -247,10 +252,24 @@ def test_a_reward_that_went_astray_is_shown_and_billed_only_once_somebody_let_it
     assert rows(north, RewardRelease) == []
 
     answer = release(north, browser, north.finance, page.context["seen_as"])
-    assert "Let pass. The drafts of Alder & Finch can be issued." in text(answer)
+    assert "Let pass. They are billed to Alder & Finch like all others." in text(answer)
     assert "nobody had agreed" not in text(answer)
     assert [(row.address, row.released_by) for row in rows(north, RewardRelease)] == [(OTHER, "finance@north.example")]
-    assert "No draft bills a reward" in text(release(north, browser, north.finance, page.context["seen_as"]))
+    assert "No reward waits that was" in text(release(north, browser, north.finance, page.context["seen_as"]))
+
+
+def test_a_reward_that_went_astray_is_marked_before_any_draft_bills_it(north: Tenant) -> None:
+    astray(north, closed=False)
+    for page in ("/staff/rewards/", page_of(north)):
+        assert "paid where nobody had agreed to</span>" in north.auditor.browser().get(page).content.decode()
+    overview = text(north.owner.browser().get("/staff/"))
+    assert f"1 reward was paid to {OTHER}, to which nobody had agreed, the first for 3 October 2026." in overview
+
+    browser = proved(north.finance)
+    seen_as = browser.get(f"{page_of(north)}payout/release/").context["seen_as"]
+    release(north, browser, north.finance, seen_as)
+    for page in ("/staff/rewards/", page_of(north), "/staff/"):
+        assert "nobody had agreed" not in text(north.auditor.browser().get(page))
 
 
 def test_without_a_fresh_second_factor_nothing_passes(north: Tenant) -> None:

@@ -1,0 +1,192 @@
+"""Rewards that the pool paid where nobody had agreed to, and the person who lets them pass.
+
+The rule is one function of the database (billing_paid_elsewhere, paid_elsewhere.sql). The caller is in the access's
+context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from billing.bulk import hash_joins
+from billing.contracts import in_words
+from billing.errors import Refused
+from billing.models import Document, RewardRelease
+from customers import audit
+from customers.models import Customer
+from customers.tenancy import Access
+from mining import payout
+from mining.models import Reward
+from mining.models.rewards import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """At least one reward that was paid where nobody had agreed to."""
+
+    count: int
+    places: list[str]
+    first_day: date
+
+    @classmethod
+    def of(cls, strays: Iterable[tuple[str, str | None, date]]) -> Astray:
+        """Of each where it was paid, and its day."""
+        destinations, addresses, days = zip(*strays, strict=True)
+        return cls(len(days), sorted(set(map(payout.in_words, destinations, addresses))), min(days))
+
+    def __str__(self) -> str:
+        more = f" and {len(self.places) - 1} more" if len(self.places) > 1 else ""
+        counted = "1 reward was" if self.count == 1 else f"{self.count:,} rewards were"
+        first = in_words(self.first_day)
+        return f"{counted} paid to {self.places[0]}{more}, to which nobody had agreed, the first for {first}."
+
+
+def paid_elsewhere(rewards: Iterable[Reward]) -> set[int]:
+    """Those of these rewards that were paid where nobody had agreed to, by primary key. One query."""
+    page = [(reward.provider_id, reward.pk) for reward in rewards]
+    found: set[int] = set()
+    for provider in {provider for provider, _ in page}:  # a page is of one
+        with connection.cursor() as cursor:
+            query = "SELECT id FROM billing_paid_elsewhere(%s) WHERE id = ANY(%s)"
+            cursor.execute(query, [provider, [pk for _, pk in page]])
+            found.update(pk for (pk,) in cursor.fetchall())
+    return found
+
+
+def strays_on(access: Access, documents: Iterable[Document]) -> dict[int, list[Reward]]:
+    """Rewards that each document would bill though nobody had agreed, at any time, to where the pool paid them.
+
+    Looked up reward by reward, since a change that is undone between two readings of the destination is never seen.
+    Two queries.
+    """
+    with connection.cursor() as cursor:
+        query = "SELECT document_id, reward_id FROM billing_strays(%s, %s)"
+        cursor.execute(query, [access.provider.pk, [document.pk for document in documents]])
+        pairs: list[tuple[int, int]] = cursor.fetchall()
+    rewards = Reward.objects.visible_to(access).in_bulk({reward for _, reward in pairs})
+    found: dict[int, list[Reward]] = {}
+    for document, reward in pairs:
+        found.setdefault(document, []).append(rewards[reward])
+    return {document: sorted(strays, key=_in_time) for document, strays in found.items()}
+
+
+def _in_time(reward: Reward) -> tuple[datetime, int]:
+    return reward.reward_at, reward.pk
+
+
+# --- Letting them pass
+
+NOTHING_ASTRAY = "No reward waits that was paid where nobody had agreed to."
+
+# What is not known (a destination) and what was canceled is not to be let pass.
+ON_DRAFTS = """
+SELECT DISTINCT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address
+FROM billing_document d
+JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
+JOIN billing_paid_elsewhere(%(provider)s) r ON r.id = l.reward_id
+WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND r.payout_destination <> 'unknown'
+    AND (%(customer)s::bigint IS NULL OR d.customer_id = %(customer)s)
+"""
+# What the next documents will bill: days of terms after the last document, in this month and the one before. To look
+# for older ones that come late costs all rewards of all years: they are told once a draft bills them.
+NOT_YET_BILLED = """
+SELECT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address
+FROM billing_paid_elsewhere(%(provider)s) r
+JOIN billing_contractversion v ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
+LEFT JOIN (
+    SELECT contract_id, max(upper(period)) AS after FROM billing_document
+    WHERE provider_id = %(provider)s AND status IN ('draft', 'issued')
+    GROUP BY contract_id
+) billed ON billed.contract_id = v.contract_id
+WHERE r.day >= %(since)s AND (billed.after IS NULL OR r.day >= billed.after)
+    AND r.status <> 'canceled' AND r.payout_destination <> 'unknown'
+    AND (%(customer)s::bigint IS NULL OR r.customer_id = %(customer)s)
+"""
+
+
+class Waiting(NamedTuple):
+    reward: int
+    customer: int
+    day: date
+    destination: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Strays:
+    """What waits for a person, the first one first. `seen_as` stands for exactly these rewards at these places."""
+
+    rewards: list[Reward]
+    seen_as: str
+
+
+def _waiting(access: Access, customer: Customer | None, now: datetime) -> list[Waiting]:
+    """Of one customer, or of all."""
+    first: date = now.astimezone(UTC).date().replace(day=1)
+    values = {
+        "provider": access.provider.pk,
+        "customer": customer.pk if customer else None,
+        "since": (first - timedelta(days=1)).replace(day=1),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(ON_DRAFTS, values)  # by nested loops: few documents, of all that there are
+        found = cursor.fetchall()
+        with nullcontext() if customer else hash_joins():
+            cursor.execute(NOT_YET_BILLED, values)
+            return [Waiting(*row) for row in [*found, *cursor.fetchall()]]
+
+
+def all_strays(access: Access, *, now: datetime) -> dict[int, Astray]:
+    """By customer: what waits for a person. Two queries, whose rows are what went astray."""
+    of_customer: dict[int, list[Waiting]] = {}
+    for waiting in _waiting(access, None, now):
+        of_customer.setdefault(waiting.customer, []).append(waiting)
+    return {
+        customer: Astray.of((w.destination, w.address, w.day) for w in found) for customer, found in of_customer.items()
+    }
+
+
+def strays_of(access: Access, customer: Customer, *, now: datetime) -> Strays:
+    """Of one customer. Three queries."""
+    found = {waiting.reward for waiting in _waiting(access, customer, now)}
+    known = Reward.objects.visible_to(access).filter(pk__in=found).exclude(payout_destination=Destination.UNKNOWN)
+    rewards = sorted(known, key=_in_time)
+    said = [f"{reward.code} {reward.payout_destination} {reward.payout_address} {reward.net_sat}" for reward in rewards]
+    return Strays(rewards, sha256("\n".join(said).encode()).hexdigest())
+
+
+def release(access: Access, customer: Customer, *, seen_as: str, now: datetime) -> int:
+    """A person says that these rewards, as they were shown, are billed all the same; how many. Raises Refused when
+    they are others by now, and for the second of two clicks."""
+    with transaction.atomic():
+        Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
+        strays = strays_of(access, customer, now=now)
+        if not strays.rewards:
+            raise Refused(NOTHING_ASTRAY)
+        if strays.seen_as != seen_as:
+            raise Refused("The rewards are not what you looked at any more. Nothing was done. Look at them again.")
+        by = access.actor
+        RewardRelease.objects.bulk_create([_released(reward, customer, by=by, now=now) for reward in strays.rewards])
+        for reward in strays.rewards:
+            to = payout.in_words(reward.payout_destination, reward.payout_address)
+            audit.record(access, "reward.released", reward.code, now=now, customer=customer.code, paid_to=to)
+    return len(strays.rewards)
+
+
+def _released(reward: Reward, customer: Customer, *, by: str, now: datetime) -> RewardRelease:
+    return RewardRelease(
+        provider_id=reward.provider_id,
+        customer=customer,
+        reward=reward,
+        destination=reward.payout_destination,
+        address=reward.payout_address,
+        released_by=by,
+        released_at=now,
+    )
