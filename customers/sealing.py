@@ -20,6 +20,10 @@ class SealError(Exception):
     """The value could not be sealed or opened. The sentence never holds the value."""
 
 
+class NoPrivateKey(SealError):
+    """This process cannot open it. Another one may: nothing is said of the value."""
+
+
 class Secret:
     """An opened secret. It shows itself to nobody; `.reveal()` is called where it is used, and nowhere else."""
 
@@ -66,7 +70,7 @@ def unseal(sealed: str, place: Place) -> Secret:
     key_id, _, encoded = sealed.partition(":")
     private = settings.POOL_SEALING_PRIVATE_KEYS.get(key_id)
     if private is None:
-        raise SealError(f"This process holds no private key {key_id!r}: only workers open pool keys.")
+        raise NoPrivateKey(f"This process holds no private key {key_id!r}: only workers open pool keys.")
     try:
         opened = _suite().decrypt(
             urlsafe_b64decode(encoded), X25519PrivateKey.from_private_bytes(private), info=place.info(key_id)

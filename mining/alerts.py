@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from customers import tenancy
 from customers.tenancy import TenantQuerySet
-from mining.keys import ALARM_AFTER, WARN_AFTER
+from mining.key_health import ALARM_AFTER, WARN_AFTER
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
 
 log = structlog.get_logger(__name__)
@@ -100,11 +100,13 @@ def _open_ones(provider_id: int, cause: Cause) -> TenantQuerySet[Alert]:
 
 # Longer than a mail server that answers slowly can keep one mail, so that nobody sends it a second time meanwhile.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=4), timedelta(minutes=16)
+# A payout that goes on to another place is news again; one that goes to and fro is told no more often than this.
+TOLD_AGAIN_AFTER = timedelta(hours=1)
 
 
-def is_any_untold(provider_id: int) -> bool:
+def is_any_untold(provider_id: int, *, now: datetime) -> bool:
     with tenancy.provider_context(provider_id):
-        return _untold(provider_id).exists()
+        return _untold(provider_id, now=now).exists()
 
 
 def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
@@ -112,7 +114,7 @@ def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
     next one; what is new by then waits and is told with it. Opens its own context."""
     with tenancy.provider_context(provider_id):
         # The second worker waits here for the first one's commit, and then finds that it has been tried just now.
-        untold = list(_untold(provider_id).order_by("pk").select_for_update(no_key=True))
+        untold = list(_untold(provider_id, now=now).order_by("pk").select_for_update(of=("self",), no_key=True))
         if any(now < _next_try_at(alert) for alert in untold):
             return []
         claimed = Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in untold])
@@ -130,18 +132,27 @@ def _next_try_at(alert: Alert) -> datetime:
 
 def note_told(provider_id: int, alerts: list[Alert], *, now: datetime) -> None:
     with tenancy.provider_context(provider_id):
-        _still_untold(provider_id, alerts).update(told_at=now, problem="")
+        _still_untold(provider_id, alerts, now=now).update(told_at=now, problem="")
 
 
-def note_not_told(provider_id: int, alerts: list[Alert], problem: str) -> None:
+def note_not_told(provider_id: int, alerts: list[Alert], problem: str, *, now: datetime) -> None:
     with tenancy.provider_context(provider_id):
-        _still_untold(provider_id, alerts).update(problem=problem[:500])
+        _still_untold(provider_id, alerts, now=now).update(problem=problem[:500])
 
 
-def _untold(provider_id: int) -> TenantQuerySet[Alert]:
+def _untold(provider_id: int, *, now: datetime) -> TenantQuerySet[Alert]:
     """What ended before it could be told is not told any more."""
-    return Alert.objects.filter(provider=provider_id, ended_at=None, told_at=None)
+    return Alert.objects.filter(_is_news(now), provider=provider_id, ended_at=None)
 
 
-def _still_untold(provider_id: int, alerts: list[Alert]) -> TenantQuerySet[Alert]:
-    return Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in alerts], told_at=None)
+def _still_untold(provider_id: int, alerts: list[Alert], *, now: datetime) -> TenantQuerySet[Alert]:
+    return Alert.objects.filter(_is_news(now), provider=provider_id, pk__in=[alert.pk for alert in alerts])
+
+
+def _is_news(now: datetime) -> Q:
+    went_on = Q(
+        kind=Kind.PAYOUT_DRIFT,
+        mining_account__payout_first_seen_at__gt=F("told_at"),
+        told_at__lte=now - TOLD_AGAIN_AFTER,
+    )
+    return Q(told_at=None) | went_on

@@ -6,7 +6,11 @@ class Refused(Exception):
 
 
 class NoKey(Refused):
-    """There is no active key for this login."""
+    """There is no active key for this login, or it cannot be opened."""
+
+
+class NotOpened(NoKey):
+    """This worker has no private key that opens it: another one may have."""
 
 
 class RunLost(Exception):

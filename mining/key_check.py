@@ -9,9 +9,9 @@ import structlog
 from django.db import IntegrityError
 
 from customers import tenancy
-from mining import keys, runs
-from mining.account_list import AccountList, list_accounts
-from mining.errors import NoKey, Refused, RunLost
+from mining import key_health, keys, planner, runs
+from mining.account_list import AccountList, list_surely
+from mining.errors import NoKey, NotOpened, Refused, RunLost
 from mining.key_rights import ask_rights
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.accounts import ONE_PROVIDER
@@ -51,6 +51,8 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
     except Refused as refusal:
         if isinstance(refusal, Unfit):
             _set_refused(found, str(refusal), now=watch.now())
+        elif isinstance(refusal, NoKey):
+            _note_nothing_known(found, str(refusal), now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=str(refusal), watch=watch)
         raise
     except PoolError as error:
@@ -64,6 +66,7 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         raise
     runs.finish(run, SyncRun.State.OK, error="", watch=watch)
     with tenancy.provider_context(provider_id):
+        planner.read_again_what_failed(provider_id, found.label, now=watch.now())
         return Credential.objects.select_related("provider").get(provider=provider_id, pk=credential_id)
 
 
@@ -71,12 +74,15 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
     try:
         key = keys.opened(credential)
     except NoKey as error:
+        # Another worker may open it; and one that works is not lost, whatever this worker cannot do.
+        if isinstance(error, NotOpened) or credential.state == State.ACTIVE:
+            raise
         raise Unfit(str(error)) from error
     # A key that is refused still is tried by the planner, once a day: nobody waits for it.
     priority = Priority.ACCOUNTS if credential.state == State.REFUSED else Priority.PERSON
     with key.client(priority=priority) as pool:
         try:
-            listing = _list_accounts(credential, pool, run, watch)
+            listing = _listing(credential, pool, run, watch)
             records = pool.rewards_page().records
         finally:
             run.calls = pool.calls
@@ -90,7 +96,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
         with runs.writing(run):
             row = _still_tried(credential)
             odd = _odd(row, _differs(credential, listing, records))
-            _activate(row, rights, listing, problem=trouble or odd or keys.lacks(rights), now=watch.now())
+            _activate(row, rights, listing, problem=trouble or odd or key_health.lacks(rights), now=watch.now())
     except IntegrityError as error:
         if not _kept_elsewhere(error):
             raise
@@ -123,16 +129,12 @@ def _kept_elsewhere(error: IntegrityError) -> bool:
     return isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == ONE_PROVIDER
 
 
-def _list_accounts(credential: Credential, pool: PoolClient, run: SyncRun, watch: runs.Watch) -> AccountList:
-    """The list, asked for again before an account is believed to be missing: what either one names is there."""
-    first = list_accounts(pool, alive=lambda: runs.renew(run, watch))
-    with tenancy.provider_context(credential.provider_id):
-        missing = _missing(credential, first)
-    if not missing:
-        return first
-    second = list_accounts(pool, alive=lambda: runs.renew(run, watch))
-    both = {account.name: account for account in (*first.accounts, *second.accounts)}
-    return AccountList(tuple(both.values()), whole=first.whole and second.whole)
+def _listing(credential: Credential, pool: PoolClient, run: SyncRun, watch: runs.Watch) -> AccountList:
+    def missing(listing: AccountList) -> list[str]:
+        with tenancy.provider_context(credential.provider_id):
+            return _missing(credential, listing)
+
+    return list_surely(pool, missing=missing, alive=lambda: runs.renew(run, watch))
 
 
 def _differs(credential: Credential, listing: AccountList, rewards: tuple[RewardRecord, ...]) -> str | None:
@@ -186,10 +188,10 @@ def _activate(
         verified_at=now,
         last_success_at=now,
     )
-    # What was tried and refused before under this label is settled now.
-    siblings.filter(state=State.REFUSED, pk__lt=credential.pk).update(**keys.RETIRED)
+    # What was pasted before it is settled now, also what waits to be checked: an older key never replaces a newer one.
+    siblings.filter(state__in=[State.CHECKING, State.REFUSED], pk__lt=credential.pk).update(**keys.RETIRED)
     if credential.state != State.ACTIVE:
-        keys.tell(credential.provider, credential.pk, "activated", now=now)
+        key_health.tell(credential.provider, credential.pk, "activated", now=now)
 
 
 def _used(credential: Credential) -> dict[str, bool | str]:
@@ -200,11 +202,15 @@ def _used(credential: Credential) -> dict[str, bool | str]:
 def _note_failure(credential: Credential, error: PoolError, *, now: datetime) -> None:
     if isinstance(error, KeyRefused):
         _set_refused(credential, error.sentence, now=now)
-        return
+    else:
+        _note_nothing_known(credential, error.sentence, now=now)
+
+
+def _note_nothing_known(credential: Credential, sentence: str, *, now: datetime) -> None:
+    """Nothing is known about the key: it stays what it was (and why it was refused), and the next look may tell."""
     with tenancy.provider_context(credential.provider_id):
-        # Nothing is known about the key: it stays what it was (and why it was refused), and the next look may tell.
         mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.filter(state=State.CHECKING).update(problem=error.sentence[:500])
+        mine.filter(state=State.CHECKING).update(problem=sentence[:500])
         mine.exclude(state=State.RETIRED).update(checked_at=now)
 
 
@@ -214,7 +220,7 @@ def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> Non
         kept = mine.exclude(state=State.RETIRED)
         refused = kept.update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
         if refused and credential.state != State.REFUSED:
-            keys.tell(credential.provider, credential.pk, "refused", now=now)
+            key_health.tell(credential.provider, credential.pk, "refused", now=now)
 
 
 # --- Once a day
@@ -240,8 +246,8 @@ def touch(provider_id: int, credential_id: int, *, now: datetime) -> None:
         with key.client() as pool:
             pool.accounts_page(limit=1)
     except KeyRefused as refusal:
-        keys.note_refusal(key, refusal, now=now)
+        key_health.note_refusal(key, refusal, now=now)
     except PoolError as error:
         _note_failure(credential, error, now=now)
     else:
-        keys.note_success(key, now=now)
+        key_health.note_success(key, now=now)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from customers.tenancy import Access
 from mining.models import Credential, MiningAccount
 from mining.models.accounts import MiningAccountQuerySet
@@ -28,6 +30,16 @@ def why_unread(access: Access, label: str) -> str | None:
     """Why nothing is read of this login, in a sentence; None: it is read."""
     stored = Credential.objects.visible_to(access).filter(label=label).exclude(state=State.RETIRED)
     return why_no_key(label, stored.order_by("pk"))
+
+
+def refusals_that_stop(access: Access) -> set[int]:
+    """The refused keys, by primary key, with which something came to a stop: a key that had worked, and one of a login
+    whose accounts no other key reads. What was mistyped beside a key that works stops nothing."""
+    mine = Credential.objects.visible_to(access)
+    read = mine.filter(state=State.ACTIVE).values("label")
+    accounts_wait = Q(label__in=_known_accounts(access).values("label")) & ~Q(label__in=read)
+    stopping = mine.filter(Q(verified_at__isnull=False) | accounts_wait, state=State.REFUSED)
+    return set(stopping.values_list("pk", flat=True))
 
 
 def why_no_key(label: str, stored: Iterable[Credential]) -> str | None:

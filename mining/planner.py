@@ -75,6 +75,17 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
     return found
 
 
+def read_again_what_failed(provider_id: int, label: str, *, now: datetime) -> None:
+    """The login's key has just been found to work: what had failed is not left so until its next turn. Inside the
+    provider's context."""
+    newest = _newest(provider_id, [label], now=now)
+    for subject in SUBJECTS:  # in this order everywhere: two who open runs never wait for each other
+        run = newest.get((label, subject))
+        if run is not None and run.state == SyncRun.State.FAILED:
+            again, _ = runs.open_run(provider_id, label, subject, now=now)
+            hints.after_commit("run_sync", provider_id, again.pk, again.turns)
+
+
 def _why_nothing_to_read(access: Access) -> str:
     if not Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).exists():
         return "There is no pool key yet: paste one first."
@@ -113,9 +124,7 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
 
 def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
     labels = active_labels(provider_id)
-    # Older ones do not matter: each subject is due again long before.
-    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
-    newest: dict[tuple[str, str], SyncRun] = {(run.label, run.subject): run for run in lately.order_by("pk")}
+    newest = _newest(provider_id, labels, now=now)
     with_accounts = set(
         MiningAccount.objects.filter(provider=provider_id, unlisted_since=None)
         .exclude(state=MiningAccount.State.CREATING)
@@ -129,6 +138,12 @@ def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
         if (subject not in EACH_ACCOUNT or label in with_accounts)
         and _is_due(provider_id, label, subject, newest.get((label, subject)), now=now)
     ]
+
+
+def _newest(provider_id: int, labels: list[str], *, now: datetime) -> dict[tuple[str, str], SyncRun]:
+    """By label and subject. Older ones do not matter: each subject is due again long before."""
+    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
+    return {(run.label, run.subject): run for run in lately.order_by("pk")}
 
 
 def _is_due(provider_id: int, label: str, subject: Subject, newest: SyncRun | None, *, now: datetime) -> bool:

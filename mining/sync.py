@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from customers import tenancy
-from mining import accounts, hashrate, keys, links, payout, planner, rewards, runs, workers
+from mining import accounts, hashrate, key_health, keys, links, payout, planner, rewards, runs, workers
 from mining.errors import NoKey, RunLost
 from mining.models import SyncRun
 from mining.models.runs import Subject
@@ -88,9 +88,9 @@ def _read(reading: Reading) -> None:
     run.rows_changed += outcome.rows_changed
     run.quarantined += outcome.quarantined
     if isinstance(outcome.failure, KeyRefused):
-        keys.note_refusal(reading.key, outcome.failure, now=reading.now())
+        key_health.note_refusal(reading.key, outcome.failure, now=reading.now())
     elif outcome.failure is None and outcome.answered:
-        keys.note_success(reading.key, now=reading.now())
+        key_health.note_success(reading.key, now=reading.now())
     sentence = _sentence(run, outcome)
     if outcome.resume_after is not None and outcome.failure is None:
         runs.put_back(run, resume_after=outcome.resume_after, error=sentence)

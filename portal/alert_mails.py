@@ -1,4 +1,5 @@
-"""Alerts go out by mail, to people who do not look at the page: each once, what is new for a provider in one mail."""
+"""Alerts go out by mail, to people who do not look at the page: each once (a payout
+that goes on to another place once more), what is new for a provider in one mail."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def mail_alerts(provider_id: int, *, now: datetime) -> None:
         alerts.note_told(provider_id, new, now=now)
         log.info("alerts.mailed", provider_id=provider_id, alerts=len(new))
     else:
-        alerts.note_not_told(provider_id, new, problem)
+        alerts.note_not_told(provider_id, new, problem, now=now)
 
 
 def _owners(provider: Provider) -> list[str]:

@@ -11,8 +11,9 @@ from portal import alert_mails
 @shared_task(acks_late=True)
 def mail_new_alerts() -> None:
     """Each minute (beat). A task for each provider: a mail server that does not answer must not hold up the others."""
+    now = timezone.now()
     for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
-        if alerts.is_any_untold(provider_id):
+        if alerts.is_any_untold(provider_id, now=now):
             mail_alerts.delay(provider_id)
 
 

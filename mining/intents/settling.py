@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 
 from customers import tenancy
-from mining import hints, keys
+from mining import hints, key_health, keys
 from mining.errors import NoKey
 from mining.intents import rows
 from mining.intents.account import AccountAdoption, AccountCreation
@@ -53,11 +53,11 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
     try:
         key = keys.open_key(provider_id, intent.label)
         _settle(act, key, watch)
-        keys.note_success(key, now=now)
+        key_health.note_success(key, now=now)
     except NoKey as error:
         rows.note(intent, str(error))
     except KeyRefused as refusal:
-        keys.note_refusal(key, refusal, now=now)
+        key_health.note_refusal(key, refusal, now=now)
         rows.note(intent, refusal.sentence)
     except PoolError as error:
         rows.note(intent, error.sentence)
@@ -114,7 +114,7 @@ def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> N
         raise
     else:
         _done(act, thing, watch)
-        keys.note_use(key, act.endpoint, now=watch.now())
+        key_health.note_use(key, act.endpoint, now=watch.now())
 
 
 def _look_again(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:

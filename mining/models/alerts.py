@@ -33,7 +33,7 @@ class Alert(TenantModel):
     intent = models.ForeignKey(PoolIntent, models.PROTECT, null=True, db_constraint=False, related_name="+")
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    told_at = models.DateTimeField(null=True)  # when it was mailed
+    told_at = models.DateTimeField(null=True)  # when it was mailed, the last time
     tried_at = models.DateTimeField(null=True)  # when a worker last began to mail it
     problem = models.CharField(max_length=500, blank=True, default="")  # why it could not be mailed
 

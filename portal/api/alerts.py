@@ -43,7 +43,7 @@ class AlertSerializer(serializers.Serializer[Alert]):
     opened_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     told_at = serializers.DateTimeField(
-        allow_null=True, help_text="When it was mailed to the provider's owners; null: it was not (yet)."
+        allow_null=True, help_text="When it was last mailed to the provider's owners; null: it was not (yet)."
     )
     problem = OrNull(help_text="Why it could not be mailed so far; it is tried again. null: nothing.")
 
@@ -70,7 +70,8 @@ class AlertList(ListView):
         "List alerts, newest first",
         AlertSerializer,
         AlertQuerySerializer,
-        description="What needs a person: each is also mailed once to the provider's owners.",
+        description="What needs a person: each is also mailed once to the provider's owners, and a payout that goes on"
+        " to another place once more.",
     )
     def get(self, request: Request) -> Response:
         mine = Alert.objects.visible_to(self.access)

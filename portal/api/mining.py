@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from billing import shares
 from billing.shares import RewardShare
 from customers.tenancy import Access
-from mining import keys, planner
+from mining import key_health, keys, planner
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
@@ -283,9 +283,9 @@ class SyncRunDetail(ResourceView):
 RIGHT_HELP = "true: the pool lets the key use it; false: it does not; null: not known."
 
 
-class KeyHealthSerializer(serializers.Serializer[keys.Health]):
+class KeyHealthSerializer(serializers.Serializer[key_health.Health]):
     level = serializers.ChoiceField(
-        choices=[(level.value, level.value) for level in keys.Level],
+        choices=[(level.value, level.value) for level in key_health.Level],
         help_text="warn: no answer for 3 days. alarm: 7; the pool switches a key off after 14. unknown: not in use.",
     )
     days_left = serializers.IntegerField(
@@ -332,7 +332,7 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
     @extend_schema_field(KeyHealthSerializer)
     def get_health(self, credential: Credential) -> dict[str, Any]:
-        return dict(KeyHealthSerializer(keys.health(credential, self.context["now"])).data)
+        return dict(KeyHealthSerializer(key_health.health(credential, self.context["now"])).data)
 
 
 class NewCredentialSerializer(InputSerializer):

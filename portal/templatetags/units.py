@@ -197,6 +197,18 @@ def ago(moment: datetime | None, now: datetime, *, none: str = UNKNOWN) -> SafeS
 
 
 @register.simple_tag
+def ago_coarsely(moment: datetime, now: datetime) -> str:
+    """within the last hour, 3 hours ago; from a day on a date: for what is kept to within an hour."""
+    seconds = (_utc(now) - _utc(moment)).total_seconds()
+    if seconds < HOUR:
+        return "within the last hour"
+    if seconds < DAY:
+        hours = int(seconds // HOUR)
+        return f"{hours} hour{'' if hours == 1 else 's'} ago"
+    return f"on {_day(_utc(moment), year=_utc(moment).year != _utc(now).year)}"
+
+
+@register.simple_tag
 def until(moment: datetime, now: datetime) -> SafeString:
     """in 3 days, in 30 hours, in 12 min: to the nearest one. The exact moment is in the markup, or stands beside it."""
     seconds = (_utc(moment) - _utc(now)).total_seconds()

@@ -45,6 +45,7 @@ def set_key(tenant: Tenant, **fields: Any) -> None:
 def test_a_drift_is_told_once_until_it_is_put_back_and_once_more_when_it_comes_again(
     north: Hosting, south: Hosting
 ) -> None:
+    begun = timezone.now()
     north.sync("accounts")
     with north.context():
         person(north.access, "owner@north.example", Role.OWNER)
@@ -60,8 +61,8 @@ def test_a_drift_is_told_once_until_it_is_put_back_and_once_more_when_it_comes_a
         north.pool.edit("set_payout", login="alpha", account="north", destination=destination, **to)
         north.sync("payouts")
         for hosting in (north, south):
-            refresh(hosting, now=NOW + timedelta(hours=hours))
-            mail_alerts(hosting.provider.pk, now=NOW + timedelta(hours=hours))
+            refresh(hosting, now=begun + timedelta(hours=hours))
+            mail_alerts(hosting.provider.pk, now=begun + timedelta(hours=hours))
         return found(north)
 
     assert read(MAIN, hours=0) == []
@@ -74,8 +75,8 @@ def test_a_drift_is_told_once_until_it_is_put_back_and_once_more_when_it_comes_a
     )
     assert (alert.level, alert.opened_at, alert.told_at, alert.ended_at) == (
         "alarm",
-        NOW + timedelta(hours=1),
-        NOW + timedelta(hours=1),
+        begun + timedelta(hours=1),
+        begun + timedelta(hours=1),
         None,
     )
     counted = writes()

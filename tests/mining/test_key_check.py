@@ -199,6 +199,40 @@ def test_a_person_s_check_goes_first_and_the_daily_one_of_a_refused_key_does_not
         assert asked_with == {priority}
 
 
+# --- By a worker that lacks the private key
+
+
+def test_a_key_is_not_lost_to_a_worker_that_cannot_open_it(north: Hosting, settings: Any) -> None:
+    key = add_key(north.pool, "beta")
+    new = paste(north, key.api_key, key.secret)
+    whole, settings.POOL_SEALING_PRIVATE_KEYS = settings.POOL_SEALING_PRIVATE_KEYS, {}
+
+    for credential in (north.credential(), new):
+        with pytest.raises(Refused, match="holds no private key"):
+            north.verify(credential)
+
+    assert states(north) == [("main", State.ACTIVE), ("second", State.CHECKING)]
+    assert north.credential().problem == ""
+    waiting = newest(north)
+    assert waiting.problem.startswith("This process holds no private key")
+    assert waiting.checked_at is not None  # so it is hinted at again after a while, and not each minute
+    settings.POOL_SEALING_PRIVATE_KEYS = whole
+    assert [north.verify(credential).problem for credential in (north.credential(), waiting)] == ["", ""]
+
+
+def test_a_key_that_was_changed_where_it_lies_is_refused_unless_it_is_in_use(north: Hosting) -> None:
+    key = add_key(north.pool, "beta")
+    new = paste(north, key.api_key, key.secret)
+    with north.context():
+        Credential.objects.update(sealed_secret=new.sealed_api_key)
+
+    for credential in (north.credential(), new):
+        with pytest.raises(Refused, match="does not open"):
+            north.verify(credential)
+
+    assert states(north) == [("main", State.ACTIVE), ("second", State.REFUSED)]
+
+
 # --- Thrown away or replaced while the pool is asked
 
 
@@ -247,6 +281,18 @@ def test_a_key_that_is_replaced_while_it_is_refused_stays_replaced(north: Hostin
     with north.context():
         assert not AuditEntry.objects.filter(action="credential.refused").exists()
         assert Credential.objects.get(pk=new.pk).problem == ""
+
+
+def test_an_older_key_does_not_take_over_from_a_newer_one_that_works(north: Hosting) -> None:
+    keys_at_pool = add_key(north.pool, "alpha"), add_key(north.pool, "alpha")
+    older, newer = (paste(north, key.api_key, key.secret, "main") for key in keys_at_pool)
+
+    north.verify(newer)
+    with pytest.raises(Refused, match="replaced by another one"):
+        north.verify(older)
+
+    assert states(north) == [("main", State.RETIRED), ("main", State.RETIRED), ("main", State.ACTIVE)]
+    assert (north.credential().pk, north.sync().state) == (newer.pk, SyncRun.State.OK)
 
 
 def test_a_pool_that_is_away_leaves_the_key_to_be_checked(north: Hosting) -> None:

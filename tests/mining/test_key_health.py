@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mining import key_check, keys
+from mining import key_check, key_health, keys
 from mining.models import Credential, SyncRun
 from tests.mining.hosting import Hosting
 
 State = Credential.State
 
 
-def days_silent(days: float, **fields: Any) -> keys.Health:
+def days_silent(days: float, **fields: Any) -> key_health.Health:
     now = timezone.now()
     given = {"state": State.ACTIVE, "last_success_at": now - timedelta(days=days)} | fields
-    return keys.health(Credential(**given), now)
+    return key_health.health(Credential(**given), now)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mining import intents, keys
+from mining import intents, key_health, keys
 from mining.errors import Refused
 from mining.intents.settling import ACTS
 from mining.models import Credential, MiningAccount, PoolIntent
@@ -108,7 +108,7 @@ def test_a_key_that_was_replaced_is_not_written_to(north: Hosting) -> None:
     with north.context():
         Credential.objects.update(state=Credential.State.RETIRED)
 
-    keys.note_use(key, EDIT, now=timezone.now())
+    key_health.note_use(key, EDIT, now=timezone.now())
 
     with north.context():
         assert EDIT not in Credential.objects.get().endpoints

@@ -47,6 +47,26 @@ def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(north
     assert open_subjects(north) == ["hashrate", "payouts", "watchers", "workers"]
 
 
+def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Hosting, hinted: list[Hint]) -> None:
+    api_key = north.pool.key("alpha").api_key
+    north.sync("accounts")
+    north.pool.edit("set_key", api_key=api_key, endpoints=["accounts", "rewards", "hashrate"])
+    runs = {run.subject: run.state for run in north.sync_all()}
+    assert [subject for subject, state in runs.items() if state == "failed"] == ["workers", "payouts", "watchers"]
+    assert hinted == []
+
+    north.pool.edit("set_key", api_key=api_key, endpoints=None)
+    for _ in range(2):  # checked twice, asked for once
+        north.verify(north.credential())
+        assert open_subjects(north) == ["payouts", "watchers", "workers"]
+        assert [task for task, _ in hinted] == ["run_sync"] * 3
+
+    for _, ids in list(hinted):
+        tasks.run_sync(*ids)
+    north.verify(north.credential())
+    assert (len(hinted), open_subjects(north)) == (3, [])
+
+
 def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]) -> None:
     start = timezone.now()
     # The one that comes daily has just been read in its turn: two hours hold no second one.

@@ -80,7 +80,8 @@ def test_the_owner_gets_one_sentence_and_the_way_to_the_page(world: World, setti
         "Found on 4 November 2026, 14:32 UTC. See to it:"
         f" https://portal.example.com/staff/customers/{customer.code}/#payout\n\n"
         "All that is open now: https://portal.example.com/staff/alerts/\n\n"
-        "You are told once, as an owner of Northmere Hosting, and not when it has ended.\n\n"
+        "You are told once, as an owner of Northmere Hosting, once more when a payout goes on to another place, and not"
+        " when it has ended.\n\n"
     )
     assert tick(north, minutes=1) == 0
     assert [(row.told_at, row.problem) for row in rows(north)] == [(NOW, "")]
@@ -118,6 +119,44 @@ def test_a_mail_of_very_many_is_cut_short_and_tells_of_all(world: World, monkeyp
         "And 1 more.",
     ]
     assert [row.told_at for row in rows(north)] == [NOW] * 3
+
+
+def test_a_payout_that_goes_on_to_another_place_is_told_again_once_an_hour_at_most(world: World) -> None:
+    north = world.north
+    trouble(north)
+
+    def goes_on(*, minutes: int) -> None:
+        with north.context():
+            account = MiningAccount.objects.filter(pk=north.clients[0].account.pk)
+            account.update(payout_first_seen_at=NOW + minutes * MINUTE)
+
+    goes_on(minutes=0)
+    assert [tick(north, minutes=minutes) for minutes in (0, 120)] == [1, 0]
+    goes_on(minutes=130)
+    assert [tick(north, minutes=minutes) for minutes in (131, 132, 180)] == [1, 0, 0]
+    assert mail.outbox[1].subject == f"{mail.outbox[0].subject}, now to yet another place"
+    for minutes in (135, 140, 150):  # to and fro
+        goes_on(minutes=minutes)
+        assert tick(north, minutes=minutes) == 0
+    assert [tick(north, minutes=minutes) for minutes in (190, 191, 192, 300)] == [0, 1, 0, 0]
+    assert [row.told_at for row in rows(north)] == [NOW + 191 * MINUTE]
+
+
+@pytest.mark.usefixtures("mail_server_is_away")
+def test_going_on_that_could_not_be_mailed_is_tried_again(world: World, settings: Any) -> None:
+    north = world.north
+    trouble(north)
+    away, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.locmem.EmailBackend"
+    assert tick(north) == 1
+    with north.context():
+        MiningAccount.objects.update(payout_first_seen_at=NOW + 120 * MINUTE)
+    locmem, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, away
+    assert tick(north, minutes=121) == 0
+    (row,) = rows(north)
+    assert (row.told_at, row.problem) == (NOW, "The mail server did not take the mail. (ConnectionRefusedError)")
+    settings.EMAIL_BACKEND = locmem
+    assert [tick(north, minutes=minutes) for minutes in (136, 137, 138)] == [0, 1, 0]
+    assert [(row.told_at, row.problem) for row in rows(north)] == [(NOW + 137 * MINUTE, "")]
 
 
 def test_every_owner_is_told_and_nobody_else(world: World) -> None:

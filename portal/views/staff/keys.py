@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from mining import key_health, logins
 from mining import keys as pool_keys
-from mining import logins
-from mining.keys import Health, Level
+from mining.key_health import Health, Level
 from mining.models import Credential, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
@@ -30,11 +30,12 @@ class KeyRow:
     key: Credential
     health: Health
     checking: bool  # a worker looks at it, or will
+    stops: bool  # the pool refuses it, and something came to a stop with that
 
     @property
     def look(self) -> str:
         """The class of the row: how bad it is."""
-        if self.key.state == Credential.State.REFUSED or self.health.level == Level.ALARM:
+        if self.stops or self.health.level == Level.ALARM:
             return "is-bad"
         return "is-warn" if self.key.problem or self.health.level == Level.WARN else ""
 
@@ -52,7 +53,8 @@ def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
         "form": form,
         "rows": rows,
         "works": sum(row.key.state == Credential.State.ACTIVE for row in rows),
-        "refused": sum(row.key.state == Credential.State.REFUSED for row in rows),
+        "refused": sum(row.stops for row in rows),
+        "not_accepted": sum(row.key.state == Credential.State.REFUSED and not row.stops for row in rows),
         "silent": sum(row.health.level in (Level.WARN, Level.ALARM) for row in rows),
         "trying": any(row.key.state == Credential.State.CHECKING for row in rows),
         "under_way": any(row.checking for row in rows),
@@ -64,8 +66,14 @@ def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
 def _rows(request: AccessRequest, stored: list[Credential], *, now: datetime) -> list[KeyRow]:
     checks = SyncRun.objects.visible_to(request.access).filter(subject=Subject.KEY, state__in=SyncRun.OPEN)
     checked = set(checks.values_list("label", flat=True))
+    stopping = logins.refusals_that_stop(request.access)
     return [
-        KeyRow(key, pool_keys.health(key, now), key.state == Credential.State.CHECKING or key.label in checked)
+        KeyRow(
+            key,
+            key_health.health(key, now),
+            checking=key.state == Credential.State.CHECKING or key.label in checked,
+            stops=key.pk in stopping,
+        )
         for key in stored
     ]
 

@@ -15,7 +15,7 @@ from billing import astray, held
 from billing import queries as billing
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import keys, logins, payout
+from mining import key_health, logins, payout
 from mining import links as pool_links
 from mining import queries as mining
 from mining.models import (
@@ -28,6 +28,7 @@ from mining.models import (
     WatcherLink,
 )
 from mining.models.runs import Subject
+from portal import alert_words
 from portal.access import may
 from portal.templatetags.units import plain_date
 from portal.views.watcher_links import SOON
@@ -79,8 +80,12 @@ def _keys(access: Access, unread: dict[str, str], now: datetime) -> Iterator[Nee
     if not stored:
         text = "Without one nothing can be read from the pool and no customer can be onboarded."
         yield Need("is-unknown", "Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
+    stopping = logins.refusals_that_stop(access)
     for credential in stored:
-        if (found := _of_key(credential, keys.health(credential, now))) is not None:
+        if credential.state == Credential.State.REFUSED and credential.pk not in stopping:
+            title = f"A new key of {credential.label} was not accepted"
+            yield Need("is-low", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
+        elif (found := _of_key(credential, key_health.health(credential, now))) is not None:
             state, title, text = found
             yield Need(state, "Key", title, text, _url("keys"), "Pool keys", "keys")
     labels = {credential.label for credential in stored}
@@ -89,13 +94,13 @@ def _keys(access: Access, unread: dict[str, str], now: datetime) -> Iterator[Nee
         yield Need("is-down", "Key", f"No key reads the accounts of {label}", text, _url("keys"), "Paste a key", "keys")
 
 
-def _of_key(credential: Credential, health: keys.Health) -> tuple[str, str, str] | None:
+def _of_key(credential: Credential, health: key_health.Health) -> tuple[str, str, str] | None:
     """State, title and text: one need for a key, however much is wrong with it."""
     label, problem = credential.label, credential.problem
     if credential.state == Credential.State.REFUSED:
-        return "is-down", f"The pool refuses the key of {label}", problem
-    if health.level in (keys.Level.WARN, keys.Level.ALARM):
-        state = "is-down" if health.level == keys.Level.ALARM else "is-unknown"
+        return "is-down", alert_words.key_is_refused(label), problem
+    if health.level in (key_health.Level.WARN, key_health.Level.ALARM):
+        state = "is-down" if health.level == key_health.Level.ALARM else "is-unknown"
         return state, f"The key of {label} is silent", f"{health.sentence} {problem}".strip()
     if credential.state == Credential.State.ACTIVE and problem:
         what = "lacks a right" if logins.told_to_lack(credential) else "works, and has a problem"
@@ -106,7 +111,7 @@ def _of_key(credential: Credential, health: keys.Health) -> tuple[str, str, str]
 def _payouts(access: Access) -> Iterator[Need]:
     for account in payout.drifting(access):
         name = account.customer.name if account.customer else account.name
-        title = f"{name}: the pool pays the rewards elsewhere than was agreed"
+        title = alert_words.payout_drifts(name, account)
         until = "you end the alarm" if payout.is_lost(account) else "you agree to that or have it put back"
         text = f"{_where_to(account)} Nothing is issued for {name} until {until}."
         yield Need("is-down", "Payout", title, text, f"{_customer(account.customer)}#payout", "Look", "read")

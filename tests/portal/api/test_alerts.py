@@ -59,7 +59,7 @@ def test_every_kind_says_what_it_is_about(world: World, north: Caller) -> None:
     assert [(row["kind"], row["level"], row["state"], row["sentence"]) for row in reversed(told)] == [
         ("key_quiet", "warning", "ended", "The pool has not answered the key of main for 3 days"),
         ("act_in_doubt", "alarm", "open", "Birch Mining: was the mining account created?"),
-        ("act_in_doubt", "alarm", "open", "Birch Mining: was the mining account found?"),
+        ("act_in_doubt", "alarm", "open", "Birch Mining: is the mining account there?"),
         ("act_in_doubt", "alarm", "open", "Birch Mining: was the watcher link made?"),
         ("act_in_doubt", "alarm", "open", "Birch Mining: was the payout destination changed?"),
         ("key_silent", "alarm", "ended", "The pool has not answered the key of main for 7 days"),

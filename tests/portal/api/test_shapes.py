@@ -9,7 +9,7 @@ import time_machine
 
 from billing import contracts, settlement, tasks
 from customers import tenancy
-from mining import keys
+from mining import key_health
 from mining.models import Credential, MiningAccount, PayoutAgreement, Reward
 from mining.pool.rights import ACTING, ENDPOINTS
 from tests.portal.api.conftest import Caller, October
@@ -317,7 +317,7 @@ def test_a_credential_shows_no_secret(world: World, north: Caller) -> None:
         "accounts_seen": None,
         "rights": dict.fromkeys(ENDPOINTS) | {"rewards": True, "watcher-links/create": False},
         "used_on": dict.fromkeys(ACTING) | {"accounts/create": "2026-11-03"},
-        "health": {"level": "warn", "days_left": 10, "sentence": keys.health(credential, now).sentence},
+        "health": {"level": "warn", "days_left": 10, "sentence": key_health.health(credential, now).sentence},
         "problem": None,
     }
     with time_machine.travel(now, tick=False):

@@ -94,7 +94,10 @@ def test_a_refused_key_can_be_tried_again(north: Tenant) -> None:
 def test_a_working_key_shows_its_hint_and_nothing_more(north: Tenant) -> None:
     page = north.auditor.browser().get(PAGE)
     assert heading(page) == "The pool key works"
-    assert "main key ending in 9f3a , pasted 4 Nov 2026 Works checked just now last answer just now" in text(page)
+    assert (
+        "main key ending in 9f3a , pasted 4 Nov 2026 Works checked just now last answer within the last hour"
+        in text(page)
+    )
     for hidden in (north.credential.sealed_secret, north.credential.sealed_api_key, north.credential.key_digest):
         assert not hidden or hidden not in page.content.decode()
 
@@ -183,6 +186,31 @@ def test_another_providers_key_has_no_such_page(world: World) -> None:
 # --- How a key fares
 
 
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [(0.9, "within the last hour"), (1.9, "1 hour ago"), (23.9, "23 hours ago"), (24, "on 3 Nov")],
+)
+def test_the_last_answer_is_told_as_coarsely_as_it_is_kept(north: Tenant, hours: float, says: str) -> None:
+    assert f"last answer {says} " in set_key(north, last_success_at=NOW - timedelta(hours=hours))
+
+
+def test_a_key_that_was_mistyped_beside_one_that_works_has_stopped_nothing(north: Tenant) -> None:
+    second_key(north, label="main", state="refused", problem="The signature is wrong.")
+    page = north.owner.browser().get(PAGE)
+    assert (heading(page), "The signature is wrong." in text(page)) == ("1 key was not accepted, 1 works", True)
+    assert 'class="is-bad"' not in page.content.decode()
+
+    set_key(north, state="retired")  # nobody reads its accounts now
+    page = north.owner.browser().get(PAGE)
+    assert (heading(page), 'class="is-bad"' in page.content.decode()) == ("The pool refuses 1 key", True)
+
+
+def test_one_that_was_mistyped_before_any_key_worked_was_not_accepted(north: Tenant) -> None:
+    second_key(north, label="second", state="refused")
+    set_key(north, state="retired")
+    assert heading(north.owner.browser().get(PAGE)) == "1 key was not accepted"
+
+
 def set_key(north: Tenant, **facts: Any) -> str:
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(**facts)
@@ -214,7 +242,7 @@ def test_rights_are_told_in_plain_words_and_what_was_not_found_out_is_unknown(no
     words = set_key(
         north, accounts_seen=1200, endpoints={"rewards": True, "accounts": True, "watcher-links/create": False}
     )
-    assert "Sees 1,200 accounts, has 2 of 11 rights, lacks 1, 8 unknown" in words
+    assert "When checked just now , it saw 1,200 accounts. It has 2 of 11 rights, lacks 1, 8 unknown" in words
     assert "It may list accounts, read rewards It may not make watcher links Allow it in WhiteBIT's" in words
     assert "Unknown read hashrate, count machines, read where rewards go" in words
     assert "Not known until it is used: the pool did not tell, and what acts is never tried out." in words
@@ -227,7 +255,8 @@ def test_an_act_that_the_pool_has_done_is_a_right_with_its_day(north: Tenant) ->
 
 
 def test_a_key_whose_accounts_were_not_counted_sees_an_unknown_number(north: Tenant) -> None:
-    assert "Sees an unknown number of accounts, has 0 of 11 rights, 11 unknown" in set_key(north, accounts_seen=None)
+    words = set_key(north, accounts_seen=None, verified_at=NOW - timedelta(days=2))
+    assert "When checked 2 Nov, 14:32 UTC , it saw an unknown number of accounts. It has 0 of 11 rights" in words
 
 
 def test_every_endpoint_of_the_pool_has_its_words() -> None:

@@ -105,9 +105,9 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
             account_name="cedar", created_at=NOW, problem="The name is taken.",
         )  # fmt: skip
     assert needs(north) == [
-        "The pool refuses the key of second",
         "Reading machines of main failed",
         "Birch Mining: the pool does not answer for client_1",
+        "A new key of second was not accepted",
         "Reading hashrate of main is not complete",
         "1 account at the pool belongs to no customer",
         "Cedar has no mining account",
@@ -196,7 +196,10 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=8))
         found = needs_of(north.owner.access, now=NOW)
-    assert [(need.title, need.state) for need in found] == [(silent, "is-down"), (drift, "is-down")]
+    assert [(need.title, need.state) for need in found] == [
+        (silent, "is-down"),
+        (f"{drift}, now to yet another place", "is-down"),
+    ]
 
 
 def failed(tenant: Tenant, *subjects: str) -> None:
@@ -221,6 +224,23 @@ def test_a_key_that_the_pool_refuses_is_one_need_whatever_fails_because_of_it(no
     set_key(north, state="refused", problem="Switched off.", last_success_at=NOW - timedelta(days=20))
 
     assert needs(north) == ["The pool refuses the key of main"]
+
+
+def test_a_key_that_was_mistyped_is_low_until_nothing_else_reads_the_accounts_of_its_login(north: Tenant) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        Credential.objects.create(
+            provider=north.provider, label="main", state="refused", key_digest="2", key_hint="x", created_at=NOW,
+            problem="Wrong signature.",
+        )  # fmt: skip
+        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(
+            payout_drift_since=NOW, payout_destination="external_address", payout_address="bc1qelsewhere"
+        )
+        drift, key = needs_of(north.owner.access, now=NOW)
+    assert (drift.word, key.title, key.state) == ("Payout", "A new key of main was not accepted", "is-low")
+
+    set_key(north, state="retired")
+    assert needs(north)[0] == "The pool refuses the key of main"
 
 
 def test_a_key_that_was_thrown_away_is_missed_where_it_read_accounts(north: Tenant) -> None:
