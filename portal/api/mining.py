@@ -308,7 +308,9 @@ class CredentialSerializer(serializers.Serializer[Credential]):
     )
     created_at = serializers.DateTimeField()
     verified_at = serializers.DateTimeField(allow_null=True)
-    last_success_at = serializers.DateTimeField(allow_null=True, help_text="To within an hour.")
+    last_success_at = serializers.DateTimeField(
+        allow_null=True, help_text="To within an hour: the pool's last answer came then, or up to an hour later."
+    )
     accounts_seen = serializers.IntegerField(
         allow_null=True, help_text="How many mining accounts the key saw when it was verified; null: not verified."
     )

@@ -253,6 +253,7 @@ def test_while_one_worker_sends_another_sends_nothing(world: World, monkeypatch:
 
 
 def test_alarms_do_not_wait_in_the_line_of_what_is_due() -> None:
+    app.loader.import_default_modules()  # as a worker does
     beat = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert {"mining.tasks.refresh_alerts", "portal.tasks.mail_new_alerts"} <= beat
     for task in ("mining.tasks.refresh_alerts", "portal.tasks.mail_new_alerts", "portal.tasks.mail_alerts"):
