@@ -114,7 +114,7 @@ def _take_in(
         if row is None and (row := by_mark.pop(link.name, None)) is not None:
             if row.state != State.FAILED:
                 continue  # its intent fills it in
-            _came_late(row, link, now=now)
+            _came_late(row, link, rows, now=now)
         elif row is None:
             _found(account, link, now=now)
             new += 1
@@ -160,15 +160,26 @@ def _follow(row: WatcherLink, link: ListedLink, account: MiningAccount, *, now: 
     return before != [getattr(row, field) for field in SAID]
 
 
-def _came_late(row: WatcherLink, link: ListedLink, *, now: datetime) -> None:
+def _came_late(row: WatcherLink, link: ListedLink, rows: list[WatcherLink], *, now: datetime) -> None:
     """Given up as not made, and there it is: the pool acted later than we reckon with. What is there counts."""
     row.state, row.pool_id, row.url, row.live_until = State.ACTIVE, link.id, link.url, link.live_until
     row.seen_at, row.ended_at, row.problem = now, None, ""
     row.save(update_fields=["state", "pool_id", "url", "live_until", "seen_at", "ended_at", "problem"])
     intents = PoolIntent.objects.filter(provider=row.provider_id, watcher_link=row, state=PoolIntent.State.FAILED)
     intents.update(state=PoolIntent.State.DONE, problem="", settled_at=now)
+    _renewed_after_all(row, rows)
     log.warning("link.came_late", link=row.code)
     _tell(row, "link.came_late", now=now)
+
+
+def _renewed_after_all(successor: WatcherLink, rows: list[WatcherLink]) -> None:
+    """The one before it says no more that it was not renewed. Among `rows` too, which are written as they stand."""
+    before = WatcherLink.objects.filter(provider=successor.provider_id, successor=successor)
+    before.update(renewals_failed=0)
+    before.filter(problem__startswith=NOT_RENEWED).update(problem="")
+    for row in rows:
+        if row.successor_id == successor.pk and row.problem.startswith(NOT_RENEWED):
+            row.problem = ""
 
 
 def _mark_gone(
@@ -188,12 +199,15 @@ def _mark_gone(
     vanished = [row for row in absent if row not in over and row.seen_at is not None and row.seen_at < late]
     for row in over:
         row.state, row.ended_at, row.missing_since = State.GONE, row.live_until, None
+    changed += over
     for row in vanished:
         if row.missing_since is None:
             row.missing_since = asked_at
         elif asked_at - row.missing_since >= MISSING_FOR:
             _vanish(row, now=now)
-    changed += [*over, *vanished]
+        else:
+            continue  # the same list again, too soon to say more
+        changed.append(row)
     if there or not any(row.state == State.ACTIVE for row in vanished):
         return []
     return [f"The pool lists no watcher link of {account.name} any more. The next reading tells whether that is so."]

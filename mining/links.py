@@ -20,7 +20,7 @@ from mining import hints, link_list, logins
 from mining.aside import Aside, put_aside
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
-from mining.link_list import MOST_ACTIVE, NOT_RENEWED
+from mining.link_list import LIST_LAGS, MOST_ACTIVE, NOT_RENEWED
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import WatcherLinkQuerySet
 from mining.pool.client import PoolClient
@@ -49,6 +49,9 @@ class Room:
     next_end_at: datetime | None  # None: none of them is known to end
     unseen: int  # of those that are used: no rows of ours, and nobody knows when they end
     counted_at: datetime | None  # of what others made the pool's list tells, as of then; None: it was never read
+    # Links, by their primary key, that renew themselves and find no place for that before they end: each is followed
+    # only once it has ended, so that for minutes neither address opens anything.
+    renewed_late: frozenset[int]
 
     @property
     def is_full(self) -> bool:
@@ -59,10 +62,26 @@ class Room:
 
 
 def room(access: Access, account: MiningAccount, *, now: datetime) -> Room:
-    taken = list(_taking_room(WatcherLink.objects.visible_to(access).filter(mining_account=account), now=now))
+    own = WatcherLink.objects.visible_to(access).filter(mining_account=account).select_related("successor")
+    taken = list(_taking_room(own, now=now))
     ends = [link.live_until for link in taken if link.state == State.ACTIVE and link.live_until is not None]
     used = len(taken) + account.links_unseen
-    return Room(used, MOST_ACTIVE, min(ends, default=None), account.links_unseen, account.links_read_at)
+    late = _renewed_late(taken) if used >= MOST_ACTIVE else frozenset()
+    return Room(used, MOST_ACTIVE, min(ends, default=None), account.links_unseen, account.links_read_at, late)
+
+
+def _renewed_late(taken: list[WatcherLink]) -> frozenset[int]:
+    """Of links that leave no place free. One that ends sooner frees its place, unless its own next one takes that."""
+    ends = [(link, link.live_until) for link in taken if link.state == State.ACTIVE and link.live_until is not None]
+    freed_at = min((end for link, end in ends if not _will_be_followed(link)), default=None)
+    return frozenset(link.pk for link, end in ends if _will_be_followed(link) and (freed_at is None or end <= freed_at))
+
+
+def _will_be_followed(link: WatcherLink) -> bool:
+    """It renews itself, and its new one is still to be made."""
+    if not link.renews or link.successor is None:
+        return link.renews
+    return link.successor.state == State.FAILED and link.renewals_failed < MOST_RENEWALS
 
 
 def _taking_room(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
@@ -292,6 +311,9 @@ def _to_renew(now: datetime) -> Q:
 
 
 def _may_try(link: WatcherLink, *, now: datetime) -> bool:
+    # Right after its end the pool may count it still, and what the pool refuses is tried again an hour later.
+    if link.live_until is not None and link.live_until <= now < link.live_until + LIST_LAGS:
+        return False
     if link.successor is None:
         return True
     pause = RENEW_AGAIN_AFTER * 2 ** max(link.renewals_failed - 1, 0)

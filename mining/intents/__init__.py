@@ -22,7 +22,7 @@ distance, until a look settles it or a person decides. What has not gone out in 
 and a person can give it up before: what was meant an hour ago may not be meant now.
 """
 
-from mining.intents.decisions import decide_intent
+from mining.intents.decisions import decide_intent, waits
 from mining.intents.payout import plan_edit
 from mining.intents.rows import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look
 from mining.intents.settling import fail, give_up_waiting, settle_intent
@@ -36,4 +36,5 @@ __all__ = [
     "give_up_waiting",
     "plan_edit",
     "settle_intent",
+    "waits",
 ]

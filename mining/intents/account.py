@@ -86,6 +86,11 @@ class AccountAdoption(AccountAct):
 
     question = "the account is there"
 
+    def look(self, pool: PoolClient) -> Seen:
+        """Asked again before it is believed that there is none: one empty answer of a pool in trouble proves nothing,
+        and would take the account from the customer."""
+        return super().look(pool) or super().look(pool)
+
     def before(self, seen: Seen) -> Done[PoolAccount] | Impossible:
         return Done(seen) if seen is not None else Impossible(self._missing())
 

@@ -35,7 +35,7 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     tells the link's address and what stands there: it settles if the look finds it.
     """
     held = PoolIntent.objects.visible_to(access).select_for_update().get(pk=intent.pk)
-    if held.state != State.UNKNOWN and not (_waits(held, now=now) and not ours):
+    if held.state != State.UNKNOWN and not (waits(held, now=now) and not ours):
         raise Refused(IN_HAND if held.state in rows.OPEN else "This has been settled already.")
     audit.record(access, "intent.decided", held.code, now=now, ours="yes" if ours else "no")
     if not ours:
@@ -51,5 +51,6 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     hints.after_commit("settle_intent", access.provider.pk, held.pk)
 
 
-def _waits(intent: PoolIntent, *, now: datetime) -> bool:
+def waits(intent: PoolIntent, *, now: datetime) -> bool:
+    """It can be given up before it goes out."""
     return intent.state == State.PLANNED and intent.created_at <= now - WAITS_AT_LEAST

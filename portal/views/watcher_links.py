@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mining.links import RENEW_BEFORE
 from mining.models import WatcherLink
 
 ENDED = "ended"
@@ -25,6 +26,17 @@ class LinkRow:
     @property
     def state(self) -> str:
         return ENDED if self.over else str(self.link.state)
+
+    @property
+    def is_followed(self) -> bool:
+        """A new one has been made, or is being made."""
+        successor = self.link.successor
+        return successor is not None and successor.state != WatcherLink.State.FAILED
+
+    @property
+    def renews_from(self) -> datetime | None:
+        """Of one that renews itself: when its new one is asked for."""
+        return self.link.live_until and self.link.live_until - RENEW_BEFORE
 
     @property
     def waits(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -177,6 +178,38 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     expect(page.get_by_role("heading", level=1)).to_have_text("1 login not read")
     expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
     assert {run.state for run in found(north, SyncRun, label="alpha")} == {"ok"}
+
+
+def test_the_page_of_an_account_that_waits_refreshes_itself_round_the_button_that_gives_it_up(
+    world: World, open_page: OpenPage
+) -> None:
+    north = world.north
+    with tenancy.access_context(north.system):
+        bare = Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
+        intent = PoolIntent.objects.create(
+            provider=north.provider, kind="create_account", state="planned", customer=bare, label="main",
+            account_name="cedar", created_at=timezone.now() - timedelta(minutes=2),
+        )  # fmt: skip
+
+    def tell(**facts: Any) -> None:
+        with tenancy.access_context(north.system):
+            PoolIntent.objects.filter(pk=intent.pk).update(**facts)
+
+    page = open_page(north.support)
+    page.goto(f"/staff/customers/{bare.code}/")
+    part, button = page.locator("#account"), page.get_by_role("button", name="Give it up")
+    button.focus()
+    tell(problem="The pool does not answer.")
+    expect(part).to_contain_text("The pool does not answer.")  # by itself
+    expect(button).to_be_focused()
+    tell(state="called", called_at=timezone.now())
+    expect(part).to_contain_text("Looked up at the pool")
+    expect(button).to_have_count(0)
+    tell(state="planned")
+    expect(button).to_be_visible()
+    button.click()
+    expect(page.get_by_role("status").first).to_contain_text("It is settled. Give the customer another account.")
+    expect(part).not_to_have_attribute("hx-get", re.compile(""))
 
 
 # --- Every page, on a desk and on a phone

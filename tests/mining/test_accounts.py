@@ -366,6 +366,27 @@ def test_what_does_not_exist_is_not_taken_over(north: Hosting) -> None:
     assert account_of(north, customer) is None
 
 
+def test_one_empty_list_takes_no_account_from_a_customer(north: Hosting) -> None:
+    customer = onboard(north, "south", adopt=True)
+    north.pool.fault("empty_listing", endpoint="accounts", times=1)
+
+    assert settle(north, customer).state == IntentState.DONE
+
+
+def test_one_empty_list_proves_nothing_against_what_a_person_has_found(north: Hosting) -> None:
+    customer = lost_and_silent(north)
+    with north.context():
+        intent = PoolIntent.objects.get(customer=customer)
+        intents.decide_intent(north.access, intent, ours=True, now=timezone.now())
+    north.pool.clear_faults()
+    north.pool.fault("empty_listing", endpoint="accounts", times=1)
+
+    assert settle(north, customer).state == IntentState.DONE
+    account = account_of(north, customer)
+    assert account is not None
+    assert account.state == State.ACTIVE
+
+
 def test_rewards_wait_for_an_account_that_is_being_taken_over(north: Hosting) -> None:
     customer = onboard(north, "south", adopt=True)
     north.sync("accounts")

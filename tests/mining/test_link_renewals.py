@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from customers.codes import new_code
 from customers.models import AuditEntry
-from mining import intents, links, planner
+from mining import intents, link_list, links, planner
 from mining.errors import Refused
 from mining.intents.link import LinkCreation
-from mining.links import RENEW_LATE
+from mining.link_list import LIST_LAGS
+from mining.links import MOST_RENEWALS, RENEW_LATE
 from mining.models import PoolIntent, WatcherLink
-from mining.pool.types import CreatedLink
+from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
 from tests.mining.hosting import Hosting
-from tests.mining.watching import Watched, watched
+from tests.mining.watching import SETTLED, Watched, watched
 
 State = WatcherLink.State
 
@@ -106,6 +108,43 @@ def test_a_renewal_that_failed_is_tried_again_after_an_hour(account: Watched) ->
     assert account.link(link).successor == first
     planner.plan(account.hosting.provider.pk, now=account.later(minutes=31))
     assert account.link(link).successor not in (None, first)
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=5), timedelta(days=1)])  # the old one: not listed for once; over
+def test_one_whose_new_one_is_there_after_all_says_no_more_that_it_was_not_renewed(
+    account: Watched, later: timedelta
+) -> None:
+    old = account.made(renews=True)
+    planner.plan(account.hosting.provider.pk, now=account.later(days=6, hours=1))
+    new = account.link(old).successor
+    assert new is not None
+    account.hosting.pool.fault("reset", endpoint="watcher-links/create", phase="before", times=1)
+    account.settle(new)
+    failed = account.settle(new, after=SETTLED)
+    assert (failed.state, account.link(old).renewals_failed) == (State.FAILED, 1)
+    assert account.link(old).problem.startswith("It could not be renewed.")
+
+    now = account.now + later
+    made = ListedLink("late", failed.name, ("south",), ("dashboard",), "https://whitebit.com/x", None, now)
+    with account.hosting.context():
+        link_list.reconcile({account.account: WatcherLinks((made,), ())}, asked_at=now, now=now)
+
+    assert account.link(new).state == State.ACTIVE
+    assert (account.link(old).problem, account.link(old).renewals_failed) == ("", 0)
+
+
+def test_right_after_its_end_a_place_may_still_be_taken_at_the_pool(account: Watched) -> None:
+    link = account.made(renews=True)
+    account.outside()
+    account.outside()
+    account.sync()
+    end = account.link(link).live_until
+    assert end is not None
+    for now in (end - timedelta(hours=1), end, end + LIST_LAGS - timedelta(seconds=1)):
+        planner.plan(account.hosting.provider.pk, now=now)
+        assert account.link(link).successor is None
+    planner.plan(account.hosting.provider.pk, now=end + LIST_LAGS)
+    assert account.link(link).successor is not None
 
 
 def test_a_renewal_that_goes_on_failing_is_tried_less_and_less_and_then_left_to_people(account: Watched) -> None:
@@ -209,3 +248,65 @@ def test_renewal_is_switched_on_and_off_and_told_once(account: Watched) -> None:
         told = AuditEntry.objects.filter(action="link.renewal_set").values_list("details", flat=True)
         assert sorted(details["renews"] for details in told) == ["no", "yes"]
     assert account.link(link).renews is False
+
+
+# --- Whether a renewal will find a place
+
+
+@pytest.mark.parametrize(
+    ("others", "late"),
+    [
+        ([None], False),  # a place is free
+        ([None, None], True),
+        ([None, (6, False)], False),  # its place is free in time
+        ([None, (8, False)], True),
+        ([None, (6, True)], True),  # it wants its place itself
+        ([None, (8, True)], True),
+        ([(6, True), (6.5, False)], False),
+    ],
+)
+def test_a_renewal_that_will_find_no_place_is_known_beforehand(
+    account: Watched, others: list[tuple[float, bool] | None], late: bool
+) -> None:
+    link = account.made(renews=True)
+    for other in others:
+        beside(account, *(other or (None, False)))
+    assert (link.pk in account.room().renewed_late) is late
+
+
+def beside(account: Watched, ends_in_days: float | None = None, renews: bool = False) -> WatcherLink:
+    with account.hosting.context():
+        return WatcherLink.objects.create(
+            provider=account.hosting.provider,
+            mining_account=account.account,
+            state=State.ACTIVE,
+            origin="portal",
+            pool_id=new_code("x"),
+            url="https://whitebit.com/x",
+            name="x",
+            permissions=["rewards"],
+            lifetime="always" if ends_in_days is None else "7d",
+            renews=renews,
+            live_until=None if ends_in_days is None else account.now + timedelta(days=ends_in_days),
+            created_at=account.now,
+            seen_at=account.now,
+        )
+
+
+def test_one_that_has_its_new_one_and_one_that_is_left_to_people_wait_for_no_place(account: Watched) -> None:
+    old, new = account.made(renews=True), beside(account, 13)
+    beside(account)
+    for facts, late in (
+        ({}, {old.pk}),
+        ({"successor": new}, set()),
+    ):
+        with account.hosting.context():
+            WatcherLink.objects.filter(pk=old.pk).update(**facts)
+        assert account.room().renewed_late == late
+
+    beside(account)
+    for failed, late in ((MOST_RENEWALS - 1, {old.pk}), (MOST_RENEWALS, set())):
+        with account.hosting.context():
+            WatcherLink.objects.filter(pk=new.pk).update(state=State.FAILED)
+            WatcherLink.objects.filter(pk=old.pk).update(renewals_failed=failed)
+        assert account.room().renewed_late == late

@@ -299,6 +299,20 @@ def age_absence(account: Watched) -> None:
         missing.update(missing_since=account.now - timedelta(days=1))
 
 
+def test_the_same_list_again_within_a_minute_changes_nothing(account: Watched) -> None:
+    account.made()
+    with account.hosting.context():
+        WatcherLink.objects.update(seen_at=account.now - timedelta(minutes=5))
+    changed = []
+    for seconds in (0, 30, 60, 90):
+        at = account.now + timedelta(seconds=seconds)
+        with account.hosting.context():
+            lists = {account.account: WatcherLinks((), ())}
+            changed.append(link_list.reconcile(lists, asked_at=at, now=at).rows_changed)
+
+    assert changed == [1, 0, 1, 0]  # missed, missed still, gone, and gone
+
+
 def test_one_empty_list_takes_no_link_away_and_lets_none_be_made_twice(account: Watched) -> None:
     link = account.made(lifetime="always", forever_confirmed=True)
     with account.hosting.context():

@@ -21,7 +21,7 @@ from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
 from customers import members
 from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
-from mining import accounts
+from mining import accounts, intents
 from mining import queries as mining
 from mining.models import Credential, MiningAccount, PoolIntent, Reward
 from mining.queries import CurrentHashrate, Workers
@@ -152,6 +152,7 @@ def _account_part(access: Access, found: Customer, *, now: datetime) -> dict[str
         "account": account,
         "intent": intent,
         "under_way": intent is not None and intent.state in OPEN_INTENT,
+        "waits": intent is not None and intents.waits(intent, now=now),
         "hashrate": mining.current_hashrate(access, account, now=now) if account else mining.UNKNOWN_HASHRATE,
         "workers": mining.workers(account, now=now) if account else None,
         "month": month_to_date(access, found, now.date(), now),

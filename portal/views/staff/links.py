@@ -177,8 +177,13 @@ def link_renewal(request: AccessRequest, code: str) -> HttpResponse:
     renews = request.POST.get("renews") == "yes"
 
     def change() -> str:
-        pool_links.set_renewal(request.access, link, renews=renews, now=timezone.now())
-        return "A new link is made before this one ends." if renews else "This link ends and no new one is made."
+        now = timezone.now()
+        pool_links.set_renewal(request.access, link, renews=renews, now=now)
+        if not renews:
+            return "This link ends and no new one is made."
+        if link.pk in pool_links.room(request.access, account, now=now).renewed_late:
+            return "A new link is made once this one has ended: no place is free for it before that."
+        return "A new link is made before this one ends."
 
     return do(request, change, _page_of(account.customer))
 

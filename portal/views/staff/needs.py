@@ -169,59 +169,48 @@ def _accounts(access: Access) -> Iterator[Need]:
         title = f"{name}: the pool does not answer for {account.name}"
         text = "Nothing is read for it now. What is missing is unknown, not zero."
         yield Need("is-unknown", "Account", title, text, _customer(account.customer), "Look")
-    yield from _intents(access)
+    yield from _not_given(access)
 
 
-def _intents(access: Access) -> Iterator[Need]:
+def _not_given(access: Access) -> Iterator[Need]:
     has_account = MiningAccount.objects.visible_to(access).filter(customer=OuterRef("customer"))
     asked = PoolIntent.objects.visible_to(access).filter(kind__in=PoolIntent.ACCOUNT_KINDS)
     newest = asked.order_by("customer", "-pk").distinct("customer").values("pk")
     for intent in (
         PoolIntent.objects.visible_to(access)
-        .filter(pk__in=newest, state__in=[PoolIntent.State.UNKNOWN, PoolIntent.State.FAILED])
-        .annotate(settled_otherwise=Exists(has_account))
+        .filter(~Exists(has_account), pk__in=newest, state=PoolIntent.State.FAILED)
         .select_related("customer")
         .order_by("pk")
     ):
-        if intent.state == PoolIntent.State.UNKNOWN:
-            title = f"{intent.customer.name}: was the account {intent.account_name} created?"
-            yield Need("is-unknown", "Account", title, intent.problem, _customer(intent.customer), "Decide", "onboard")
-        elif not intent.settled_otherwise:
-            title = f"{intent.customer.name} has no mining account"
-            yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
+        title = f"{intent.customer.name} has no mining account"
+        yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
 
 
 class Asked(NamedTuple):
     """Of an act at the pool that needs a person: what is told of it, and where it is decided."""
 
     word: str
-    lost: str
     stuck: str
     part: str
     needs: str
 
 
 ASKED = {
-    PoolIntent.Kind.CREATE_LINK: Asked(
-        "Link", "was the watcher link made?", "a watcher link is not made yet", "#links", "links"
-    ),
-    PoolIntent.Kind.EDIT_PAYOUT: Asked(
-        "Payout",
-        "was the payout destination changed?",
-        "the payout destination is not changed yet",
-        "",
-        "payouts",
-    ),
+    PoolIntent.Kind.CREATE_ACCOUNT: Asked("Account", "the mining account is not created yet", "#account", "onboard"),
+    PoolIntent.Kind.ADOPT_ACCOUNT: Asked("Account", "the mining account is not taken over yet", "#account", "onboard"),
+    PoolIntent.Kind.CREATE_LINK: Asked("Link", "a watcher link is not made yet", "#links", "links"),
+    PoolIntent.Kind.EDIT_PAYOUT: Asked("Payout", "the payout destination is not changed yet", "", "payouts"),
 }
 
 
 def _acts(access: Access, now: datetime) -> Iterator[Need]:
-    """Links and payout changes that do not go out, or of which nobody knows whether the pool made them."""
+    """Those that do not go out, or of which nobody knows whether the pool did them."""
     stuck = Q(state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED], created_at__lte=now - STUCK_AFTER)
-    wanting = PoolIntent.objects.visible_to(access).filter(Q(state=PoolIntent.State.UNKNOWN) | stuck, kind__in=ASKED)
+    wanting = PoolIntent.objects.visible_to(access).filter(Q(state=PoolIntent.State.UNKNOWN) | stuck)
     for intent in wanting.select_related("customer").order_by("pk"):
-        asked, lost = ASKED[PoolIntent.Kind(intent.kind)], intent.state == PoolIntent.State.UNKNOWN
-        title = f"{intent.customer.name}: {asked.lost if lost else asked.stuck}"
+        asked, whose = ASKED[PoolIntent.Kind(intent.kind)], intent.customer.name
+        lost = intent.state == PoolIntent.State.UNKNOWN
+        title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {asked.stuck}"
         text = intent.problem or "No worker has taken it up. Look whether the workers run."
         to = f"{_customer(intent.customer)}{asked.part}"
         yield Need("is-unknown", asked.word, title, text, to, "Decide", asked.needs)
@@ -256,11 +245,7 @@ def _links(access: Access, now: datetime) -> Iterator[Need]:
 
 
 def _records(access: Access, now: datetime) -> Iterator[Need]:
-    aside = QuarantinedRecord.objects.visible_to(access).filter(seen_at__gte=now - QUARANTINE_NEWS).count()
-    if aside:
-        title = f"{_counted(aside, 'record')} of the pool {_has(aside, 'was', 'were')} not taken in"
-        text = "They are in no sum and on no document. Compare them with the pool."
-        yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
+    yield from _put_aside(access, now)
     unsure = billing.unsure(access)
     if unsure.missing:
         title = f"{_counted(unsure.missing, 'reward')} {_has(unsure.missing, 'is', 'are')} no longer listed by the pool"
@@ -272,6 +257,28 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
         )
         text = "They are kept as the pool told them, and are not billed."
         yield Need("is-low", "Rewards", title, text, f"{_url('rewards')}?{urlencode({'status': 'unknown'})}", "Rewards")
+
+
+# What is told of records that were put aside: they are of rewards or of watcher links.
+PUT_ASIDE = (
+    ("rewards", "record", "Of rewards: in no sum and on no document. Compare with the pool."),
+    (
+        "links",
+        "watcher link",
+        "Made outside the portal, and whoever has its address may see an account. It is in no list here, and takes one"
+        " of the account's places. Look at it at the pool.",
+    ),
+)
+
+
+def _put_aside(access: Access, now: datetime) -> Iterator[Need]:
+    news = QuarantinedRecord.objects.visible_to(access).filter(seen_at__gte=now - QUARANTINE_NEWS)
+    links = Count("pk", filter=Q(sync_run__subject=Subject.WATCHERS))
+    counts = news.aggregate(links=links, rewards=Count("pk") - links)
+    for kind, noun, text in PUT_ASIDE:
+        if count := counts[kind]:
+            title = f"{_counted(count, noun)} of the pool {_has(count, 'was', 'were')} not taken in"
+            yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
 
 
 def _money(access: Access, now: datetime) -> Iterator[Need]:

@@ -57,6 +57,30 @@ def test_a_link_that_renews_itself_says_so_and_what_becomes_of_the_old_address(n
     assert text.count("It renews itself") == 1
 
 
+def test_one_that_finds_no_place_for_the_next_says_that_there_is_a_gap(north: Tenant) -> None:
+    client = north.clients[0]
+    make_link(north, client.account, renews=True)
+    for number in (2, 3):
+        make_link(north, client.account, number=number, live_until=None, lifetime="always")
+
+    text = words(page(client))
+
+    assert "It renews itself, but only once it has ended, as no place is free for another link before that" in text
+    assert "appears here some minutes later. In between neither works." in text
+    assert "hand the new one on in time" not in text
+
+
+def test_in_the_demo_an_address_is_copied_and_not_opened(north: Tenant, settings: Any) -> None:
+    link = make_link(north, north.clients[0].account)
+    settings.PORTAL_MODE = "demo"
+
+    html = page(north.clients[0])
+
+    assert f'data-copy="{link.url}"' in html
+    assert f'href="{link.url}"' not in html
+    assert "It exists only in the demo's pool: nothing opens there." in words(html)
+
+
 def test_what_we_have_no_words_for_is_not_hidden(north: Tenant) -> None:
     client = north.clients[0]
     problem = "The pool names permissions that we do not know: payouts."

@@ -306,6 +306,31 @@ def test_a_person_decides_what_became_of_a_lost_answer(north: Tenant, ours: str,
     assert second_time in text(again)
 
 
+@pytest.mark.parametrize("problem", ["", "There is no active pool key for 'main'."])
+def test_an_account_that_does_not_come_can_be_given_up_once_it_has_waited(north: Tenant, problem: str) -> None:
+    browser = north.support.browser()
+    browser.post(NEW, form(north, how="create", account_name="cedar_1"))
+    (made,), (intent,) = rows(north, Customer, name="Cedar"), rows(north, PoolIntent)
+    address = reverse("staff:intent_decide", args=[intent.code])
+    for seconds, gives_up in ((50, False), (60, True)):
+        with tenancy.access_context(north.system):
+            asked_at = NOW - timedelta(seconds=seconds)
+            PoolIntent.objects.filter(pk=intent.pk).update(created_at=asked_at, problem=problem)
+        part = browser.get(of_code(made), headers={"HX-Request": "true"})
+        assert (f'action="{address}"' in part.content.decode()) is gives_up
+        assert ("by a worker, within a minute" in text(part)) is not gives_up
+        assert f'action="{address}"' not in north.finance.browser().get(of_code(made)).content.decode()
+    assert f"waits since 4 Nov 2026, 14:31 UTC Active {problem or 'No worker has taken it up yet.'} Give it up" in text(
+        part
+    )
+
+    said = browser.post(address, north.support.form(ours="no"), follow=True)
+
+    assert "It is settled. Give the customer another account." in text(said)
+    assert "This customer has no mining account. A person gave it up before it was asked of the pool." in text(said)
+    assert rows(north, MiningAccount, customer=made) == []
+
+
 def test_deciding_without_an_answer_changes_nothing(north: Tenant) -> None:
     _, intent = failed_customer(north, "unknown")
     address = reverse("staff:intent_decide", args=[intent.code])

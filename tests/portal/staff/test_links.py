@@ -309,6 +309,36 @@ def test_the_count_says_how_old_it_is_and_what_only_the_pool_knows(north: Tenant
     assert "3 of 3 in use, 1 of them known to the pool only; the pool's list was read 4 Nov, 09:32 UTC" in full
 
 
+def test_a_renewal_that_will_find_no_place_is_told_beforehand(north: Tenant) -> None:
+    client = north.clients[0]
+    link = make_link(north, client.account, number=1)
+    make_link(north, client.account, number=2, live_until=None, lifetime="always")
+    browser, address = north.support.browser(), f"/staff/watcher-links/{link.code}/renewal/"
+    late, in_time = "A new link is made once this one has ended", "A new link is made before this one ends."
+    assert in_time in text(browser.post(address, north.support.form(renews="yes"), follow=True))
+
+    make_link(north, client.account, number=3, live_until=None, lifetime="always")
+
+    says = (
+        "Renews itself from 10 Nov 2026, 14:32 UTC on, but needs a free place for that, and all 3 are taken until it"
+        " ends: its new address comes some minutes after 11 Nov 2026, 14:32 UTC , and in between neither works."
+    )
+    assert says in text(north.auditor.browser().get(of(client)))
+    assert says not in text(browser.post(address, north.support.form(renews="no"), follow=True))
+    answer = text(browser.post(address, north.support.form(renews="yes"), follow=True))
+    assert f"{late}: no place is free for it before that." in answer
+    assert says in answer
+
+
+def test_in_the_demo_an_address_is_copied_and_not_opened(north: Tenant, settings: Any) -> None:
+    link = make_link(north, north.clients[0].account)
+    settings.PORTAL_MODE = "demo"
+    html = north.owner.browser().get(of(north.clients[0])).content.decode()
+    assert f'data-copy="{link.url}"' in html
+    assert f'href="{link.url}"' not in html
+    assert "It exists only in the demo's pool: nothing opens there." in html
+
+
 def test_renewing_by_itself_is_switched_on_and_off(north: Tenant) -> None:
     client = north.clients[0]
     link = make_link(north, client.account)

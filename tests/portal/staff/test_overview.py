@@ -167,6 +167,51 @@ def test_links_that_need_a_person_are_told(north: Tenant) -> None:
     assert "Decide" in text(page(north.finance))
 
 
+@pytest.mark.parametrize(
+    ("kind", "stuck", "lost"),
+    [
+        ("create_account", "the mining account is not created yet", "was the mining account created?"),
+        ("adopt_account", "the mining account is not taken over yet", "is the mining account there?"),
+    ],
+)
+def test_an_account_that_does_not_come_is_told(north: Tenant, kind: str, stuck: str, lost: str) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        bare = Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
+        intent = PoolIntent.objects.create(
+            provider=north.provider, kind=kind, state="planned", customer=bare, label="main", account_name="cedar",
+            created_at=NOW - timedelta(minutes=4),
+        )  # fmt: skip
+    told = []
+    for facts in ({}, {"created_at": NOW - timedelta(minutes=6)}, {"state": "unknown"}, {"state": "done"}):
+        with tenancy.access_context(north.system):
+            PoolIntent.objects.filter(pk=intent.pk).update(**facts)
+        told.append([need for need in needs(north) if need.startswith("Cedar")])
+        if told == [[], [f"Cedar: {stuck}"]]:
+            assert "No worker has taken it up. Look whether the workers run. Decide" in text(page(north.owner))
+    assert told == [[], [f"Cedar: {stuck}"], [f"Cedar: {lost}"], []]
+
+
+def test_records_that_were_put_aside_are_told_by_what_they_are_of(north: Tenant) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        run = SyncRun.objects.create(
+            provider=north.provider, label="main", subject="watchers", state="ok", queued_at=NOW
+        )
+        for subject, number in ((north.run, 1), (run, 2), (run, 3)):
+            QuarantinedRecord.objects.create(
+                provider=north.provider, label="main", sync_run=subject, reason="twin", fingerprint=str(number),
+                raw="{}", seen_at=NOW,
+            )  # fmt: skip
+    assert needs(north) == [
+        "1 record of the pool was not taken in",
+        "2 watcher links of the pool were not taken in",
+    ]
+    words = text(page(north.owner))
+    assert "were not taken in Made outside the portal, and whoever has its address may see an account." in words
+    assert words.count("in no sum and on no document") == 1
+
+
 def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -> None:
     issue_october(north)
     client = north.clients[0]
