@@ -85,19 +85,18 @@ def _in_time(reward: Reward) -> tuple[datetime, int]:
 
 NOTHING_ASTRAY = "No reward waits that was paid where nobody had agreed to."
 
-# What is not known (a destination) and what was canceled is not to be let pass.
 ON_DRAFTS = """
-SELECT DISTINCT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address
+SELECT DISTINCT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address, d.id
 FROM billing_document d
 JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
 JOIN billing_paid_elsewhere(%(provider)s) r ON r.id = l.reward_id
-WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND r.payout_destination <> 'unknown'
+WHERE d.provider_id = %(provider)s AND d.status = 'draft'
     AND (%(customer)s::bigint IS NULL OR d.customer_id = %(customer)s)
 """
 # What the next documents will bill: days of terms after the last document, in this month and the one before. To look
 # for older ones that come late costs all rewards of all years: they are told once a draft bills them.
 NOT_YET_BILLED = """
-SELECT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address
+SELECT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address, NULL
 FROM billing_paid_elsewhere(%(provider)s) r
 JOIN billing_contractversion v ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
 LEFT JOIN (
@@ -106,17 +105,18 @@ LEFT JOIN (
     GROUP BY contract_id
 ) billed ON billed.contract_id = v.contract_id
 WHERE r.day >= %(since)s AND (billed.after IS NULL OR r.day >= billed.after)
-    AND r.status <> 'canceled' AND r.payout_destination <> 'unknown'
+    AND r.status <> 'canceled'
     AND (%(customer)s::bigint IS NULL OR r.customer_id = %(customer)s)
 """
 
 
-class Waiting(NamedTuple):
+class Found(NamedTuple):
     reward: int
     customer: int
     day: date
     destination: str
     address: str | None
+    draft: int | None  # the primary key of one that would bill it; None: no document does yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +127,38 @@ class Strays:
     seen_as: str
 
 
-def _waiting(access: Access, customer: Customer | None, now: datetime) -> list[Waiting]:
-    """Of one customer, or of all."""
-    first: date = now.astimezone(UTC).date().replace(day=1)
-    values = {
-        "provider": access.provider.pk,
-        "customer": customer.pk if customer else None,
-        "since": (first - timedelta(days=1)).replace(day=1),
-    }
+def on_drafts(access: Access, customer: Customer | None = None) -> list[Found]:
+    """What drafts would bill, of one customer or of all, each draft by itself. One query, by nested loops: drafts are
+    few of all documents that there are."""
     with connection.cursor() as cursor:
-        cursor.execute(ON_DRAFTS, values)  # by nested loops: few documents, of all that there are
-        found = cursor.fetchall()
-        with nullcontext() if customer else hash_joins():
-            cursor.execute(NOT_YET_BILLED, values)
-            return [Waiting(*row) for row in [*found, *cursor.fetchall()]]
+        cursor.execute(ON_DRAFTS, {"provider": access.provider.pk, "customer": customer.pk if customer else None})
+        return [Found(*row) for row in cursor.fetchall()]
 
 
-def all_strays(access: Access, *, now: datetime) -> dict[int, Astray]:
-    """By customer: what waits for a person. Two queries, whose rows are what went astray."""
-    of_customer: dict[int, list[Waiting]] = {}
-    for waiting in _waiting(access, None, now):
-        of_customer.setdefault(waiting.customer, []).append(waiting)
+def _not_yet_billed(access: Access, customer: Customer | None, now: datetime) -> list[Found]:
+    first: date = now.astimezone(UTC).date().replace(day=1)
+    since = (first - timedelta(days=1)).replace(day=1)
+    values = {"provider": access.provider.pk, "customer": customer.pk if customer else None, "since": since}
+    with nullcontext() if customer else hash_joins(), connection.cursor() as cursor:
+        cursor.execute(NOT_YET_BILLED, values)
+        return [Found(*row) for row in cursor.fetchall()]
+
+
+def all_strays(access: Access, drafted: list[Found], *, now: datetime) -> dict[int, Astray]:
+    """By customer: what waits for a person, on drafts (what `on_drafts` found) and not yet. One query."""
+    of_customer: dict[int, set[Found]] = {}
+    for found in [*drafted, *_not_yet_billed(access, None, now)]:
+        if found.destination != Destination.UNKNOWN:  # nobody can let that pass
+            of_customer.setdefault(found.customer, set()).add(found._replace(draft=None))  # each reward once
     return {
-        customer: Astray.of((w.destination, w.address, w.day) for w in found) for customer, found in of_customer.items()
+        customer: Astray.of((one.destination, one.address, one.day) for one in strays)
+        for customer, strays in of_customer.items()
     }
 
 
 def strays_of(access: Access, customer: Customer, *, now: datetime) -> Strays:
     """Of one customer. Three queries."""
-    found = {waiting.reward for waiting in _waiting(access, customer, now)}
+    found = {one.reward for one in [*on_drafts(access, customer), *_not_yet_billed(access, customer, now)]}
     known = Reward.objects.visible_to(access).filter(pk__in=found).exclude(payout_destination=Destination.UNKNOWN)
     rewards = sorted(known, key=_in_time)
     said = [f"{reward.code} {reward.payout_destination} {reward.payout_address} {reward.net_sat}" for reward in rewards]

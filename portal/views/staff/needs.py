@@ -53,17 +53,17 @@ class Need:
 
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
-    unread = logins.unread(access)
+    unread, drafted = logins.unread(access), astray.on_drafts(access)
     found = [
         *_keys(access, unread, now),
         *_payouts(access),
-        *_strays(access, now),
+        *_strays(access, drafted, now),
         *_readings(access, unread),
         *_accounts(access),
         *_acts(access, now),
         *_links(access, now),
         *_records(access, now),
-        *_money(access, now),
+        *_money(access, drafted, now),
     ]
     return sorted(found, key=lambda need: ORDER.index(need.state))
 
@@ -127,8 +127,8 @@ def _where_to(account: MiningAccount) -> str:
     return f"Since {since} they go to {to}."
 
 
-def _strays(access: Access, now: datetime) -> Iterator[Need]:
-    strays = astray.all_strays(access, now=now)
+def _strays(access: Access, drafted: list[astray.Found], now: datetime) -> Iterator[Need]:
+    strays = astray.all_strays(access, drafted, now=now)
     for customer in Customer.objects.visible_to(access).filter(pk__in=strays).order_by("name", "pk"):
         title = f"{customer.name}: rewards were paid where nobody had agreed to"
         text = f"{strays[customer.pk]} No draft that bills them is issued until you let them pass."
@@ -281,7 +281,7 @@ def _put_aside(access: Access, now: datetime) -> Iterator[Need]:
             yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
 
 
-def _money(access: Access, now: datetime) -> Iterator[Need]:
+def _money(access: Access, drafted: list[astray.Found], now: datetime) -> Iterator[Need]:
     uncovered = billing.uncovered(access)
     if uncovered:
         rewards = sum(row.rewards for row in uncovered)
@@ -306,7 +306,7 @@ def _money(access: Access, now: datetime) -> Iterator[Need]:
     if drafts:
         title = f"{_counted(drafts, 'draft')} {_has(drafts, 'waits', 'wait')} to be issued"
         text = "Customers see a document only once it is issued."
-        if kept_back := len(held.held_drafts(access)):
+        if kept_back := len(held.held_drafts(access, drafted)):
             which = "It is held" if drafts == 1 else f"{kept_back:,} of them {_has(kept_back, 'is', 'are')} held"
             text = f"{which} because of where the pool pays or paid: each says what to do. {text}"
         yield Need("is-info", "Issue", title, text, f"{_url('documents')}?status=draft", "Documents", "issue")

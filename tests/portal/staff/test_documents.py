@@ -15,7 +15,7 @@ from billing.models import Document, DocumentFile
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import MiningAccount, Reward
+from mining.models import MiningAccount, PayoutAgreement, Reward
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
 
@@ -221,6 +221,20 @@ def test_a_draft_that_is_held_says_why_and_where_to_settle_it_wherever_one_could
         assert (settled_at(mine) in page.content.decode(), confirmed(page)) == (True, [])
     for who in (north.support, north.auditor):
         assert "Held" in text(who.browser().get(LIST))
+
+
+def test_a_draft_that_waits_for_its_month_to_be_closed_again_leads_nowhere_else(north: Tenant) -> None:
+    draft, alder = close(north)[0], north.clients[0]
+    with tenancy.access_context(north.system):
+        PayoutAgreement.objects.create(
+            provider=north.provider, mining_account=alder.account, customer=alder.customer, source="accepted",
+            destination="main_balance", agreed_by="robin@north.example", agreed_at=NOW,
+        )  # fmt: skip
+        Reward.objects.filter(pk=alder.rewards[0].pk).update(payout_destination="unknown")
+    for page in (page_of(draft), LIST, f"{LIST}issue/?month=2026-10"):
+        words = text(north.finance.browser().get(page))
+        assert "Close October 2026 again: they are left out until it is known." in words
+        assert "Settle it" not in words
 
 
 def test_who_is_held_keeps_nobody_else_waiting(north: Tenant) -> None:

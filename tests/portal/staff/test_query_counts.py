@@ -117,7 +117,7 @@ def test_drafts_that_are_held_cost_the_same_for_one_and_for_three(north: Tenant)
         with tenancy.access_context(north.system):
             close_period(north.system, month=FIRST_DAY, now=NOW)
             MiningAccount.objects.filter(name__startswith="maple").update(payout_drift_since=NOW)
-        return [queries_of(north, LISTS[name](north)) for name in ("documents", "issue")]
+        return [queries_of(north, LISTS[name](north)) for name in ("overview", "documents", "issue")]
 
     with tenancy.access_context(north.system):
         add_customer(north, 0)
