@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
 from portal.database import _connect
+from tests.waiting import until
 
 TEMPLATE, DATABASE = "portal_test_template", "portal_test"
 
@@ -26,11 +29,17 @@ def make_template() -> None:
 
 
 def _drop(name: str) -> None:
-    try:
-        _as_maintenance(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    except psycopg.errors.InsufficientPrivilege:
-        # A superuser's autovacuum is in it, which FORCE may not end; without FORCE the server ends it by itself.
-        _as_maintenance(f"DROP DATABASE IF EXISTS {name}")
+    """FORCE ends the sessions that are left, but may not end a superuser's autovacuum, and then does nothing at all;
+    without FORCE the server ends that by itself, but no session. So both, until the database is gone."""
+
+    def gone() -> bool:
+        for force in (" WITH (FORCE)", ""):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+                _as_maintenance(f"DROP DATABASE IF EXISTS {name}{force}")
+                return True
+        return False
+
+    until(gone)
 
 
 def make_fresh() -> None:
