@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from customers import tenancy
 from customers.models import Customer, User
@@ -10,7 +11,7 @@ from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
 from tests.browser.test_customer_pages import paths
 from tests.browser.test_staff_pages import pages, trouble
 from tests.portal.customer.scenes import statement_of
-from tests.portal.watcher_links import make_link
+from tests.portal.watcher_links import WEEK, make_link
 from tests.world import Tenant, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -40,7 +41,8 @@ def test_one_word_of_sixty_letters_widens_no_page_of_staff(
 def test_one_word_of_sixty_letters_widens_no_page_of_a_customer(world: World, open_page: OpenPage) -> None:
     north = world.north
     statement_of(north)
-    make_link(north, north.clients[0].account, name=WORD, url=f"https://{WORD}.example/{WORD * 10}", renews=True)
+    url = f"https://{WORD}.example/{WORD * 10}"
+    make_link(north, north.clients[0].account, url=url, renews=True, live_until=timezone.now() + WEEK)
     rename_everything(north)
     page = open_page(north.clients[0].owner, size=PHONE)
     for path in paths(north):
