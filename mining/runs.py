@@ -29,7 +29,17 @@ TURN = timedelta(seconds=5)
 LOST = "The worker that read this was lost. What it had stored is kept, and the next run reads the rest again."
 LONGEST_SENTENCE = 500
 _COUNTS = ("calls", "rows_new", "rows_changed", "quarantined")
-_WRITTEN = ("state", "error", "finished_at", "lease_until", "resume_after", "turns", "accounts_answered", "depth", *_COUNTS)
+_WRITTEN = (
+    "state",
+    "error",
+    "finished_at",
+    "lease_until",
+    "resume_after",
+    "turns",
+    "accounts_answered",
+    "depth",
+    *_COUNTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
