@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.components import WHOLE_PPM
-from billing.queries import month_before, terms_on
+from billing.queries import month_before
 from billing.shares import month_to_date
 from customers.tenancy import Access
 from mining import queries as mining
@@ -25,6 +25,7 @@ from portal.views.charts import hashrate_chart
 from portal.views.customer.answer import answer
 from portal.views.customer.frame import Frame, customer_of, drift_of, frame_of, freshness
 from portal.views.customer.reward_rows import reward_rows
+from portal.views.customer.rewards import month_terms
 from portal.views.customer.statements import statements_of
 
 FEW = 6  # the lists have the rest
@@ -60,8 +61,8 @@ def _months(access: Access, now: datetime) -> dict[str, Any]:
 
 
 def _terms(access: Access, now: datetime) -> dict[str, Any]:
-    terms = terms_on(access, customer_of(access), now.date())
-    return {"terms": terms, "your_ppm": None if terms is None else WHOLE_PPM - terms.share_ppm}
+    found = month_terms(access, now.date(), now)
+    return {**found, "your_ppm": WHOLE_PPM - found["terms"].share_ppm if found["terms"] else None}
 
 
 def _machines(access: Access, frame: Frame, now: datetime) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def rewards(request: AccessRequest) -> HttpResponse:
         "month": month,
         "status": form.chosen_status,
         "totals": totals,
-        **(_terms(access, month, now) if month else {}),
+        **(month_terms(access, month, now) if month else {}),
         "sums": _sums(totals, form.chosen_status) if totals and not page.after else [],
         "has_any": bool(months),
         "csv": f"{reverse('customer:rewards_csv')}?{urlencode(_query(form))}",
@@ -91,8 +91,8 @@ def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:
     return rewards.filter(status=form.chosen_status) if form.chosen_status else rewards
 
 
-def _terms(access: Access, month: date, now: datetime) -> dict[str, Any]:
-    """By which the customer can check our part of a month's sum."""
+def month_terms(access: Access, month: date, now: datetime) -> dict[str, Any]:
+    """By which the customer can check the parts of a month's sum."""
     terms = terms_of_month(access, customer_of(access), month, now)
     return {"terms": terms, "of_gross": terms is not None and of_gross(terms.basis, terms.pool_fee_borne_by)}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.contracts import new_version
 from customers import tenancy
 from customers.models import ProviderProfile, Role
 from mining.models import HashratePoint, MiningAccount, Reward
@@ -71,6 +73,27 @@ def test_final_and_not_final_rewards_stand_apart(north: Tenant) -> None:
     assert "1 not final yet ≈ 0.00403379" in text
     assert "All of October 0.00248625" in text
     assert "0.00803052" not in text  # their sum
+
+
+def test_the_share_of_a_month_is_named_as_it_was_computed(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, NOVEMBER, total="0.00482259", fee="0.00012056")
+
+    def told(basis: str, borne_by: str) -> str:
+        with tenancy.access_context(north.system):
+            client.version.components.update(basis=basis, pool_fee_borne_by=borne_by)
+        found = re.search(r"1 final reward(.*?) Our part", words(page(client)))
+        assert found is not None
+        return found[1]
+
+    assert told("gross", "customer") == "; your share is 85 % of gross less the pool's fee"
+    assert told("gross", "provider") == "; your share is 85 % of gross"
+    assert told("gross", "shared") == "; your share is 85 % of net"
+    with tenancy.access_context(north.system):
+        later, terms = NOVEMBER + timedelta(days=2), {"kind": "revenue_share", "share_ppm": 100_000, "basis": "net"}
+        new_version(north.system, client.contract, valid_from=later, settle_in="btc", components=[terms], now=NOW)
+    assert told("net", "shared") == ", by the terms of each day"
 
 
 def test_a_month_without_final_rewards_is_none_yet_and_not_zero(north: Tenant) -> None:
