@@ -53,6 +53,7 @@ def documents(request: AccessRequest) -> HttpResponse:
     everything = Document.objects.visible_to(access).select_related("customer")
     page = keyset(asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-pk",))
     held = held_drafts(access)
+    draft_months = _draft_months(access, held.values())
     context = {
         "rows": [(document, held.get(document.pk)) for document in page.rows],
         "after": page.after,
@@ -63,7 +64,8 @@ def documents(request: AccessRequest) -> HttpResponse:
         "close_form": CloseForm(months=months),
         "drafts": billing.drafts_open(access),
         "held": len(held),
-        "draft_months": _draft_months(access, held.values()),
+        "draft_months": draft_months,
+        "main_month": next((found.month for found in draft_months if found.free), None),
         "drafts_here": any(_can_be_issued(document, held) for document in page.rows),
     }
     return render(request, "staff/documents.html", context)

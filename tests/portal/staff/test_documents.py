@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from billing.issue import issue
 from billing.models import Document, DocumentFile
-from billing.settlement import close_period
+from billing.settlement import close_period, discard
 from customers import tenancy
 from customers.models import AuditEntry
 from mining.models import MiningAccount, PayoutAgreement, Reward
@@ -221,6 +221,25 @@ def test_a_draft_that_is_held_says_why_and_where_to_settle_it_wherever_one_could
         assert (settled_at(mine) in page.content.decode(), confirmed(page)) == (True, [])
     for who in (north.support, north.auditor):
         assert "Held" in text(who.browser().get(LIST))
+
+
+def test_the_main_button_issues_the_newest_month_that_is_not_wholly_held(north: Tenant) -> None:
+    birch, september = north.clients[1], FIRST_DAY - timedelta(days=1)
+    with tenancy.access_context(north.system):
+        birch.version.valid = (september, None)
+        birch.version.save()
+        make_reward(birch.account, september)
+        close_period(north.system, month=september, now=NOW)
+    mine, theirs = close(north)
+
+    def main_buttons() -> list[str]:
+        return re.findall(r'button--main"\s+href="([^"]+)"', north.finance.browser().get(LIST).content.decode())
+
+    assert main_buttons() == [f"{ISSUE}?month=2026-10"]
+    hold(north, mine)
+    with tenancy.access_context(north.system):
+        discard(north.system, theirs, now=NOW)
+    assert main_buttons() == [f"{ISSUE}?month=2026-09"]
 
 
 def test_a_draft_that_waits_for_its_month_to_be_closed_again_leads_nowhere_else(north: Tenant) -> None:
