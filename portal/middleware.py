@@ -21,7 +21,7 @@ from portal.access import access_by_token, access_of, memberships_of
 
 Next = Callable[[HttpRequest], HttpResponse]
 MEMBERSHIP = "membership"  # the session's key
-UNSENT = "unsent"  # the session's key: a form came after the session had ended, which is told after the sign-in
+UNSENT = "unsent"  # in the address to come back to: a form came after the session had ended, told after the sign-in
 ACTING_AS = "acting_as"  # the field that every form carries: for which membership it was opened
 
 
@@ -71,18 +71,19 @@ class TenancyMiddleware:
         kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         access = cast("Access | None", request.access)  # type: ignore[attr-defined]  # set above
+        if request.method == "GET" and UNSENT in request.GET and request.user.is_authenticated:
+            messages.warning(request, "You had been signed out, so what you sent was not saved. Please enter it again.")
+            return redirect(request.path)
         if _is_open(request, view):
             return None
         if not request.user.is_authenticated:
             # LoginRequiredMiddleware sends them to the sign-in page; a form's address is no page to come back to.
             if request.method in ("GET", "HEAD"):
                 return None
-            request.session[UNSENT] = True
-            return redirect_to_login(_page_of_form(request))
+            # Told by the address and not by a session: that would be a row for anybody, and told to whoever comes next.
+            return redirect_to_login(f"{_page_of_form(request)}?{UNSENT}=1")
         if access is None:
             return redirect("choose")
-        if request.method == "GET" and request.session.pop(UNSENT, False):
-            messages.warning(request, "You had been signed out, so what you sent was not saved. Please enter it again.")
         return _refusal(request, access, getattr(view, "portal_audience", None))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -27,6 +30,12 @@ def invite(world: World, email: str, **place: Any) -> str:
         return reverse(
             "invitation", args=[onboarding.invite(world.north.system, email=email, now=timezone.now(), **place).secret]
         )
+
+
+def field(page: Any, name: str) -> str:
+    found = re.search(f'name="{name}" value="([^"]*)"', page.content.decode())
+    assert found is not None
+    return unescape(found[1])
 
 
 def test_a_new_person_accepts_and_must_then_set_up_a_second_factor(world: World) -> None:
@@ -225,24 +234,33 @@ def test_an_invitation_stands_when_the_mail_server_is_away(
 def test_a_form_that_outlived_its_session_leads_back_to_its_page(world: World) -> None:
     browser, form = Client(), "/staff/team/invite/"
     answer = browser.post(form, {"email": "x"}, headers={"referer": "http://testserver/staff/team/"})
-    assert answer["Location"] == "/account/login/?next=/staff/team/"
+    assert answer["Location"] == "/account/login/?next=/staff/team/%3Funsent%3D1"
     for elsewhere in ("https://evil.example/staff/team/", ""):
         answer = browser.post(form, {"email": "x"}, headers={"referer": elsewhere})
-        assert answer["Location"] == "/account/login/?next=/"
+        assert answer["Location"] == "/account/login/?next=/%3Funsent%3D1"
+    assert not Session.objects.exists()  # a form of nobody leaves no row
 
 
 def test_who_signs_in_again_is_told_once_that_the_form_was_not_saved(world: World) -> None:
     said = "You had been signed out, so what you sent was not saved. Please enter it again."
+    owner = world.north.clients[0].owner
+    for came_from, comes_to in (("http://testserver/me/", "/me/"), ("", "/overview/")):
+        browser = Client()
+        answer = browser.post("/staff/team/invite/", {"email": "x"}, headers={"referer": came_from})
+        sign_in = browser.get(answer["Location"])
+        assert said not in sign_in.content.decode()
+        form = {"login": owner.user.email, "password": PASSWORD, "next": field(sign_in, "next")}
+        page = browser.post("/account/login/", form, follow=True)
+        assert (page.request["PATH_INFO"], page.request["QUERY_STRING"]) == (comes_to, "")
+        assert said in page.content.decode()
+        assert said not in browser.get(comes_to).content.decode()
+
+
+def test_who_signs_in_next_in_a_browser_is_told_nothing_of_what_another_sent(world: World) -> None:
     browser, owner = Client(), world.north.clients[0].owner
     browser.post("/staff/team/invite/", {"email": "x"}, headers={"referer": "http://testserver/me/"})
-    sign_in = browser.get("/account/login/?next=/me/")
-    assert said not in sign_in.content.decode()
-    page = browser.post(
-        "/account/login/", {"login": owner.user.email, "password": PASSWORD, "next": "/me/"}, follow=True
-    )
-    assert page.request["PATH_INFO"] == "/me/"
-    assert said in page.content.decode()
-    assert said not in browser.get("/me/").content.decode()
+    page = browser.post("/account/login/", {"login": owner.user.email, "password": PASSWORD}, follow=True)
+    assert "You had been signed out" not in page.content.decode()
 
 
 def test_who_only_opened_a_page_is_told_nothing_of_a_form(world: World) -> None:
