@@ -52,7 +52,7 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         if isinstance(refusal, Unfit):
             _set_refused(found, str(refusal), now=watch.now())
         elif isinstance(refusal, NoKey):
-            _note_nothing_known(found, str(refusal), now=watch.now())
+            _note_nothing_known(found, str(refusal), tried=not isinstance(refusal, NotOpened), now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=str(refusal), watch=watch)
         raise
     except PoolError as error:
@@ -203,15 +203,19 @@ def _note_failure(credential: Credential, error: PoolError, *, now: datetime) ->
     if isinstance(error, KeyRefused):
         _set_refused(credential, error.sentence, now=now)
     else:
-        _note_nothing_known(credential, error.sentence, now=now)
+        _note_nothing_known(credential, error.sentence, tried=True, now=now)
 
 
-def _note_nothing_known(credential: Credential, sentence: str, *, now: datetime) -> None:
-    """Nothing is known about the key: it stays what it was (and why it was refused), and the next look may tell."""
+def _note_nothing_known(credential: Credential, sentence: str, *, tried: bool, now: datetime) -> None:
+    """Nothing is known about the key: it stays what it was (and why it was refused), and the next look may tell.
+
+    `tried`: this worker could open it. Where it could not, a refused key's try of the day is left to another one.
+    """
     with tenancy.provider_context(credential.provider_id):
         mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.filter(state=State.CHECKING).update(problem=sentence[:500])
-        mine.exclude(state=State.RETIRED).update(checked_at=now)
+        mine.filter(state=State.CHECKING).update(problem=sentence[:500], checked_at=now)
+        if tried:
+            mine.exclude(state=State.RETIRED).update(checked_at=now)
 
 
 def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 import redis
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from customers import audit, tenancy
@@ -19,7 +20,8 @@ from customers.sealing import NoPrivateKey, SealError, Secret, seal, unseal
 from customers.tenancy import Access
 from mining import hints, logins
 from mining.errors import NoKey, NotOpened, Refused
-from mining.models import Credential
+from mining.models import Credential, SyncRun
+from mining.models.runs import Subject
 from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
 from mining.pool.egress import address_for
@@ -29,6 +31,7 @@ log = structlog.get_logger(__name__)
 State = Credential.State
 SHORTEST_KEY, LONGEST_KEY, HINT = 16, 256, 4
 LONGEST_LABEL = 64
+TRIED_AGAIN_AFTER = timedelta(minutes=1)  # on request, however often that is made
 LABEL = re.compile(r"[\w@.+ -]+")
 KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
 REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
@@ -66,15 +69,27 @@ def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: dat
     return credential
 
 
-def ask_verification(access: Access, credential: Credential, *, now: datetime) -> None:
-    """A person says that the key has been mended at the pool: have a worker try it anew."""
+def ask_verification(access: Access, credential: Credential, *, now: datetime) -> bool:
+    """A person says that the key has been mended at the pool: have a worker try it anew.
+
+    False: it waits to be tried, or a key of its login is tried now or was a moment ago, so nothing was asked for.
+    """
     if credential.state == State.RETIRED:
         raise Refused("This key was replaced by another one. Paste a new key to change it.")
+    if credential.state == State.CHECKING or _tried_lately(access, credential.label, now=now):
+        return False
     mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
     if mine.filter(state=State.REFUSED).update(state=State.CHECKING):
         credential.state = State.CHECKING
     audit.record(access, "credential.verification_asked", credential.code, now=now, label=credential.label)
     hints.after_commit("verify_credential", access.provider.pk, credential.pk)
+    return True
+
+
+def _tried_lately(access: Access, label: str, *, now: datetime) -> bool:
+    """A check that has been queued for longer was left by its worker: asking takes it up."""
+    checks = SyncRun.objects.visible_to(access).filter(label=label, subject=Subject.KEY)
+    return checks.filter(Q(state=SyncRun.State.RUNNING) | Q(queued_at__gt=now - TRIED_AGAIN_AFTER)).exists()
 
 
 def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool = False, now: datetime) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from customers.tenancy import Access
+from customers.models import Customer
+from customers.tenancy import Access, TenantQuerySet
 from mining.models import Credential, MiningAccount
 from mining.models.accounts import MiningAccountQuerySet
 from mining.models.runs import Subject
@@ -21,9 +22,16 @@ def unread(access: Access) -> dict[str, str]:
     stored: dict[str, list[Credential]] = defaultdict(list)
     for credential in Credential.objects.visible_to(access).exclude(state=State.RETIRED).order_by("pk"):
         stored[credential.label].append(credential)
-    with_accounts = _known_accounts(access).values_list("label", flat=True).order_by().distinct()
-    found = {label: why_no_key(label, stored.get(label, [])) for label in sorted({*stored, *with_accounts})}
+    missed = _missed_accounts(access).values_list("label", flat=True).order_by().distinct()
+    found = {label: why_no_key(label, stored.get(label, [])) for label in sorted({*stored, *missed})}
     return {label: why for label, why in found.items() if why is not None}
+
+
+def keys_not_given_up(access: Access) -> TenantQuerySet[Credential]:
+    """All keys, also the retired ones, but of no login that was given up: no key is left there, and none is missed."""
+    missed = Q(label__in=_missed_accounts(access).values("label"))
+    kept = Credential.objects.visible_to(access).exclude(state=State.RETIRED).values("label")
+    return Credential.objects.visible_to(access).filter(missed | Q(label__in=kept))
 
 
 def why_unread(access: Access, label: str) -> str | None:
@@ -48,14 +56,14 @@ def why_no_key(label: str, stored: Iterable[Credential]) -> str | None:
     if State.ACTIVE in by_state:
         return None
     if State.CHECKING in by_state:
-        return f"The key of {label!r} has not been checked yet, so nothing is read or done for it: wait a minute."
+        return f"The key of {label} has not been checked yet, so nothing is read or done for it: wait a minute."
     if (refused := by_state.get(State.REFUSED)) is not None:
-        tried = f" (last tried on {refused.checked_at:%Y-%m-%d})" if refused.checked_at else ""
+        tried = f" (last tried on {refused.checked_at.day} {refused.checked_at:%b %Y})" if refused.checked_at else ""
         return (
-            f"The pool refused the key of {label!r}{tried}, so nothing is read or done for it: check it at the pool, "
+            f"The pool refused the key of {label}{tried}, so nothing is read or done for it: check it at the pool, "
             "then press Try again under Pool keys, or paste a new one."
         )
-    return f"There is no active pool key for {label!r}, so nothing is read or done for it: paste one under Pool keys."
+    return f"There is no active pool key for {label}, so nothing is read or done for it: paste one under Pool keys."
 
 
 # --- What a key that works may not read
@@ -107,6 +115,11 @@ def withdrawal(access: Access, credential: Credential) -> Withdrawal:
         credential.state == State.ACTIVE,
         by_state.get(State.ACTIVE) or by_state.get(State.CHECKING),
     )
+
+
+def _missed_accounts(access: Access) -> MiningAccountQuerySet:
+    """Those whose figures somebody waits for: a login that has none may be left without a key on purpose."""
+    return _known_accounts(access).filter(customer__status=Customer.Status.ACTIVE, unlisted_since=None)
 
 
 def _known_accounts(access: Access) -> MiningAccountQuerySet:

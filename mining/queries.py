@@ -15,7 +15,8 @@ from django.db.models.functions import TruncHour
 
 from customers.models import Customer
 from customers.tenancy import Access
-from mining.models import Credential, HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
+from mining import logins
+from mining.models import HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 
 HOUR = timedelta(hours=1)
@@ -198,16 +199,17 @@ def account_age(account: MiningAccount, *, now: datetime) -> timedelta | None:
 
 
 def subjects(access: Access) -> list[Subjects]:
-    """For staff: how each login's readings go. Two queries, however many runs there are: one probe for each pair."""
-    logins = Credential.objects.visible_to(access).order_by("label").distinct("label")
+    """For staff: how each login's readings go, but of those that were given up. Two queries, however many runs there
+    are: one probe for each pair."""
+    read = logins.keys_not_given_up(access).order_by("label").distinct("label")
     for subject in Subject.values:
         runs = SyncRun.objects.visible_to(access).filter(label=OuterRef("label"), subject=subject).order_by("-pk")
         done = runs.filter(state__in=SyncRun.DONE)
-        logins = logins.annotate(
+        read = read.annotate(
             **{f"newest_{subject}": Subquery(runs.values("pk")[:1]), f"done_{subject}": Subquery(done.values("pk")[:1])}
         )
     names = [f"{which}_{subject}" for subject in Subject.values for which in ("newest", "done")]
-    found = list(logins.values("label", *names))
+    found = list(read.values("label", *names))
     wanted = {login[name] for login in found for name in names}
     by_pk = SyncRun.objects.visible_to(access).in_bulk(wanted - {None})
     return [

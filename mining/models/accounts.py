@@ -34,7 +34,8 @@ class Credential(TenantModel):
     key_hint = models.CharField(max_length=8)  # the last four characters, for a person to tell keys apart
     created_at = models.DateTimeField()
     # The last try that was made for the key's own sake: a verification, however it ended, or a daily call that failed;
-    # also when the pool refused it in use. A daily call that succeeds is told by last_success_at alone.
+    # also when the pool refused it in use. A daily call that succeeds is told by last_success_at alone. A worker that
+    # cannot open the key has not tried it; of a key that waits it is noted all the same, to hint less often.
     checked_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)  # the last verification that the key passed; null: it never did
     # May the key use this endpoint? As the last verification found and use has told since: {"rewards": true}. Of what

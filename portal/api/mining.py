@@ -402,7 +402,8 @@ class CredentialVerification(ResourceView):
         status=202,
         refusals=(400, 401, 403, 404, 409),
         description="A worker tries it at the pool, for instance after it was mended there. A refused key is checking"
-        " until then: read it again. One that works stays active meanwhile.",
+        " until then: read it again. One that works stays active meanwhile. While a key under the same label is tried,"
+        " and for a minute from the beginning of that, it is answered as it is and not tried once more.",
     )
     def post(self, request: Request, id: str) -> Response:
         self.body(NothingSerializer)

@@ -103,7 +103,7 @@ def test_a_refused_key_is_an_alarm_until_it_works_again_and_a_check_tells_nothin
     assert found(north) == [("key_refused", True)]
 
     with north.context():
-        keys.ask_verification(north.access, north.credential(), now=timezone.now())
+        keys.ask_verification(north.access, north.credential(), now=timezone.now() + keys.TRIED_AGAIN_AFTER)
     refresh(north)
     assert (north.credential().state, found(north)) == (State.CHECKING, [("key_refused", True)])
 

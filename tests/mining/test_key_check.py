@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -218,6 +219,21 @@ def test_a_key_is_not_lost_to_a_worker_that_cannot_open_it(north: Hosting, setti
     assert waiting.checked_at is not None  # so it is hinted at again after a while, and not each minute
     settings.POOL_SEALING_PRIVATE_KEYS = whole
     assert [north.verify(credential).problem for credential in (north.credential(), waiting)] == ["", ""]
+
+
+def test_a_refused_key_keeps_its_try_of_the_day_for_a_worker_that_can_open_it(north: Hosting, settings: Any) -> None:
+    tried = timezone.now() - timedelta(hours=25)
+    with north.context():
+        Credential.objects.update(state=State.REFUSED, problem="Switched off.", checked_at=tried)
+    whole, settings.POOL_SEALING_PRIVATE_KEYS = settings.POOL_SEALING_PRIVATE_KEYS, {}
+
+    with pytest.raises(Refused, match="holds no private key"):
+        north.verify(north.credential())
+
+    untried = north.credential()
+    assert (untried.state, untried.problem, untried.checked_at) == (State.REFUSED, "Switched off.", tried)
+    settings.POOL_SEALING_PRIVATE_KEYS = whole
+    assert north.verify(untried).state == State.ACTIVE
 
 
 def test_a_key_that_was_changed_where_it_lies_is_refused_unless_it_is_in_use(north: Hosting) -> None:

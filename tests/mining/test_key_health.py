@@ -91,7 +91,7 @@ def test_a_refused_key_is_sent_no_more_until_it_is_verified_again(north: Hosting
 
     north.pool.edit("set_key", api_key=api_key, enabled=True)
     with north.context():
-        keys.ask_verification(north.access, north.credential(), now=timezone.now())
+        keys.ask_verification(north.access, north.credential(), now=timezone.now() + keys.TRIED_AGAIN_AFTER)
     north.verify(north.credential())
     assert north.sync().state == SyncRun.State.OK
 

@@ -109,7 +109,8 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
     credential = the(Credential.objects.visible_to(request.access), code)
 
     def ask() -> str:
-        pool_keys.ask_verification(request.access, credential, now=timezone.now())
+        if not pool_keys.ask_verification(request.access, credential, now=timezone.now()):
+            return f"A key of {credential.label} is being tried, or was less than a minute ago. Look again in a minute."
         return f"A worker tries the key of {credential.label} at the pool; this page shows what comes of it."
 
     return do(request, ask, "staff:keys")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from mining.models import Credential
+from customers.models import AuditEntry
+from mining import hints
+from mining.models import Credential, SyncRun
 from tests.portal.api.conftest import Caller, detail_of
 from tests.world import NOW, World
 
@@ -79,3 +83,36 @@ def test_a_refused_key_is_tried_again(world: World, north: Caller) -> None:
     with world.north.context():
         Credential.objects.update(state="retired")
     assert "was replaced" in detail_of(north.post(f"credentials/{code}/verify", {}), 409)
+
+
+def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
+    world: World, north: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant, told = world.north, []
+    monkeypatch.setattr(hints, "after_commit", lambda *hint: told.append(hint))
+    verify = f"credentials/{tenant.credential.code}/verify"
+    hour = timedelta(hours=1)
+    just_now = -hour  # of a test however slow
+
+    def stands(key: str, check: str, queued_ago: timedelta) -> tuple[int, str, int]:
+        """The answer's status and state, and how much came of it, when the key and a check of its login stand so."""
+        with tenant.context():
+            Credential.objects.update(state=key)
+            SyncRun.objects.filter(subject="key").delete()
+            SyncRun.objects.create(
+                provider=tenant.provider, label="main", subject="key", state=check,
+                queued_at=timezone.now() - queued_ago,
+            )  # fmt: skip
+            before = len(told), AuditEntry.objects.filter(action="credential.verification_asked").count()
+        answer = north.post(verify, {})
+        with tenant.context():
+            after = len(told), AuditEntry.objects.filter(action="credential.verification_asked").count()
+        assert after[0] - before[0] == after[1] - before[1]
+        return answer.status_code, answer.json()["state"], after[0] - before[0]
+
+    assert stands("checking", "failed", hour) == (202, "checking", 0)
+    assert stands("refused", "failed", just_now) == (202, "refused", 0)
+    assert stands("active", "running", hour) == (202, "active", 0)
+    assert stands("active", "queued", just_now) == (202, "active", 0)
+    assert stands("refused", "failed", hour) == (202, "checking", 1)
+    assert stands("active", "queued", hour) == (202, "active", 1)  # its worker was lost before it began

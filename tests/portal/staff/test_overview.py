@@ -300,6 +300,31 @@ def test_a_key_that_was_thrown_away_is_missed_where_it_read_accounts(north: Tena
     assert needs(north) == ["No key reads the accounts of main"]
 
 
+def test_a_login_that_was_given_up_is_missed_nowhere(north: Tenant) -> None:
+    issue_october(north)
+    with tenancy.access_context(north.system):
+        failed(north, "rewards")
+        Credential.objects.create(
+            provider=north.provider, label="second", state="active", key_digest="2", key_hint="x", created_at=NOW
+        )
+        MiningAccount.objects.create(
+            provider=north.provider, label="main", name="nobodys", state="active", first_seen_at=NOW
+        )
+        unlisted, closed = north.clients
+        MiningAccount.objects.filter(pk=unlisted.account.pk).update(unlisted_since=NOW)
+    set_key(north, state="retired")
+    assert "No key reads the accounts of main" in needs(north)
+
+    with tenancy.access_context(north.system):
+        Customer.objects.filter(pk=closed.customer.pk).update(status="closed")
+
+    assert [title for title in needs(north) if "main" in title] == []
+    sync = north.owner.browser().get(reverse("staff:sync"))
+    assert (sync.context["readings"], "No answer." in text(sync), "not read now" in text(sync)) == ([], True, False)
+    asked = north.owner.browser().post(reverse("staff:sync_now"), north.owner.form(), follow=True)
+    assert "no active pool key" not in text(asked)
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
