@@ -41,11 +41,15 @@ def oldest_first(listed: WatcherLinks) -> list[ListedLink]:
 
 
 def reconcile(
-    lists: Mapping[MiningAccount, WatcherLinks], *, is_full: bool = False, asked_at: datetime, now: datetime
+    lists: Mapping[MiningAccount, WatcherLinks],
+    *,
+    refused: WatcherLink | None = None,
+    asked_at: datetime,
+    now: datetime,
 ) -> Outcome:
     """Make our rows agree with these lists, which were asked for at `asked_at` or later. Inside the context.
 
-    `is_full`: the pool has just refused one more link, so there are as many as it allows, whatever its list shows yet.
+    `refused`: the pool has just refused this one more, so there are as many as it allows, whatever its list shows yet.
     """
     outcome = Outcome()
     # First, as whoever issues or renews a link does: a link that is found wants its account too.
@@ -65,23 +69,32 @@ def reconcile(
             outcome.problems += _mark_gone(account, listed, rows, changed, asked_at=asked_at, now=now)
     WatcherLink.objects.bulk_update(changed, SAID, batch_size=100)
     outcome.rows_changed = len(changed)
-    _note_counts(accounts, lists, is_full=is_full, asked_at=asked_at)
+    _note_counts(accounts, lists, refused=refused, asked_at=asked_at, now=now)
     return outcome
 
 
 def _note_counts(
-    accounts: list[MiningAccount], lists: Mapping[MiningAccount, WatcherLinks], *, is_full: bool, asked_at: datetime
+    accounts: list[MiningAccount],
+    lists: Mapping[MiningAccount, WatcherLinks],
+    *,
+    refused: WatcherLink | None,
+    asked_at: datetime,
+    now: datetime,
 ) -> None:
     """What takes room beside our rows, and as of when; to within READ_AT_GRAIN when nothing is new."""
     counted = []
     for account in accounts:
         unseen = len(lists[account].rejected)
-        if is_full:
-            unseen = max(unseen, MOST_ACTIVE - len(lists[account].links))
+        if refused is not None:
+            # By our rows, not by the list: it may not show yet what we have just made.
+            rows = WatcherLink.objects.filter(provider=account.provider_id, mining_account=account)
+            ours = rows.exclude(pk=refused.pk).taking_room(now).count()
+            unseen = max(unseen, MOST_ACTIVE - ours)
         read_at = account.links_read_at
         if read_at is not None and read_at > asked_at:
             continue  # a later list has told already
-        if is_full or read_at is None or unseen != account.links_unseen or asked_at - read_at >= READ_AT_GRAIN:
+        is_news = refused is not None or unseen != account.links_unseen
+        if is_news or read_at is None or asked_at - read_at >= READ_AT_GRAIN:
             account.links_unseen, account.links_read_at = unseen, asked_at
             counted.append(account)
     MiningAccount.objects.bulk_update(counted, ["links_unseen", "links_read_at"], batch_size=100)

@@ -20,22 +20,26 @@ from mining import hints, link_list, logins
 from mining.aside import Aside, put_aside
 from mining.errors import Refused
 from mining.fanout import Answers, for_each_account
-from mining.link_list import LIST_LAGS, MOST_ACTIVE, NOT_RENEWED
+from mining.link_list import LATEST, LIST_LAGS, MOST_ACTIVE, NOT_RENEWED
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import WatcherLinkQuerySet
 from mining.pool.client import PoolClient
 from mining.pool.types import WatcherLinks
-from mining.reading import Outcome, Reading
+from mining.reading import READ_AT_GRAIN, Outcome, Reading
 
 State, Origin = WatcherLink.State, WatcherLink.Origin
 
 RENEW_BEFORE = timedelta(hours=24)
-# A renewal that failed is tried again after this, then after twice as long: six tries in 31 hours, and then it is left
-# to people, who are told. (The pool's cap stays full for hours; what it refuses else it goes on refusing.)
+# A renewal that failed is tried again after this, then after twice as long, and at the link's end, which frees its
+# place: six tries, and then it is left to people, who are told. (The pool's cap stays full for hours; what it refuses
+# else it goes on refusing.)
 RENEW_AGAIN_AFTER = timedelta(hours=1)
 MOST_RENEWALS = 6
 # One that found no room before the end is made up for as long; then nobody has missed it.
 RENEW_LATE = timedelta(days=7)
+# So long links that are no rows of ours keep a place: nobody knows when they end, and the list is read once a day.
+# After that one more is asked for: its worker reads the list first, and calls nothing when that is full.
+UNSEEN_HOLDS = READ_AT_GRAIN
 # When people are told that it has no successor yet.
 RENEWED_BY = RENEW_BEFORE - timedelta(hours=1)
 
@@ -44,7 +48,7 @@ RENEWED_BY = RENEW_BEFORE - timedelta(hours=1)
 class Room:
     """How many links of an account may be active at the pool, those that are being made included."""
 
-    used: int
+    used: int  # never more than `most`
     most: int
     next_end_at: datetime | None  # None: none of them is known to end
     unseen: int  # of those that are used: no rows of ours, and nobody knows when they end
@@ -52,10 +56,7 @@ class Room:
     # Links, by their primary key, that renew themselves and find no place for that before they end: each is followed
     # only once it has ended, so that for minutes neither address opens anything.
     renewed_late: frozenset[int]
-
-    @property
-    def is_full(self) -> bool:
-        return self.used >= self.most
+    is_full: bool  # by our rows and what the pool told within UNSEEN_HOLDS; otherwise one more may be asked for
 
 
 # --- What there is
@@ -63,11 +64,14 @@ class Room:
 
 def room(access: Access, account: MiningAccount, *, now: datetime) -> Room:
     own = WatcherLink.objects.visible_to(access).filter(mining_account=account).select_related("successor")
-    taken = list(_taking_room(own, now=now))
+    taken = list(own.taking_room(now))
     ends = [link.live_until for link in taken if link.state == State.ACTIVE and link.live_until is not None]
-    used = len(taken) + account.links_unseen
-    late = _renewed_late(taken) if used >= MOST_ACTIVE else frozenset()
-    return Room(used, MOST_ACTIVE, min(ends, default=None), account.links_unseen, account.links_read_at, late)
+    ours, read_at = min(len(taken), MOST_ACTIVE), account.links_read_at
+    unseen = min(account.links_unseen, MOST_ACTIVE - ours)
+    late = _renewed_late(taken) if ours + unseen == MOST_ACTIVE else frozenset()
+    holding = unseen if read_at is not None and now - read_at < UNSEEN_HOLDS else 0
+    is_full = ours + holding == MOST_ACTIVE
+    return Room(ours + unseen, MOST_ACTIVE, min(ends, default=None), unseen, read_at, late, is_full)
 
 
 def _renewed_late(taken: list[WatcherLink]) -> frozenset[int]:
@@ -82,11 +86,6 @@ def _will_be_followed(link: WatcherLink) -> bool:
     if not link.renews or link.successor is None:
         return link.renews
     return link.successor.state == State.FAILED and link.renewals_failed < MOST_RENEWALS
-
-
-def _taking_room(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
-    """Of whatever origin. What nobody knows of may be at the pool."""
-    return links.filter(state__in=[State.CREATING, State.UNKNOWN]) | links.live(now)
 
 
 def not_renewed(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySet:
@@ -287,8 +286,12 @@ def _new_link(
 def _full(account: MiningAccount, taken: Room) -> str:
     sentence = f"The account {account.name!r} has {taken.used} active watcher links, and the pool allows {taken.most}."
     if taken.next_end_at is None:
-        return f"{sentence} None of them is known to end."
-    return f"{sentence} The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
+        sentence += " None of them is known to end."
+    else:
+        sentence += f" The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
+    if taken.unseen and taken.counted_at is not None:
+        sentence += f" The pool alone knows {taken.unseen} of them, as of {taken.counted_at:%Y-%m-%d at %H:%M} UTC."
+    return sentence
 
 
 # --- Renewing by itself
@@ -312,12 +315,14 @@ def _to_renew(now: datetime) -> Q:
 
 def _may_try(link: WatcherLink, *, now: datetime) -> bool:
     # Right after its end the pool may count it still, and what the pool refuses is tried again an hour later.
-    if link.live_until is not None and link.live_until <= now < link.live_until + LIST_LAGS:
+    freed_at = LATEST if link.live_until is None else link.live_until + LIST_LAGS
+    if freed_at - LIST_LAGS <= now < freed_at:
         return False
     if link.successor is None:
         return True
+    tried_at = link.successor.created_at
     pause = RENEW_AGAIN_AFTER * 2 ** max(link.renewals_failed - 1, 0)
-    return link.renewals_failed < MOST_RENEWALS and now - link.successor.created_at >= pause
+    return link.renewals_failed < MOST_RENEWALS and (tried_at < freed_at <= now or now - tried_at >= pause)
 
 
 def _renewed(link: WatcherLink, *, now: datetime) -> bool:

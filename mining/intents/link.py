@@ -91,7 +91,7 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
     def learn(self, seen: WatcherLinks, *, refused: bool = False, looked_at: datetime, now: datetime) -> None:
         account = self.intent.mining_account
         if account is not None:
-            link_list.reconcile({account: seen}, is_full=refused, asked_at=looked_at, now=now)
+            link_list.reconcile({account: seen}, refused=self.link if refused else None, asked_at=looked_at, now=now)
 
     def _ours(self, seen: WatcherLinks) -> ListedLink | None:
         return next((link for link in link_list.oldest_first(seen) if link.name == self.link.name), None)

@@ -50,6 +50,10 @@ class WatcherLinkQuerySet(TenantQuerySet["WatcherLink"]):
         """Whoever has the address sees the page."""
         return self.filter(NEVER_ENDS | Q(live_until__gt=now), state=WatcherLink.State.ACTIVE)
 
+    def taking_room(self, now: datetime) -> Self:
+        """Of whatever origin. What nobody knows of may be at the pool."""
+        return self.filter(state__in=[WatcherLink.State.CREATING, WatcherLink.State.UNKNOWN]) | self.live(now)
+
     def over(self, now: datetime) -> Self:
         """Those that were there."""
         ended = Q(state=WatcherLink.State.ACTIVE, live_until__lte=now)

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from mining import links
 from mining.errors import Refused
-from mining.models import QuarantinedRecord, SyncRun, WatcherLink
+from mining.models import MiningAccount, QuarantinedRecord, SyncRun, WatcherLink
 from tests.mining.hosting import Hosting, writes, written_between
 from tests.mining.watching import Watched, watched
 
@@ -82,6 +83,46 @@ def test_links_that_cannot_be_read_fill_the_cap_like_any_other(account: Watched)
         account.issue()
 
 
+def test_one_that_cannot_be_read_holds_a_place_for_minutes_and_not_until_the_next_reading(account: Watched) -> None:
+    """Nobody knows when it ends, and the next reading is a day away."""
+    link = account.made(renews=True)
+    account.later(days=6, minutes=5)
+    account.outside(live_until="7d")
+    account.outside(name=TOO_LONG, live_until="1h")
+    account.sync()
+    with account.hosting.context():
+        counted = MiningAccount.objects.filter(pk=account.account.pk)
+        counted.update(links_read_at=account.now)  # the sync asks by this machine's clock
+    provider = account.hosting.provider.pk
+    assert (account.room().used, account.room().is_full) == (3, True)
+    assert links.renew_due(provider, now=account.now) == 0
+    assert "The pool alone knows 1 of them, as of 20" in account.link(link).problem
+
+    account.later(hours=3)  # and nothing was read since
+    assert (account.room().used, account.room().is_full, account.room().counted_at is None) == (3, False, False)
+    assert links.renew_due(provider, now=account.now) == 1
+    successor = account.link(link).successor
+    assert successor is not None
+    assert account.settle(successor).state == State.ACTIVE
+
+
+def test_a_renewal_that_one_of_them_stopped_is_made_at_the_end_whatever_the_pause(account: Watched) -> None:
+    link = account.made(renews=True)
+    account.outside()
+    account.outside(name=TOO_LONG)
+    account.later(days=6, hours=1)
+    for hours in (0, 1, 2, 4, 8):
+        assert links.renew_due(account.hosting.provider.pk, now=account.later(hours=hours)) == 1
+        successor = account.link(link).successor
+        assert successor is not None
+        assert account.settle(successor).state == State.FAILED
+    assert account.hosting.pool.calls()["watcher-links/create"] == 1  # each look told it, so that nothing was called
+
+    at_end = account.later(hours=8, minutes=5)
+    assert links.renew_due(account.hosting.provider.pk, now=at_end) == 1
+    assert account.settle(account.links()[-1]).state == State.ACTIVE
+
+
 # --- The pool's own refusal
 
 
@@ -114,6 +155,26 @@ def test_a_refusal_counts_although_the_list_lags(account: Watched) -> None:
     account.hosting.pool.clear_faults()
     account.sync()
     assert (account.room().used, account.room().unseen) == (3, 0)
+
+
+def test_a_refusal_does_not_count_twice_what_we_made_and_the_list_does_not_show_yet(account: Watched) -> None:
+    account.hosting.pool.fault("lagging_list", endpoint="watcher-links/list", seconds=LAG_S)
+    account.made("rewards")
+    account.made("workers")
+    account.outside()
+
+    assert account.settle(account.issue()).state == State.FAILED
+
+    assert (account.room().used, account.room().unseen) == (3, 1)
+    with pytest.raises(Refused, match="has 3 active watcher links, and the pool allows 3"):
+        account.issue()
+
+
+def test_no_more_is_shown_than_the_pool_allows(account: Watched) -> None:
+    with account.hosting.context():
+        MiningAccount.objects.filter(pk=account.account.pk).update(links_unseen=3)
+    account.issue()
+    assert (account.room().used, account.room().unseen) == (3, 2)
 
 
 def test_a_refusal_is_settled_although_the_pool_cannot_be_read_then(account: Watched) -> None:
