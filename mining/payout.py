@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from customers import audit
+from customers import audit, tenancy
 from customers.models import Provider
 from customers.tenancy import Access, Kind
 from mining import hints, runs
@@ -59,10 +59,11 @@ def accept(
 ) -> PayoutAgreement:
     """A person agrees to what the pool says now, as it was shown: anything else is refused, and so is no address.
 
-    The login's destinations are read once more at once.
+    The login's destinations are read once more at once, or as soon as a reading that is under way has ended.
     """
     with transaction.atomic():
-        # Before the account's row: a worker that settles one takes them in this order.
+        # Runs, then edits, then accounts: planner and workers take them in this order too.
+        _read_again(account.provider_id, account.label, now=now)
         edits = _unsettled_edits(access, account)
         (locked,) = _locked(access.provider.pk, [account.pk])
         if any(edit.state == IntentState.CALLED for edit in edits):
@@ -73,7 +74,7 @@ def accept(
             raise Refused(NOT_SEEN_ANY_MORE)
         before = newest_agreements(access.provider.pk, [locked.pk]).get(locked.pk)
         if before is not None and _agrees(before, destination, address):
-            return before  # clicked twice
+            return before  # clicked twice: a change that was approved after the first click stands
         by = access.actor
         agreement = record_agreement(
             account, destination=destination, address=address, source=Source.ACCEPTED, by=by, now=now
@@ -81,18 +82,27 @@ def accept(
         words = {"agreed": in_words(destination, address), "before": _agreed_words(before)}
         audit.record(access, "payout.accepted", account.code, now=now, **words)
         _end_edits(access, edits, agreement, now=now)
-        _read_again(account, now=now)
     return agreement
 
 
-def _read_again(account: MiningAccount, *, now: datetime) -> None:
+def _read_again(provider_id: int, label: str, *, now: datetime) -> None:
     """What the person agreed to was read a while ago, and the pool may have gone on to another place since."""
-    keys = Credential.objects.filter(provider=account.provider_id, label=account.label)
+    keys = Credential.objects.filter(provider=provider_id, label=label)
     if keys.filter(state=Credential.State.ACTIVE).exists():
-        run, _ = runs.open_run(account.provider_id, account.label, Subject.PAYOUTS, now=now)
-        mine = SyncRun.objects.filter(provider=account.provider_id, pk=run.pk)
-        if mine.filter(state=SyncRun.State.QUEUED, asked=False, turns=0).update(asked=True):
-            hints.after_commit("run_asked_sync", account.provider_id, run.pk, run.turns)
+        of_login = SyncRun.objects.filter(provider=provider_id, label=label, subject=Subject.PAYOUTS)
+        # Held, so that one under way ends after this is committed, and then finds it (read_once_more).
+        of_login.filter(state__in=SyncRun.OPEN).select_for_update(no_key=True).first()
+        run, _ = runs.open_run(provider_id, label, Subject.PAYOUTS, now=now)
+        if of_login.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0).update(asked=True):
+            hints.after_commit("run_asked_sync", provider_id, run.pk, run.turns)
+
+
+def read_once_more(run: SyncRun, *, now: datetime) -> None:
+    """After a run that has ended: what it asked before a person agreed was set aside. Opens its own context."""
+    with tenancy.provider_context(run.provider_id):
+        accepted = PayoutAgreement.objects.filter(provider=run.provider_id, source=Source.ACCEPTED)
+        if accepted.filter(mining_account__label=run.label, agreed_at__gte=run.started_at).exists():
+            _read_again(run.provider_id, run.label, now=now)
 
 
 def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:

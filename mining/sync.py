@@ -97,6 +97,8 @@ def _read(reading: Reading) -> None:
     else:
         state = _state(outcome, sentence)
         runs.finish(run, state, error=sentence, watch=reading.watch, stopped_after=outcome.resume_after)
+        if run.subject == Subject.PAYOUTS:
+            payout.read_once_more(run, now=reading.now())
 
 
 def _state(outcome: Outcome, sentence: str) -> SyncRun.State:

@@ -1,5 +1,5 @@
-"""Alerts go out by mail, to people who do not look at the page: each once (a payout
-that goes on to another place once more), what is new for a provider in one mail."""
+"""Alerts go out by mail, to people who do not look at the page: each once (a payout that goes on to another place once
+more), what is new for a provider in one mail."""
 
 from __future__ import annotations
 

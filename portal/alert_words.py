@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from customers.models import Customer
 from mining.key_health import ALARM_AFTER, WARN_AFTER
 from mining.models import Alert, MiningAccount, PoolIntent
 
@@ -12,6 +13,15 @@ ASKED = {
     PoolIntent.Kind.ADOPT_ACCOUNT: "is the mining account there?",
     PoolIntent.Kind.CREATE_LINK: "was the watcher link made?",
     PoolIntent.Kind.EDIT_PAYOUT: "was the payout destination changed?",
+}
+
+
+# Of the customer's page: where such an act is decided. A change of the payout is at its head.
+PARTS = {
+    PoolIntent.Kind.CREATE_ACCOUNT: "#account",
+    PoolIntent.Kind.ADOPT_ACCOUNT: "#account",
+    PoolIntent.Kind.CREATE_LINK: "#links",
+    PoolIntent.Kind.EDIT_PAYOUT: "",
 }
 
 
@@ -27,7 +37,8 @@ def sentence(alert: Alert) -> str:
     whose = alert.customer.name if alert.customer else "No customer"
     if alert.intent is not None:
         return act_in_doubt(whose, alert.intent)
-    return payout_drifts(whose, alert.mining_account)
+    # One that has ended tells of then, and the account of today.
+    return payout_drifts(whose, alert.mining_account if alert.is_open else None)
 
 
 def key_is_refused(label: str) -> str:
@@ -45,7 +56,13 @@ def payout_drifts(whose: str, account: MiningAccount | None) -> str:
 
 
 def page_of(alert: Alert) -> str:
+    """Needs the alert's related rows."""
     if alert.customer is None:
         return reverse("staff:keys")
-    part = {Kind.PAYOUT_DRIFT: "#payout"}.get(Kind(alert.kind), "")
-    return reverse("staff:customer", args=[alert.customer.code]) + part
+    if alert.intent is not None:
+        return page_of_act(alert.customer, alert.intent)
+    return reverse("staff:customer", args=[alert.customer.code]) + "#payout"
+
+
+def page_of_act(customer: Customer, intent: PoolIntent) -> str:
+    return reverse("staff:customer", args=[customer.code]) + PARTS[PoolIntent.Kind(intent.kind)]

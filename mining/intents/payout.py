@@ -15,7 +15,7 @@ from mining.intents import rows
 from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
-from mining.payout import in_words, record_agreement
+from mining.payout import in_words, newest_agreements, record_agreement
 from mining.pool.addresses import is_same, problem_of
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, RequestRefused
@@ -63,6 +63,11 @@ def _planned(
     """Inside the transaction that holds the account's row."""
     if account.customer_id is None or account.state == MiningAccount.State.CREATING:
         raise Refused(f"The account {account.name!r} is not a customer's yet.")
+    # Agreed first by a change of ours, all that was paid before would be held as a stranger's (billing_paid_elsewhere).
+    if account.payout_drift_since is None and not newest_agreements(account.provider_id, [account.pk]):
+        raise Refused(
+            f"Where {account.name!r} is paid to has not been read for its customer yet. Read it first, then ask again."
+        )
     earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=rows.UNSETTLED)
     if earlier.filter(kind=PoolIntent.Kind.EDIT_PAYOUT).exists():
         raise Refused(

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from mining import accounts, hints, intents, links
-from mining.models import MiningAccount, PoolIntent, WatcherLink
+from mining import accounts, hints, intents, links, payout
+from mining.models import MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from mining.pool import transport
 from tests.mining.hosting import Hosting
 from tests.waiting import until
@@ -160,6 +160,15 @@ class LostAnswers:
     def _payout(self, account: MiningAccount) -> None:
         address = self.dice.choice(ADDRESSES)
         with self.hosting.context():
+            # As the first reading finds it; to read all accounts each time would take too long.
+            payout.record_agreement(
+                account,
+                destination="main_balance",
+                address=None,
+                source=PayoutAgreement.Source.FOUND,
+                by="worker",
+                now=self.now,
+            )
             intent = intents.plan_edit(
                 self.hosting.access,
                 account,

@@ -13,6 +13,7 @@ from mining.errors import Refused
 from mining.intents import rows
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from tests.mining.hosting import Hosting
+from tests.mining.test_accounts import onboard
 from tests.mining.watching import LOOKED, SETTLED, Watched, watched
 from tests.waiting import ended, in_thread
 
@@ -22,7 +23,9 @@ ADDRESS, OTHER = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "1A1zP1eP5QGefi2D
 
 @pytest.fixture
 def account(north: Hosting) -> Watched:
-    return watched(north)
+    seen = watched(north)
+    north.sync("payouts")
+    return seen
 
 
 def plan_edit(account: Watched, address: str | None = ADDRESS, *, approved_by: str = "two@north.example") -> PoolIntent:
@@ -78,7 +81,7 @@ def test_an_approved_change_is_made_once_and_agreed_when_the_pool_says_so(accoun
     with account.hosting.context():
         told = {entry.action: entry.details for entry in AuditEntry.objects.filter(subject=intent.code)}
     assert [told[action]["wanted"] for action in ("payout.edit_planned", "intent.done")] == [ADDRESS, ADDRESS]
-    assert (told["payout.edit_planned"]["before"], told["intent.done"]["before"]) == ("unknown", before)
+    assert (told["payout.edit_planned"]["before"], told["intent.done"]["before"]) == (before, before)
     again = plan_edit(account, ADDRESS.upper())  # the same address, and so nothing to do
     assert (settle(account, again).state, settle(account, plan_edit(account, None)).state) == (State.DONE, State.DONE)
     assert at_pool(account)[0] == "main_balance"
@@ -155,6 +158,20 @@ def test_what_cannot_be_paid_to_is_refused_before_anything(account: Watched) -> 
     with pytest.raises(Refused, match="not a customer's yet"):
         plan_edit(stray)
     assert account.intents(kind="edit_payout") == []
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_what_was_never_read_for_its_customer_is_not_changed(north: Hosting, was_read: bool) -> None:
+    """Or the change would be the first agreement, and all that was paid before it would be held."""
+    account = watched(north)
+    if was_read:  # while it had no customer
+        north.sync("payouts")
+    onboard(north, "north", adopt=True)
+    account = Watched(north, north.account("north"), account.now)
+    with pytest.raises(Refused, match="has not been read for its customer yet"):
+        plan_edit(account)
+    north.sync("payouts")
+    assert plan_edit(account).state == State.PLANNED
 
 
 def test_what_the_pool_refuses_fails_in_a_sentence_of_ours(account: Watched) -> None:

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mining import payout
+from mining import payout, runs
 from mining.errors import Refused
 from mining.models import MiningAccount, SyncRun
+from mining.models.runs import Subject
+from mining.tasks import run_asked_sync
 from tests.mining.hosting import Hosting
 from tests.mining.test_payout import ADDRESS, EXTERNAL, LEGACY, MAIN, accept, agreements, change, take_over, told, view
 from tests.waiting import ended, in_thread, waits_for_us
@@ -32,6 +34,11 @@ def refusal(hosting: Hosting, address: str, refused: list[str]) -> None:
         accept(hosting, EXTERNAL, address)
     except Refused as error:
         refused.append(str(error))
+
+
+def queued(hosting: Hosting) -> list[SyncRun]:
+    with hosting.context():
+        return list(SyncRun.objects.filter(provider=hosting.provider, state=SyncRun.State.QUEUED))
 
 
 def test_of_two_people_who_agree_at_once_one_writes(hosted: Hosting) -> None:
@@ -69,9 +76,32 @@ def test_a_reading_that_began_before_somebody_agreed_changes_nothing(hosted: Hos
     seen = view(hosted)
     assert (seen.address, seen.drift_since) == (ADDRESS, None)
 
-    hosted.sync("payouts")
+    (again,) = queued(hosted)  # it is not left so until the next turn
+    assert (again.subject, again.label, again.asked) == ("payouts", "main", True)
+    run_asked_sync(hosted.provider.pk, again.pk, again.turns)
     assert (view(hosted).destination, view(hosted).drift_since is None) == (MAIN, False)
+    assert queued(hosted) == []
     assert told(hosted)[-1] == ("worker", "payout.drifts", {"agreed": ADDRESS, "at_pool": "the main balance"})
+
+
+def test_a_reading_that_has_stored_all_does_not_end_unseen_while_somebody_agrees(hosted: Hosting) -> None:
+    drift(hosted)
+    account, watch = hosted.account("north"), runs.Watch(timezone.now())
+    with hosted.context():
+        opened, _ = runs.open_run(hosted.provider.pk, "main", Subject.PAYOUTS, now=watch.now())
+    run = runs.claim(hosted.provider.pk, opened.pk, watch)
+    assert run is not None
+
+    def end() -> None:
+        runs.finish(run, SyncRun.State.OK, error="", watch=watch)
+        payout.read_once_more(run, now=watch.now())
+
+    with hosted.context():
+        payout.accept(hosted.access, account, destination=EXTERNAL, address=ADDRESS, now=watch.now())
+        reading = in_thread(end)
+        assert waits_for_us(reading)
+    ended(reading)
+    assert [again.subject for again in queued(hosted)] == ["payouts"]
 
 
 def test_of_two_readings_at_once_the_one_that_was_given_up_writes_nothing(hosted: Hosting) -> None:

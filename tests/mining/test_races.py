@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from customers.models import Customer
-from mining import accounts, intents, planner
+from mining import accounts, intents, payout, planner, runs
 from mining import listing as listings
-from mining.models import MiningAccount, PoolIntent, Reward
+from mining.models import MiningAccount, PoolIntent, Reward, SyncRun
+from mining.models.runs import Subject
 from tests.mining.hosting import Hosting
 from tests.mining.watching import watched
 from tests.waiting import ended, in_thread, waits_for_us
@@ -81,6 +82,7 @@ def test_a_first_reading_that_could_not_be_made_whole_is_made_again(
 
 def test_a_renewal_holds_nothing_that_somebody_who_agrees_to_a_payout_waits_for(north: Hosting) -> None:
     account = watched(north)
+    north.sync("payouts")
     account.made(renews=True)
     account.later(days=6, hours=1)
     with north.context():
@@ -97,3 +99,31 @@ def test_a_renewal_holds_nothing_that_somebody_who_agrees_to_a_payout_waits_for(
     ended(plan)
 
     assert len(account.links()) == 2
+
+
+def test_who_agrees_to_a_payout_waits_for_a_plan_while_holding_nothing_that_the_plan_wants(north: Hosting) -> None:
+    account = watched(north)
+    north.sync("payouts")
+    north.pool.edit("set_payout", login="alpha", account="south", destination="main_balance")
+    north.sync("payouts")
+    with north.context():
+        edit = intents.plan_edit(
+            north.access, account.account, destination="main_balance", address=None, approved_by="two", now=account.now
+        )
+
+    def agree() -> None:
+        with north.context():
+            payout.accept(north.access, account.account, destination="main_balance", address=None, now=account.later())
+
+    with north.context():  # as a plan that opens its runs first, and then gives up edits that did not go out
+        run, _ = runs.open_run(north.provider.pk, "main", Subject.PAYOUTS, now=account.now)
+        person = in_thread(agree)
+        assert waits_for_us(person)
+        PoolIntent.objects.select_for_update(no_key=True, nowait=True).get(pk=edit.pk)
+        MiningAccount.objects.select_for_update(no_key=True, nowait=True).get(pk=account.account.pk)
+    ended(person)
+
+    (settled,) = account.intents(pk=edit.pk)
+    assert settled.state == PoolIntent.State.DONE  # what was agreed to is what it wanted
+    with north.context():
+        assert SyncRun.objects.get(pk=run.pk).asked

@@ -187,19 +187,18 @@ def _not_given(access: Access) -> Iterator[Need]:
 
 
 class Asked(NamedTuple):
-    """Of an act at the pool that needs a person: what is told of it, and where it is decided."""
+    """Of an act at the pool that needs a person: what is told of it, and who may decide it."""
 
     word: str
     stuck: str
-    part: str
     needs: str
 
 
 ASKED = {
-    PoolIntent.Kind.CREATE_ACCOUNT: Asked("Account", "the mining account is not created yet", "#account", "onboard"),
-    PoolIntent.Kind.ADOPT_ACCOUNT: Asked("Account", "the mining account is not taken over yet", "#account", "onboard"),
-    PoolIntent.Kind.CREATE_LINK: Asked("Link", "a watcher link is not made yet", "#links", "links"),
-    PoolIntent.Kind.EDIT_PAYOUT: Asked("Payout", "the payout destination is not changed yet", "", "payouts"),
+    PoolIntent.Kind.CREATE_ACCOUNT: Asked("Account", "the mining account is not created yet", "onboard"),
+    PoolIntent.Kind.ADOPT_ACCOUNT: Asked("Account", "the mining account is not taken over yet", "onboard"),
+    PoolIntent.Kind.CREATE_LINK: Asked("Link", "a watcher link is not made yet", "links"),
+    PoolIntent.Kind.EDIT_PAYOUT: Asked("Payout", "the payout destination is not changed yet", "payouts"),
 }
 
 
@@ -212,7 +211,7 @@ def _acts(access: Access, now: datetime) -> Iterator[Need]:
         lost = intent.state == PoolIntent.State.UNKNOWN
         title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {asked.stuck}"
         text = intent.problem or "No worker has taken it up. Look whether the workers run."
-        to = f"{_customer(intent.customer)}{asked.part}"
+        to = alert_words.page_of_act(intent.customer, intent)
         yield Need("is-unknown", asked.word, title, text, to, "Decide", asked.needs)
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mining.models import Alert, PoolIntent
+from mining.models import Alert, MiningAccount, PoolIntent
 from tests.portal.staff.reading import heading, text
 from tests.world import NOW, Tenant, World
 
@@ -33,11 +33,11 @@ def silent(tenant: Tenant, kind: str, **fields: Any) -> Alert:
         )
 
 
-def doubt(tenant: Tenant) -> None:
+def doubt(tenant: Tenant, kind: str = "create_link") -> None:
     customer = tenant.clients[1].customer
     with tenant.context():
         intent = PoolIntent.objects.create(
-            provider=tenant.provider, kind="create_link", state="unknown", label="main", account_name="client_1",
+            provider=tenant.provider, kind=kind, state="unknown", label="main", account_name="client_1",
             customer=customer, created_at=NOW,
         )  # fmt: skip
         Alert.objects.create(
@@ -70,8 +70,22 @@ def test_what_is_open_says_since_when_whether_it_was_mailed_and_leads_to_the_pag
     assert 'class="strong" href="/staff/keys/"' in html
 
 
+@pytest.mark.parametrize(
+    ("kind", "part"), [("create_link", "#links"), ("create_account", "#account"), ("edit_payout", "")]
+)
+def test_an_act_in_doubt_leads_where_the_overview_leads(north: Tenant, kind: str, part: str) -> None:
+    doubt(north, kind)
+    way = f'href="/staff/customers/{north.clients[1].customer.code}/{part}"'
+    for page in (PAGE, "/staff/"):
+        assert way in north.owner.browser().get(page).content.decode()
+
+
 def test_what_was_stays_readable(north: Tenant) -> None:
     drift(north, told_at=NOW, ended_at=NOW + timedelta(hours=1))
+    with north.context():  # it drifts again by now, and has gone on
+        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(
+            payout_drift_since=NOW, payout_first_seen_at=NOW + timedelta(hours=2)
+        )
     silent(north, "key_silent", ended_at=NOW)
     page = north.auditor.browser().get(PAGE)
     assert heading(page) == "No alert is open"
