@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from customers import tenancy
 from customers.tenancy import Access
@@ -175,7 +175,11 @@ def _plan_intents(provider_id: int, *, now: datetime) -> int:
 def _plan_keys(provider_id: int, *, now: datetime) -> int:
     not_lately = Q(checked_at=None) | Q(checked_at__lt=now - STALE_AFTER)
     waiting = Q(state=Credential.State.CHECKING, created_at__lt=now - timedelta(minutes=1)) & not_lately
-    mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY)
+    # A worker that cannot open a key counts as no try of it, but must not try again each minute.
+    lately = SyncRun.objects.filter(
+        provider=provider_id, label=OuterRef("label"), subject=Subject.KEY, queued_at__gt=now - TOUCH_AGAIN_AFTER
+    )
+    mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY) & ~Exists(lately)
     due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
         hints.after_commit("verify_credential", provider_id, credential_id)

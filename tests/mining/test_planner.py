@@ -189,6 +189,20 @@ def test_a_key_that_nobody_verified_is_taken_up_and_a_refused_one_tried_daily(
     assert north.credential().state == Credential.State.ACTIVE
 
 
+def test_a_refused_key_that_a_worker_could_not_open_is_tried_again_after_an_hour(
+    north: Hosting, hinted: list[Hint]
+) -> None:
+    now = timezone.now() + timedelta(hours=25)
+    with north.context():
+        Credential.objects.update(state="refused", checked_at=now - timedelta(hours=25))
+        SyncRun.objects.create(provider=north.provider, label="main", subject="key", state="failed", queued_at=now)
+
+    plan(north, now + timedelta(minutes=59))
+    assert "verify_credential" not in dict(hinted)
+    plan(north, now + timedelta(minutes=61))
+    assert "verify_credential" in dict(hinted)
+
+
 def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting, hinted: list[Hint]) -> None:
     now = timezone.now() + timedelta(hours=1)
     with north.context():
@@ -271,7 +285,7 @@ def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(north:
 
 def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
     for state, sentence in (
-        ("refused", "refused the key of 'main'"),
+        ("refused", "refused the key of main"),
         ("checking", "wait a minute"),
         ("retired", "paste one"),
     ):
