@@ -257,6 +257,8 @@ def test_at_the_cap_there_is_no_form_and_the_page_says_when_the_next_ends(north:
     assert "Issue a link" not in words
     page = north.owner.browser().get(f"{of(client)}watcher-links/new/")
     assert says in text(page)
+    assert heading(page) == "No watcher link can be issued to Alder & Finch before 6 Nov 2026, 14:33 UTC"
+    assert "of 3 in use" not in text(page)
     assert 'name="permissions"' not in page.content.decode()
     assert "the pool allows 3" in text(issue(north, north.owner, permissions=["rewards"]))
     assert len(rows(north, WatcherLink)) == 3
@@ -311,7 +313,7 @@ def test_the_count_says_how_old_it_is_and_what_only_the_pool_knows(north: Tenant
         MiningAccount.objects.filter(pk=client.account.pk).update(links_read_at=NOW - timedelta(minutes=5))
     full = text(browser.get(f"{of(client)}watcher-links/new/"))
     assert "All 3 are in use." in full
-    assert f"{says} 5 min" in full
+    assert "1 of them known to the pool only; the pool's list was read 5 min" in full
 
 
 def test_a_renewal_that_will_find_no_place_is_told_beforehand(north: Tenant) -> None:
