@@ -12,13 +12,16 @@ from tests.browser.conftest import PHONE, OpenPage, launch, sideways
 from tests.browser.test_customer_pages import paths
 from tests.browser.test_staff_pages import found, trouble
 from tests.portal.customer.scenes import read_the_pool
-from tests.world import NOW, World
+from tests.world import FIRST_DAY, NOW, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SIGN_IN = ["/account/login/"]
 ACCOUNT = ["/account/2fa/"]
-STAFF = ["", "customers/", "rewards/", "documents/", "sync/", "watcher-links/", "team/"]
+STAFF = [
+    "", "customers/", "rewards/", "documents/", f"documents/issue/?month={FIRST_DAY:%Y-%m}", "sync/", "watcher-links/",
+    "team/",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +47,23 @@ def cut_off(page: Page) -> list[str]:
     return found
 
 
+def covering(page: Page) -> list[str]:
+    """Parts that stay in sight while the page moves below them, and leave too little of it."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+            .filter((part) => getComputedStyle(part).position === "sticky" && part.offsetHeight > innerHeight / 4)
+            .map((part) => `${part.className} ${part.offsetHeight} px`)"""
+    )
+    return found
+
+
 def looked_at(page: Page, addresses: list[str]) -> None:
     for address in addresses:
         answer = page.goto(address)
         assert answer is not None
         assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
-        assert (address, answer.status, sideways(page), cut_off(page)) == (address, 200, [], [])
+        seen = (answer.status, sideways(page), cut_off(page), covering(page))
+        assert (address, *seen) == (address, 200, [], [], [])
 
 
 def test_large_text_fits_on_the_pages_of_staff(world: World, open_page: OpenPage) -> None:

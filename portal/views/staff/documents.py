@@ -29,7 +29,7 @@ from customers.tenancy import Access
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
-from portal.templatetags.units import NBSP, btc_plain, period
+from portal.templatetags.units import period
 from portal.views.paging import asked_for, keyset
 from portal.views.rows import the
 from portal.views.staff.answers import do
@@ -168,7 +168,7 @@ def document_issue(request: AccessRequest) -> HttpResponse:
         "documents": free,
         "held": list(held.values()),
         "effect": effect,
-        "sentence": effect_in_words(effect) if free else f"Nothing to issue: {_are_held(len(held))}",
+        "nothing_to_issue": f"Nothing to issue: {_are_held(len(held))}",
         "back": _back(chosen),
     }
     return render(request, "staff/document_issue.html", context)
@@ -218,20 +218,6 @@ def _shown_amounts(values: Iterable[str]) -> Iterable[tuple[str, int]]:
         if "\x00" in code or not balance.lstrip("-").isascii() or not balance.lstrip("-").isdigit():
             continue
         yield code, int(balance)
-
-
-def effect_in_words(effect: billing.Owed) -> str:
-    """Issue 12 documents, 0.01234567 BTC owed to customers, 0.00001000 BTC owed to us."""
-    return ", ".join([f"Issue {_documents(effect.count)}", *_sides(effect)])
-
-
-def _sides(effect: billing.Owed) -> list[str]:
-    sides = []
-    if effect.to_customers_sat or not effect.by_customers_sat:
-        sides.append(f"{btc_plain(effect.to_customers_sat)}{NBSP}BTC owed to customers")
-    if effect.by_customers_sat:
-        sides.append(f"{btc_plain(effect.by_customers_sat)}{NBSP}BTC owed to us")
-    return sides
 
 
 def _issued(request: AccessRequest, issued: Issued) -> str:
