@@ -59,11 +59,12 @@ def test_what_is_open_says_since_when_whether_it_was_mailed_and_leads_to_the_pag
     assert heading(page) == "2 alerts are open"
     words = text(page)
     assert (
-        "Alder & Finch: the pool pays the rewards elsewhere than was agreed mailed 2 min ago Alarm 3 min ago" in words
+        "Alder & Finch: the pool pays the rewards elsewhere than was agreed found 3 min ago , mailed 2 min ago Alarm"
+        in words
     )
     assert (
-        "The pool has not answered the key of main for 3 days not mailed yet:"
-        " The mail server did not take the mail. (TimeoutError) Warning just now" in words
+        "The pool has not answered the key of main for 3 days found just now , not mailed yet:"
+        " The mail server did not take the mail. (TimeoutError) Warning" in words
     )
     html = page.content.decode()
     assert f'href="/staff/customers/{north.clients[0].customer.code}/#payout"' in html
