@@ -44,8 +44,8 @@ class Astray:
     def __str__(self) -> str:
         more = f" and {len(self.places) - 1} more" if len(self.places) > 1 else ""
         counted = "1 reward was" if self.count == 1 else f"{self.count:,} rewards were"
-        first = in_words(self.first_day)
-        return f"{counted} paid to {self.places[0]}{more}, to which nobody had agreed, the first for {first}."
+        day = f"{'' if self.count == 1 else 'the first '}for {in_words(self.first_day)}"
+        return f"{counted} paid to {self.places[0]}{more}, to which nobody had agreed, {day}."
 
 
 def paid_elsewhere(rewards: Iterable[Reward]) -> set[int]:

@@ -102,7 +102,8 @@ def _went_astray(document: Document, strays: list[Reward]) -> Hold:
         return Hold(document, str(Astray.of(places)), what_to_do, "strays")
     # The draft is older than what the pool says now. Nobody can let pass what nobody knows the place of.
     which = "a reward on it was" if len(strays) == 1 else f"{len(strays)} rewards on it were"
-    reason = f"where {which} paid the pool says in a word that we do not know, the first for {in_words(strays[0].day)}."
+    day = f"{'' if len(strays) == 1 else 'the first '}for {in_words(strays[0].day)}"
+    reason = f"where {which} paid the pool says in a word that we do not know, {day}."
     return Hold(document, reason, f"Close {document.first_day:%B %Y} again: they are left out until it is known.", None)
 
 

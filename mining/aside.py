@@ -12,6 +12,7 @@ from mining.pool.types import RejectedRecord
 from mining.reading import Outcome, Reading
 
 LONGEST_REASON = 64
+TWIN, UNMATCHED = "twin", "unmatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Aside:
     def unreadable(cls, record: RejectedRecord, account_name: str) -> Self:
         fingerprint = hashlib.sha256(record.raw.encode()).hexdigest()
         return cls(record.reason[:LONGEST_REASON], account_name, fingerprint, record.raw)
+
+
+def records_aside(count: int) -> str:
+    counted = "1 record was" if count == 1 else f"{count:,} records were"
+    return f'{counted} put aside: see "Records that were not taken in".'
 
 
 def put_aside(reading: Reading, outcome: Outcome, aside: Iterable[Aside]) -> list[Aside]:

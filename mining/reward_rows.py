@@ -17,7 +17,7 @@ from itertools import groupby
 import structlog
 
 from customers.tenancy import TenantQuerySet
-from mining.aside import Aside, put_aside
+from mining.aside import TWIN, UNMATCHED, Aside, put_aside, records_aside
 from mining.listing import Listed, Listing
 from mining.matching import Candidate, candidate, match, twin_fingerprint
 from mining.models import MiningAccount, Reward, RewardObservation
@@ -28,7 +28,6 @@ from mining.reading import READ_AT_GRAIN, Outcome, Reading
 log = structlog.get_logger(__name__)
 
 BATCH_RECORDS = 2_000
-TWIN, UNMATCHED = "twin", "unmatched"
 Place = tuple[str, datetime, str]
 
 COLUMNS = (
@@ -77,7 +76,7 @@ class Store:
             put_aside(self.reading, self.outcome, self.aside)
             self._note_reading(silent)
         if self.outcome.quarantined:
-            self.outcome.problems.append(f"{self.outcome.quarantined} records were put aside: see the quarantine.")
+            self.outcome.problems.append(records_aside(self.outcome.quarantined))
         return self.outcome
 
     def _sort_in(self) -> None:

@@ -206,7 +206,7 @@ class PasteKeyForm(forms.Form):
     label = forms.CharField(
         max_length=LONGEST_LABEL,
         label="WhiteBIT user",
-        help_text="Your name for the WhiteBIT user of this key. A new key under a known name replaces the old one.",
+        help_text="Your name for the login at WhiteBIT that made the key. A new key of it replaces the old one.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     # No upper limit on the length: what is too long is refused by a sentence that says so.

@@ -67,7 +67,7 @@ def test_what_a_stranger_was_paid_is_not_billed_when_the_destination_is_put_back
     neighbour.reward(12, destination=EXTERNAL)
 
     sentence = (
-        f"Cedar is held: 1 reward was paid to {THIEF}, to which nobody had agreed, the first for 12 October 2026."
+        f"Cedar is held: 1 reward was paid to {THIEF}, to which nobody had agreed, for 12 October 2026."
         " Ask the customer, and let them pass, then issue."
     )
     with pytest.raises(IssueRefused) as refused:
@@ -188,7 +188,7 @@ def test_what_the_pool_has_no_known_word_for_is_left_out_of_what_passes(story: S
     with pytest.raises(IssueRefused) as refused:
         issue(story.access, draft, now=AFTER_OCTOBER)
     assert str(refused.value) == (
-        "Cedar is held: where a reward on it was paid the pool says in a word that we do not know, the first for"
+        "Cedar is held: where a reward on it was paid the pool says in a word that we do not know, for"
         " 12 October 2026. Close October 2026 again: they are left out until it is known."
     )
     assert waiting(story) == {}
@@ -273,7 +273,7 @@ def test_a_draft_waits_for_an_earlier_one_that_is_held_and_for_nobody_elses(stor
         one.reward(date(2026, 11, 2))
     assert why(story, NOVEMBER, AFTER_NOVEMBER) == (
         f"Cedar is held: its draft of October 2026 comes first, and on that 1 reward was paid to {THIEF}, to which"
-        " nobody had agreed, the first for 12 October 2026. Ask the customer, and let them pass, then issue."
+        " nobody had agreed, for 12 October 2026. Ask the customer, and let them pass, then issue."
     )
     assert why(birch, NOVEMBER, AFTER_NOVEMBER) is None
 

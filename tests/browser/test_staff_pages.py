@@ -175,7 +175,7 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     for run in found(north, SyncRun, state="queued"):
         sync.perform(north.provider.pk, run.pk, now=timezone.now())
     # All that can be: the login of the world's own accounts has no key that works here.
-    expect(page.get_by_role("heading", level=1)).to_have_text("1 login not read")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 WhiteBIT user not read")
     expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
     assert {run.state for run in found(north, SyncRun, label="alpha")} == {"ok"}
 
@@ -393,7 +393,7 @@ def test_a_payout_address_is_accepted_after_the_second_factor(world: World, open
     page.get_by_role("link", name="Accept what the pool says…").click()
     page.get_by_label("Code from your second factor").fill(code_for(secret_of(north.finance)))
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Alder & Finch is paid by the pool, to this address")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Accept this address for Alder & Finch?")
     copied = page.locator("main .address").evaluate(
         "(address) => { getSelection().selectAllChildren(address); return getSelection().toString(); }"
     )

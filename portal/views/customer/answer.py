@@ -22,6 +22,14 @@ class Answer:
 
 
 def answer(account: MiningAccount | None, *, provider_name: str, now: datetime) -> Answer:
+    of_account = _of_account(account, provider_name, now)
+    if account is None or account.payout_drift_since is None:
+        return of_account
+    # Where the money goes comes first; how the machines are is the detail.
+    return Answer("Your payout is not as agreed", format_html("{}. {}", of_account.headline, of_account.detail))
+
+
+def _of_account(account: MiningAccount | None, provider_name: str, now: datetime) -> Answer:
     state = MiningAccount.State
     if account is None:
         return Answer("Your mining account is not there yet", f"{provider_name} is setting it up.")

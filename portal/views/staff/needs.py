@@ -18,6 +18,7 @@ from customers.tenancy import Access
 from mining import key_health, logins, payout
 from mining import links as pool_links
 from mining import queries as mining
+from mining.aside import UNMATCHED, records_aside
 from mining.models import (
     Credential,
     LinkLifetime,
@@ -90,7 +91,7 @@ def _keys(access: Access, unread: dict[str, str], now: datetime) -> Iterator[Nee
             yield Need(state, "Key", title, text, _url("keys"), "Pool keys", "keys")
     labels = {credential.label for credential in stored}
     for label in (label for label in unread if stored and label not in labels):
-        text = "Its key was thrown away. Paste another one under this label."
+        text = "Its key was thrown away. Paste another one for this WhiteBIT user."
         yield Need("is-down", "Key", f"No key reads the accounts of {label}", text, _url("keys"), "Paste a key", "keys")
 
 
@@ -130,8 +131,10 @@ def _where_to(account: MiningAccount) -> str:
 def _strays(access: Access, drafted: list[astray.Found], now: datetime) -> Iterator[Need]:
     strays = astray.all_strays(access, drafted, now=now)
     for customer in Customer.objects.visible_to(access).filter(pk__in=strays).order_by("name", "pk"):
-        title = f"{customer.name}: rewards were paid where nobody had agreed to"
-        text = f"{strays[customer.pk]} No draft that bills them is issued until you let them pass."
+        one = strays[customer.pk].count == 1
+        title = f"{customer.name}: {'a reward was' if one else 'rewards were'} paid where nobody had agreed to"
+        it = "it" if one else "them"
+        text = f"{strays[customer.pk]} No draft that bills {it} is issued until you let {it} pass."
         yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#strays", "Look", "read")
 
 
@@ -147,7 +150,7 @@ def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
             continue
         what = subject.label.lower()
         title = f"Reading {what} of {run.label} {'failed' if failed else 'is not complete'}"
-        text = run.error or f"{run.quarantined} records were put aside."
+        text = run.error or records_aside(run.quarantined)
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
 
 
@@ -260,10 +263,23 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
 
 # What is told of records that were put aside: they are of rewards or of watcher links.
 PUT_ASIDE = (
-    ("rewards", "record", "Of rewards: in no sum and on no document. Compare with the pool."),
+    (
+        "changes",
+        "change of a reward could not be taken in",
+        "changes of rewards could not be taken in",
+        "What was read before counts, in sums and on documents. Compare with the pool.",
+    ),
+    (
+        "rewards",
+        "record of the pool was not taken in",
+        "records of the pool were not taken in",
+        "Of rewards: in no sum and on no document. Where one is a new version of a reward, what was read before counts."
+        " Compare with the pool.",
+    ),
     (
         "links",
-        "watcher link",
+        "watcher link of the pool was not taken in",
+        "watcher links of the pool were not taken in",
         "Made outside the portal, and whoever has its address may see an account. It is in no list here, and takes one"
         " of the account's places. Look at it at the pool.",
     ),
@@ -273,10 +289,11 @@ PUT_ASIDE = (
 def _put_aside(access: Access, now: datetime) -> Iterator[Need]:
     news = QuarantinedRecord.objects.visible_to(access).filter(seen_at__gte=now - QUARANTINE_NEWS)
     links = Count("pk", filter=Q(sync_run__subject=Subject.WATCHERS))
-    counts = news.aggregate(links=links, rewards=Count("pk") - links)
-    for kind, noun, text in PUT_ASIDE:
+    changes = Count("pk", filter=Q(reason=UNMATCHED))
+    counts = news.aggregate(links=links, changes=changes, rewards=Count("pk") - links - changes)
+    for kind, one, many, text in PUT_ASIDE:
         if count := counts[kind]:
-            title = f"{_counted(count, noun)} of the pool {_has(count, 'was', 'were')} not taken in"
+            title = f"{count:,} {_has(count, one, many)}"
             yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
 
 
@@ -303,11 +320,16 @@ def _money(access: Access, drafted: list[astray.Found], now: datetime) -> Iterat
         )
     drafts = billing.drafts_open(access).count
     if drafts:
-        title = f"{_counted(drafts, 'draft')} {_has(drafts, 'waits', 'wait')} to be issued"
+        kept_back = len(held.held_drafts(access, drafted))
+        does = _has(drafts, "waits", "wait") + " to be issued"
         text = "Customers see a document only once it is issued."
-        if kept_back := len(held.held_drafts(access, drafted)):
-            which = "It is held" if drafts == 1 else f"{kept_back:,} of them {_has(kept_back, 'is', 'are')} held"
+        if kept_back == drafts:
+            does = _has(drafts, "is", "are") + " held"
+            text = f"Because of where the pool pays or paid: {_has(drafts, 'it', 'each')} says what to do. {text}"
+        elif kept_back:
+            which = f"{kept_back:,} of them {_has(kept_back, 'is', 'are')} held"
             text = f"{which} because of where the pool pays or paid: each says what to do. {text}"
+        title = f"{_counted(drafts, 'draft')} {does}"
         yield Need("is-info", "Issue", title, text, f"{_url('documents')}?status=draft", "Documents", "issue")
 
 

@@ -109,8 +109,10 @@ def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> 
     """For an account that the pool does not answer for any more: no reading can end its drift."""
     access = request.access
     account = mining.account_of(access, found)
-    if account is None or account.payout_drift_since is None or not pool_payouts.is_lost(account):
-        return "There is no alarm that no reading could end."
+    if account is None or account.payout_drift_since is None:
+        return "There is no alarm to end."
+    if not pool_payouts.is_lost(account):
+        return "This alarm ends by itself with a reading, or when you accept. It cannot be ended by hand."
 
     def end() -> str:
         pool_payouts.end_alarm(access, account, now=now)
@@ -129,7 +131,13 @@ def payout_release(request: AccessRequest, found: Customer, now: datetime) -> Ac
         return astray.NOTHING_ASTRAY
 
     def release() -> str:
-        astray.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
-        return f"Let pass. They are billed to {found.name} like all others."
+        count = astray.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
+        return f"Let pass. {'It is' if count == 1 else 'They are'} billed to {found.name} like all others."
 
-    return Act("staff/payout_release.html", {"strays": strays.rewards, "seen_as": strays.seen_as}, release)
+    shown = {
+        "strays": strays.rewards,
+        "seen_as": strays.seen_as,
+        "places": {reward.payout_destination for reward in strays.rewards},
+        "on_drafts": bool(astray.on_drafts(access, found)),
+    }
+    return Act("staff/payout_release.html", shown, release)

@@ -24,6 +24,7 @@ RUNS = 20
 ASIDE_WORDS = {
     "twin": "A second record exactly like another one: the first counts",
     "unmatched": "A change that fits none of the records we have",
+    "amount_identity": "A record whose amounts do not add up",
 }
 
 
@@ -82,7 +83,7 @@ def _readings(access: Access, unread: dict[str, str]) -> list[Reading]:
 
 
 def _why_aside(record: QuarantinedRecord) -> str:
-    return ASIDE_WORDS.get(record.reason) or f"A record that could not be read ({record.reason})"
+    return ASIDE_WORDS.get(record.reason) or f"A record that could not be read ({record.reason.replace('_', ' ')})"
 
 
 @staff_page("sync")

@@ -183,4 +183,4 @@ def test_without_a_key_no_link_is_promised(world: World, north: Caller) -> None:
     with world.north.context():
         Credential.objects.update(state="refused")
 
-    assert detail_of(north.post("watcher-links", asked(world)), 409).startswith("The pool refused the key of 'main'")
+    assert detail_of(north.post("watcher-links", asked(world)), 409).startswith("The pool refused the key of main")

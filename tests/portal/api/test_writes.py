@@ -133,7 +133,7 @@ def test_several_keys_must_be_told_apart(world: World, north: Caller) -> None:
 def test_without_a_key_nobody_can_be_onboarded_yet(world: World, north: Caller) -> None:
     with tenancy.access_context(world.north.system):
         Credential.objects.update(state="checking")
-    assert "The key of 'main' has not been checked yet" in detail_of(north.post("customers", CEDAR), 409)
+    assert "The key of main has not been checked yet" in detail_of(north.post("customers", CEDAR), 409)
 
 
 def test_changing_a_customers_details(world: World, north: Caller) -> None:

@@ -138,7 +138,19 @@ def test_a_drift_that_nothing_was_agreed_before_says_so_and_the_statement_tile_t
         assert "Agreed nothing yet The pool pays unknown Not as agreed since 4 Nov 2026" in words(
             browser.get(path).content
         )
-    assert "The pool pays to not as agreed" in words(browser.get("/overview/").content)
+    assert "Your payout is not as agreed" in words(browser.get("/overview/").content)
+
+
+def test_a_drift_says_its_moment_once_and_is_the_headline(north: Tenant) -> None:
+    set_account(north.clients[0], north, workers_online=52, workers_low=0, workers_offline=0)
+    drift(north)
+    set_account(north.clients[0], north, payout_first_seen_at=NOW, payout_drift_since=NOW)
+    browser = north.clients[0].owner.browser()
+
+    for path in PAGES:
+        text = words(browser.get(path).content)
+        assert (text.count("since 4 Nov 2026, 14:32 UTC"), "Not as agreed since" in text) == (1, False)
+    assert "Your payout is not as agreed All 52 machines are up." in words(browser.get("/overview/").content)
 
 
 def test_a_destination_that_was_never_read_is_unknown(north: Tenant) -> None:

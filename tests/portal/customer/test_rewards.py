@@ -165,6 +165,8 @@ def test_what_was_not_paid_as_agreed_says_so_calmly_and_only_to_its_customer(nor
         )  # fmt: skip
     shown = {row[0]: row[1] for row in table(get(birch.owner.browser()))}
     assert shown == {"1 Oct": "Final", "2 Oct": "Final Not paid as agreed", "3 Oct": "Final Not paid as agreed"}
+    latest = birch.owner.browser().get("/overview/").content.decode()
+    assert latest.count("Not paid as agreed") == 2
     assert {row[1] for row in table(get(alder.owner.browser()))} == {"Final"}
 
 

@@ -242,7 +242,7 @@ def test_without_a_working_key_the_page_says_what_to_do_first(north: Tenant) -> 
         Credential.objects.filter(pk=north.credential.pk).update(state="refused")
     assert "There is no working pool key." in text(north.owner.browser().get(NEW))
     refused = text(north.support.browser().post(NEW, form(north)))
-    assert "The pool refused the key of 'main', so nothing is read or done for it" in refused
+    assert "The pool refused the key of main, so nothing is read or done for it" in refused
 
 
 def test_with_several_keys_the_form_asks_at_which_user(north: Tenant) -> None:

@@ -215,6 +215,7 @@ def test_a_draft_that_is_held_says_why_and_where_to_settle_it_wherever_one_could
 
     hold(north, theirs)
     assert "2 of October 2026 held" in text(browser.get(LIST))
+    assert (heading(browser.get(LIST)), "of them held" in text(browser.get(LIST))) == ("2 drafts are held", False)
     for chosen, count in (({"document": mine.code}, "1 draft is"), ({"month": "2026-10"}, "2 drafts are")):
         page = browser.get(ISSUE, chosen)
         assert heading(page) == f"Nothing to issue: {count} held"

@@ -88,6 +88,7 @@ def test_a_refused_key_can_be_tried_again(north: Tenant) -> None:
     answer = browser.post(reverse("staff:key_verify", args=[north.credential.code]), north.owner.form(), follow=True)
     assert [row.state for row in rows(north, Credential)] == ["checking"]
     assert "A worker tries the key of main at the pool" in text(answer)
+    assert '<span class="sub">last time: The signature is wrong.</span>' in answer.content.decode()
     assert (heading(answer), 'hx-trigger="every 3s"' in answer.content.decode()) == ("A key is being tried", True)
 
 

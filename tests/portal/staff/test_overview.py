@@ -71,6 +71,10 @@ def test_drafts_that_are_held_are_counted_among_those_that_wait(north: Tenant) -
         MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(payout_drift_since=NOW)
     says = "2 drafts wait to be issued 1 of them is held because of where the pool pays or paid: each says what to do."
     assert says in text(page(north.owner))
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(pk=north.clients[1].account.pk).update(payout_drift_since=NOW)
+    says = "2 drafts are held Because of where the pool pays or paid: each says what to do."
+    assert says in text(page(north.owner))
 
 
 def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> None:
@@ -198,18 +202,21 @@ def test_records_that_were_put_aside_are_told_by_what_they_are_of(north: Tenant)
         run = SyncRun.objects.create(
             provider=north.provider, label="main", subject="watchers", state="ok", queued_at=NOW
         )
-        for subject, number in ((north.run, 1), (run, 2), (run, 3)):
+        aside = ((north.run, 1, "twin"), (run, 2, "twin"), (run, 3, "twin"), (north.run, 4, "unmatched"))
+        for subject, number, reason in aside:
             QuarantinedRecord.objects.create(
-                provider=north.provider, label="main", sync_run=subject, reason="twin", fingerprint=str(number),
+                provider=north.provider, label="main", sync_run=subject, reason=reason, fingerprint=str(number),
                 raw="{}", seen_at=NOW,
             )  # fmt: skip
     assert needs(north) == [
+        "1 change of a reward could not be taken in",
         "1 record of the pool was not taken in",
         "2 watcher links of the pool were not taken in",
     ]
     words = text(page(north.owner))
     assert "were not taken in Made outside the portal, and whoever has its address may see an account." in words
     assert words.count("in no sum and on no document") == 1
+    assert "could not be taken in What was read before counts, in sums and on documents." in words
 
 
 def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -> None:

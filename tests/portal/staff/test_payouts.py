@@ -96,7 +96,7 @@ def test_a_drift_says_both_since_when_what_is_held_and_what_to_do(north: Tenant)
     assert "Agreed on 5 Oct 2026 Main balance At the pool, read just now External address" in words
     assert OTHER in words.replace(" ", "")
     assert "Seen there since 4 Nov 2026, 12:32 UTC" in words
-    assert "no document of Alder & Finch is issued, and nothing is paid out" in words
+    assert "no document of Alder & Finch is issued and we pay them nothing; the pool goes on paying there." in words
     assert "Ask Alder & Finch Call a number that you already have" in words
     assert "Accept what the pool says…" in words
 
@@ -141,7 +141,7 @@ def test_what_nobody_can_agree_to_says_why(north: Tenant, destination: str, says
 def test_the_confirmation_repeats_the_effect_and_the_whole_address(north: Tenant) -> None:
     drift(north)
     answer = proved(north.finance).get(f"{page_of(north)}payout/accept/")
-    assert heading(answer) == "Alder & Finch is paid by the pool, to this address"
+    assert heading(answer) == "Accept this address for Alder & Finch?"
     words = text(answer)
     assert OTHER in words.replace(" ", "")
     assert "The pool sends the rewards of client_0 to this address, and Alder & Finch owes us our share." in words
@@ -152,7 +152,7 @@ def test_the_confirmation_repeats_the_effect_and_the_whole_address(north: Tenant
 def test_going_back_to_the_main_balance_says_the_other_effect(north: Tenant) -> None:
     drift(north, "main_balance", None)
     answer = proved(north.finance).get(f"{page_of(north)}payout/accept/")
-    assert heading(answer) == "Alder & Finch is paid by us, from the main balance"
+    assert heading(answer) == "Accept the main balance for Alder & Finch?"
     assert "we owe Alder & Finch their share" in text(answer)
 
 
@@ -239,20 +239,23 @@ def release(tenant: Tenant, browser: Client, who: Person, seen_as: str) -> Any:
 def test_a_reward_that_went_astray_is_shown_and_billed_only_once_somebody_let_it_pass(north: Tenant) -> None:
     astray(north)
     words = text(north.support.browser().get(page_of(north)))
-    assert "Rewards were paid where nobody had agreed to 1" in words
+    assert "A reward was paid where nobody had agreed to 1" in words
     assert OTHER in words.replace(" ", "")
-    assert "An owner or finance can let them pass." in words
-    assert "rewards were paid where nobody had agreed to" in text(north.owner.browser().get("/staff/"))
+    assert "An owner or finance can let it pass." in words
+    assert "a reward was paid where nobody had agreed to" in text(north.owner.browser().get("/staff/"))
 
     browser = proved(north.finance)
     page = browser.get(f"{page_of(north)}payout/release/")
-    assert heading(page) == "Bill 1 reward of Alder & Finch all the same"
+    assert heading(page) == "Bill 1 reward of Alder & Finch all the same?"
     assert OTHER in text(page).replace(" ", "")
+    # Only what is so of this one: it went to an address, and a draft bills it.
+    assert "owes us our share of it. A draft that bills it says so already: look at it, then issue it." in text(page)
+    assert "main balance" not in text(page)
     assert "not what you looked at any more" in text(release(north, browser, north.finance, "other"))
     assert rows(north, RewardRelease) == []
 
     answer = release(north, browser, north.finance, page.context["seen_as"])
-    assert "Let pass. They are billed to Alder & Finch like all others." in text(answer)
+    assert "Let pass. It is billed to Alder & Finch like all others." in text(answer)
     assert "nobody had agreed" not in text(answer)
     assert [(row.address, row.released_by) for row in rows(north, RewardRelease)] == [(OTHER, "finance@north.example")]
     assert "No reward waits that was" in text(release(north, browser, north.finance, page.context["seen_as"]))
@@ -263,10 +266,12 @@ def test_a_reward_that_went_astray_is_marked_before_any_draft_bills_it(north: Te
     for page in ("/staff/rewards/", page_of(north)):
         assert "paid where nobody had agreed to</span>" in north.auditor.browser().get(page).content.decode()
     overview = text(north.owner.browser().get("/staff/"))
-    assert f"1 reward was paid to {OTHER}, to which nobody had agreed, the first for 3 October 2026." in overview
+    assert f"1 reward was paid to {OTHER}, to which nobody had agreed, for 3 October 2026." in overview
 
     browser = proved(north.finance)
-    seen_as = browser.get(f"{page_of(north)}payout/release/").context["seen_as"]
+    asked = browser.get(f"{page_of(north)}payout/release/")
+    assert "draft" not in text(asked).split("What happens")[1]
+    seen_as = asked.context["seen_as"]
     release(north, browser, north.finance, seen_as)
     for page in ("/staff/rewards/", page_of(north), "/staff/"):
         assert "nobody had agreed" not in text(north.auditor.browser().get(page))
@@ -304,20 +309,18 @@ def test_the_alarm_of_an_account_that_is_gone_is_ended_by_a_person(north: Tenant
     assert "Accept what the pool says" not in words
 
     browser, address = proved(north.owner), f"{page_of(north)}payout/end-alarm/"
-    assert heading(browser.get(address)) == "End the alarm about the payout of Alder & Finch"
+    assert heading(browser.get(address)) == "End the alarm about the payout of Alder & Finch?"
     words = text(browser.post(address, north.owner.form(), follow=True))
     assert "The alarm has ended." in words
     assert "elsewhere" not in words
     assert len(rows(north, AuditEntry, action="payout.alarm_ended")) == 1
-    assert "There is no alarm that no reading could end." in text(
-        browser.post(address, north.owner.form(), follow=True)
-    )
+    assert "There is no alarm to end." in text(browser.post(address, north.owner.form(), follow=True))
 
 
 def test_the_alarm_of_an_account_that_answers_is_not_ended_so(north: Tenant) -> None:
     drift(north)
     answer = proved(north.owner).post(f"{page_of(north)}payout/end-alarm/", north.owner.form(), follow=True)
-    assert "There is no alarm that no reading could end." in text(answer)
+    assert "This alarm ends by itself with a reading, or when you accept. It cannot be ended by hand." in text(answer)
     assert "The pool pays elsewhere than was agreed" in text(answer)
 
 

@@ -50,7 +50,7 @@ def test_the_page_polls_a_fragment_only_while_something_is_under_way(north: Tena
 
 
 WHY = (
-    "The pool refused the key of {!r} (last tried on 2026-11-03), so nothing is read or done for it: check it at the "
+    "The pool refused the key of {} (last tried on 3 Nov 2026), so nothing is read or done for it: check it at the "
     "pool, then press Try again under Pool keys, or paste a new one."
 )
 
@@ -61,7 +61,8 @@ def test_without_a_key_sync_now_says_what_to_do(north: Tenant) -> None:
             state="refused", problem="Wrong signature.", checked_at=NOW - timedelta(days=1)
         )
     answer = north.support.browser().post(NOW_URL, north.support.form(), follow=True)
-    assert (heading(answer), text(answer).count(WHY.format("main"))) == ("1 login not read", 2)  # message and page
+    told = text(answer).count(WHY.format("main"))
+    assert (heading(answer), told) == ("1 WhiteBIT user not read", 2)  # message and page
     assert len(rows(north, SyncRun)) == 1
 
 
@@ -131,7 +132,7 @@ def test_quarantined_records_and_strays_are_shown_only_to_their_own(world: World
     words = text(world.north.owner.browser().get(PAGE))
     assert "stray_north" in words
     assert "A second record exactly like another one: the first counts client_0 at main" in words
-    assert "A record that could not be read (reward: too_long)" in words
+    assert "A record that could not be read (reward: too long)" in words
     assert '{"of": "north"}' in words
     assert "stray_south" not in words
     assert '{"of": "south"}' not in words
