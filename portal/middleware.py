@@ -71,7 +71,9 @@ class TenancyMiddleware:
         kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         access = cast("Access | None", request.access)  # type: ignore[attr-defined]  # set above
-        if request.method == "GET" and UNSENT in request.GET and request.user.is_authenticated:
+        # Before it is asked whether the page is open: the start is. The API reads its parameters itself.
+        came_back = request.method == "GET" and not request.path.startswith("/api/") and UNSENT in request.GET
+        if came_back and request.user.is_authenticated:
             messages.warning(request, "You had been signed out, so what you sent was not saved. Please enter it again.")
             return redirect(request.path)
         if _is_open(request, view):
