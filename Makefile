@@ -11,7 +11,7 @@ export CMD  # as a variable of the environment, so that it may hold quotes of ei
 LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
 	POOL_SEALING_PUBLIC_KEYS=lint:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
-.PHONY: demo run test test-browser lint bench setup format
+.PHONY: demo run test test-devkit test-browser lint bench setup format
 
 setup: .venv/.complete
 
@@ -26,18 +26,22 @@ setup: .venv/.complete
 
 # The recipes exec, so that a signal to make's child reaches the program and not a shell in between.
 demo: setup
-	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo $(if $(ONCE),--once)
+	@exec $(PY) -m devkit.servers -- $(PY) -m devkit.demo $(if $(ONCE),--once)
 
 run: setup
-	@exec $(PY) -m portal.embedded -- $(PY) -m portal.demo --run "$$CMD"
+	@exec $(PY) -m devkit.servers -- $(PY) -m devkit.demo --run "$$CMD"
 
 # Several processes, because tests wait for servers more than they work; one when the servers are yours.
 test: setup
-	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest \
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest \
+		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist loadfile) $(ARGS)
+
+test-devkit: setup
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest tests/devkit \
 		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist loadfile) $(ARGS)
 
 test-browser: setup
-	@exec $(PY) -m portal.embedded --temporary -- $(PY) -m pytest -m browser $(ARGS)
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest -m browser $(ARGS)
 
 lint: setup
 	@$(PY) -m ruff format --check --quiet .
@@ -50,4 +54,4 @@ format: setup
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format --quiet . ; .venv/bin/djlint --reformat --quiet templates
 
 bench: setup
-	@exec $(PY) -m benchmarks
+	@exec $(PY) -m devkit.benchmarks

@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Max
 
-from billing.components import WHOLE_PPM, terms_in_words
 from billing.errors import TermsRefused
 from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, DocumentStatus, FeeBearer
+from billing.split import WHOLE_PPM
+from billing.words import in_words, terms_in_words
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access
@@ -202,7 +203,3 @@ def _read_fee_bearer(basis: Basis, borne_by: object) -> FeeBearer:
     if borne_by not in FeeBearer.values:
         raise TermsRefused('On a gross basis say who bears the pool\'s fee: "customer", "provider" or "shared".')
     return FeeBearer(str(borne_by))
-
-
-def in_words(day: date) -> str:
-    return f"{day.day} {day:%B} {day.year}"

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from billing.components import btc_text
 from billing.models import Document, DocumentLine
+from billing.words import btc_text
 
 # Stable: names are added at the end, never changed.
 COLUMNS = (

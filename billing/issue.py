@@ -12,10 +12,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
-from billing import held, journal, numbering, settlement, tasks
-from billing.components import terms_in_words
+from billing import journal, numbering, settlement, tasks
 from billing.errors import IssueRefused
-from billing.held import Hold
+from billing.holds import drafts as held_drafts
+from billing.holds.drafts import Hold
 from billing.models import (
     Contract,
     ContractComponent,
@@ -24,6 +24,7 @@ from billing.models import (
     DocumentStatus,
     DocumentType,
 )
+from billing.words import terms_in_words
 from customers import audit
 from customers.models import Customer, ProviderProfile
 from customers.tenancy import Access
@@ -73,7 +74,7 @@ def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -
         settlement.lock_closing(access, shared=True)
         # All contracts before the first number is taken, or two such acts could wait for each other in a circle.
         list(Contract.objects.visible_to(access).select_for_update(no_key=True).filter(pk__in=contracts).order_by("pk"))
-        holds = held.why_held(access, [draft for draft in in_order if draft.status == DocumentStatus.DRAFT])
+        holds = held_drafts.why_held(access, [draft for draft in in_order if draft.status == DocumentStatus.DRAFT])
         free = [draft for draft in in_order if draft.pk not in holds]
         return Issued([issue(access, draft, now=now) for draft in free], list(holds.values()))
 
@@ -114,7 +115,7 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
 
 
 def _refuse_held(access: Access, draft: Document) -> None:
-    if (why := held.why_held(access, [draft]).get(draft.pk)) is not None:
+    if (why := held_drafts.why_held(access, [draft]).get(draft.pk)) is not None:
         raise IssueRefused(str(why))
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
-from billing.bulk import hash_joins
-from billing.contracts import in_words
 from billing.errors import PeriodRefused, Refused
 from billing.models import Document, DocumentStatus, DocumentType
+from billing.planning import hash_joins
+from billing.words import in_words
 from customers import audit
 from customers.codes import new_code
 from customers.tenancy import Access
@@ -98,7 +98,7 @@ JOIN billing_document d ON d.provider_id = %(provider)s AND d.contract_id = e.co
 ORDER BY d.id, e.position
 """
 
-# A draft that has become empty is put aside with the lines it had: no lines, no document.
+# A draft that has become empty is discarded with the lines it had: no lines, no document.
 DISCARD_EMPTY = """
 UPDATE billing_document d SET status = 'discarded'
 FROM billing_changed c
@@ -170,7 +170,7 @@ def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
 
 
 def discard(access: Access, document: Document, *, now: datetime) -> None:
-    """Put a draft aside, for ever. The next close of its month makes a new one if there is something to bill."""
+    """Discard a draft, for ever. The next close of its month makes a new one if there is something to bill."""
     with transaction.atomic():
         claimed = (
             Document.objects.visible_to(access)

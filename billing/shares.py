@@ -12,11 +12,11 @@ from typing import Any
 
 from django.db import connection
 
-from billing.astray import paid_elsewhere
-from billing.bulk import hash_joins
-from billing.components import split_sat
+from billing.holds import misdirected
 from billing.models import ContractComponent
+from billing.planning import hash_joins
 from billing.settlement import month_of
+from billing.split import split_sat
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import Reward
@@ -29,7 +29,7 @@ UNKNOWN_STATUS = "unknown_status"
 UNKNOWN_DESTINATION = "unknown_destination"
 UNKNOWN_CURRENCY = "unknown_currency"
 MISSING = "missing"  # the pool no longer lists it
-PAID_ELSEWHERE = "paid_elsewhere"  # where nobody had agreed to: it is billed once a person lets it pass
+MISDIRECTED = "misdirected"  # where nobody had agreed to: it is billed once a person approves it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class RewardShare:
 def shares_of(rewards: Iterable[Reward]) -> dict[int, RewardShare]:
     """By the reward's primary key. Two queries, however many rewards and customers."""
     page = list(rewards)
-    elsewhere = paid_elsewhere(page)
+    elsewhere = misdirected.among(page)
     terms = _Terms({(reward.provider_id, reward.customer_id) for reward in page if reward.customer_id})
     return {
         reward.pk: _share_of(reward, terms.on(reward.customer_id, reward.day), is_elsewhere=reward.pk in elsewhere)
@@ -63,7 +63,7 @@ def _share_of(reward: Reward, terms: ContractComponent | None, *, is_elsewhere: 
             (UNKNOWN_CURRENCY, reward.currency != "BTC"),
             (UNKNOWN_DESTINATION, is_unknown),
             (MISSING, reward.missing_since is not None),
-            (PAID_ELSEWHERE, is_elsewhere and not is_canceled and not is_unknown),
+            (MISDIRECTED, is_elsewhere and not is_canceled and not is_unknown),
         )
         if holds
     ]

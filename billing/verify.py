@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models import Count, F, Max, Min, Sum
 
 from billing import journal
-from billing.bulk import hash_joins
-from billing.components import btc_text
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalEntry, JournalTx
+from billing.planning import hash_joins
+from billing.words import btc_text
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import Reward
@@ -57,7 +57,7 @@ def problems(access: Access) -> list[str]:
             *_journal(access),
             *_postings(access),
             *_balances(access),
-            *_strays(access),
+            *_rewards_of_others(access),
         ]
 
 
@@ -122,8 +122,8 @@ def _journal(access: Access) -> Iterator[str]:
     yield from (f"Transaction {row['tx__code']} sums to {row['sat']} and not to zero." for row in unbalanced)
     short = JournalTx.objects.visible_to(access).annotate(legs=Count("entries")).filter(legs__lt=2)
     yield from (f"Transaction {tx.code} has {tx.legs} legs." for tx in short)
-    strays = JournalEntry.objects.visible_to(access).exclude(asset=F("account__asset"))
-    yield from (f"Leg {leg.pk} is in {leg.asset}, its account is not." for leg in strays)
+    wrong = JournalEntry.objects.visible_to(access).exclude(asset=F("account__asset"))
+    yield from (f"Leg {leg.pk} is in {leg.asset}, its account is not." for leg in wrong)
 
 
 def _postings(access: Access) -> Iterator[str]:
@@ -155,9 +155,9 @@ def _rows(access: Access, query: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _strays(access: Access) -> Iterator[str]:
+def _rewards_of_others(access: Access) -> Iterator[str]:
     """Rewards that do not carry their account's customer would be billed to nobody."""
-    strays = Reward.objects.visible_to(access).exclude(mining_account__customer=F("customer"))
-    count = strays.filter(mining_account__customer__isnull=False).count()
+    wrong = Reward.objects.visible_to(access).exclude(mining_account__customer=F("customer"))
+    count = wrong.filter(mining_account__customer__isnull=False).count()
     if count:
         yield f"{count} rewards do not carry the customer of their mining account."

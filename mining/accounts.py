@@ -11,11 +11,12 @@ from django.db import IntegrityError, transaction
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
-from mining import hints, logins
-from mining.account_list import AccountList, list_surely
+from mining import dispatch
 from mining.errors import Refused, name_taken
+from mining.keys import logins
 from mining.models import Credential, MiningAccount, PoolIntent
-from mining.reading import Outcome, Reading
+from mining.pool.listings.accounts import AccountList, list_surely
+from mining.sync.reading import Outcome, Reading
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +165,7 @@ def assign_account(
         asked_by=access.actor,
         created_at=now,
     )
-    hints.after_commit("settle_intent", access.provider.pk, intent.pk)
+    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
     return account
 
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from customers import tenancy
 from customers.tenancy import TenantQuerySet
-from mining.key_health import ALARM_AFTER, WARN_AFTER
+from mining.keys.health import ALARM_AFTER, WARN_AFTER
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
 
 log = structlog.get_logger(__name__)

@@ -10,29 +10,18 @@ from django.db.models import Exists, OuterRef, Q
 
 from customers import tenancy
 from customers.tenancy import Access
-from mining import hints, intents, links, logins, runs
+from mining import dispatch, intents, runs
 from mining.errors import Refused
+from mining.keys import logins
+from mining.links import renewal
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
+from mining.runs import CADENCE, SUBJECTS, newest_runs
 
 log = structlog.get_logger(__name__)
 
-# How old a reading may become. Calls per account and hour follow from it (RELIABILITY 1.2): rewards and accounts are
-# read for a whole login at once, so they cost next to nothing; the others are one call for each account.
-CADENCE = {
-    Subject.ACCOUNTS: timedelta(minutes=15),  # a new account is seen before its first reward is listed
-    Subject.REWARDS: timedelta(minutes=15),  # rewards come once a day, but people wait for "successful"
-    Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
-    Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
-    # A destination changed behind our back is seen within the hour, also when one turn fails.
-    Subject.PAYOUTS: timedelta(minutes=24),
-    Subject.WATCHERS: timedelta(days=1),  # what is made here is known at once; this finds what others made
-}
-# Accounts first, so that rewards find them known; a run that reads every account comes after what names them.
-SUBJECTS = tuple(CADENCE)
 EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS, Subject.WATCHERS)
 
-LONGEST_MEMORY = timedelta(days=1)
 
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
 # A hint is sent again for what has waited this long: the first was lost, or the workers are behind.
@@ -69,21 +58,10 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         # What waits already has its hint; only one that did not go first can do so now, and only before it has begun.
         not_begun = mine.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
         if first and not_begun.update(asked=True):
-            hints.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
+            dispatch.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
         elif is_new:
-            hints.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
+            dispatch.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
     return found
-
-
-def read_again_what_failed(provider_id: int, label: str, *, now: datetime) -> None:
-    """The login's key has just been found to work: what had failed is not left so until its next turn. Inside the
-    provider's context."""
-    newest = _newest(provider_id, [label], now=now)
-    for subject in SUBJECTS:  # in this order everywhere: two who open runs never wait for each other
-        run = newest.get((label, subject))
-        if run is not None and run.state == SyncRun.State.FAILED:
-            again, _ = runs.open_run(provider_id, label, subject, now=now)
-            hints.after_commit("run_sync", provider_id, again.pk, again.turns)
 
 
 def _why_nothing_to_read(access: Access) -> str:
@@ -96,16 +74,16 @@ def _why_nothing_to_read(access: Access) -> str:
 
 
 def plan(provider_id: int, *, now: datetime) -> int:
-    """Queue what is due and hint again at what is stuck; how many tasks were hinted at. Opens its own contexts."""
+    """Queue what is due and hint again at what is stuck; how many tasks were dispatched at. Opens its own contexts."""
     with tenancy.provider_context(provider_id):
         lost = runs.give_up_lost(provider_id, now=now)
-        hinted = (
+        dispatched = (
             _plan_runs(provider_id, now=now) + _plan_intents(provider_id, now=now) + _plan_keys(provider_id, now=now)
         )
-    links.renew_due(provider_id, now=now)
-    if lost or hinted:
-        log.info("plan.made", provider_id=provider_id, lost=lost, hinted=hinted)
-    return hinted
+    renewal.renew_due(provider_id, now=now)
+    if lost or dispatched:
+        log.info("plan.made", provider_id=provider_id, lost=lost, dispatched=dispatched)
+    return dispatched
 
 
 def _plan_runs(provider_id: int, *, now: datetime) -> int:
@@ -118,13 +96,13 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
     wanted = [run for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
     wanted += [runs.open_run(provider_id, *due, now=now)[0] for due in _due(provider_id, now=now)]
     for run in wanted:
-        hints.after_commit("run_sync", provider_id, run.pk, run.turns)
+        dispatch.after_commit("run_sync", provider_id, run.pk, run.turns)
     return len(wanted)
 
 
 def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
     labels = active_labels(provider_id)
-    newest = _newest(provider_id, labels, now=now)
+    newest = newest_runs(provider_id, labels, now=now)
     with_accounts = set(
         MiningAccount.objects.filter(provider=provider_id, unlisted_since=None)
         .exclude(state=MiningAccount.State.CREATING)
@@ -138,12 +116,6 @@ def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
         if (subject not in EACH_ACCOUNT or label in with_accounts)
         and _is_due(provider_id, label, subject, newest.get((label, subject)), now=now)
     ]
-
-
-def _newest(provider_id: int, labels: list[str], *, now: datetime) -> dict[tuple[str, str], SyncRun]:
-    """By label and subject. Older ones do not matter: each subject is due again long before."""
-    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
-    return {(run.label, run.subject): run for run in lately.order_by("pk")}
 
 
 def _is_due(provider_id: int, label: str, subject: Subject, newest: SyncRun | None, *, now: datetime) -> bool:
@@ -168,7 +140,7 @@ def _plan_intents(provider_id: int, *, now: datetime) -> int:
     intents.give_up_waiting(provider_id, now=now)
     due = intents.due_for_a_look(provider_id, now=now)
     for intent_id in due:
-        hints.after_commit("settle_intent", provider_id, intent_id)
+        dispatch.after_commit("settle_intent", provider_id, intent_id)
     return len(due)
 
 
@@ -182,7 +154,7 @@ def _plan_keys(provider_id: int, *, now: datetime) -> int:
     mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY) & ~Exists(lately)
     due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
-        hints.after_commit("verify_credential", provider_id, credential_id)
+        dispatch.after_commit("verify_credential", provider_id, credential_id)
     return len(due) + _plan_touches(provider_id, now=now)
 
 
@@ -192,7 +164,7 @@ def _plan_touches(provider_id: int, *, now: datetime) -> int:
     not_lately = Q(checked_at=None) | Q(checked_at__lt=now - TOUCH_AGAIN_AFTER)
     due = Credential.objects.filter(silent & not_lately, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
-        hints.after_commit("touch_key", provider_id, credential_id)
+        dispatch.after_commit("touch_key", provider_id, credential_id)
     return len(due)
 
 

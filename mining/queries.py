@@ -15,7 +15,7 @@ from django.db.models.functions import TruncHour
 
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import logins
+from mining.keys import logins
 from mining.models import HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 
@@ -80,7 +80,7 @@ def account_of(access: Access, customer: Customer) -> MiningAccount | None:
     return MiningAccount.objects.visible_to(access).filter(customer=customer).first()
 
 
-def unknown_accounts(access: Access) -> list[MiningAccount]:
+def unassigned_accounts(access: Access) -> list[MiningAccount]:
     """Accounts at the pool that belong to no customer yet: staff have to say whose they are."""
     return list(MiningAccount.objects.visible_to(access).filter(customer=None).order_by("label", "name"))
 

@@ -16,10 +16,25 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce
 
 from customers import tenancy
+from mining import dispatch
 from mining.errors import RunLost
 from mining.models import SyncRun
 from mining.models.runs import Subject
 
+# How old a reading may become. Calls per account and hour follow from it (RELIABILITY 1.2): rewards and accounts are
+# read for a whole login at once, so they cost next to nothing; the others are one call for each account.
+CADENCE = {
+    Subject.ACCOUNTS: timedelta(minutes=15),  # a new account is seen before its first reward is listed
+    Subject.REWARDS: timedelta(minutes=15),  # rewards come once a day, but people wait for "successful"
+    Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
+    Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
+    # A destination changed behind our back is seen within the hour, also when one turn fails.
+    Subject.PAYOUTS: timedelta(minutes=24),
+    Subject.WATCHERS: timedelta(days=1),  # what is made here is known at once; this finds what others made
+}
+# Accounts first, so that rewards find them known; a run that reads every account comes after what names them.
+SUBJECTS = tuple(CADENCE)
+LONGEST_MEMORY = timedelta(days=1)
 # Longer than one pool call with all its waits (60 s) plus one write (30 s), so a living worker renews in time.
 LEASE = timedelta(seconds=150)
 RENEW_AFTER = timedelta(seconds=30)
@@ -150,3 +165,20 @@ def give_up_lost(provider_id: int, *, now: datetime) -> int:
 
 def _ours(run: SyncRun) -> tenancy.TenantQuerySet[SyncRun]:
     return SyncRun.objects.filter(provider=run.provider_id, pk=run.pk, state=SyncRun.State.RUNNING)
+
+
+def read_again_what_failed(provider_id: int, label: str, *, now: datetime) -> None:
+    """The login's key has just been found to work: what had failed is not left so until its next turn. Inside the
+    provider's context."""
+    newest = newest_runs(provider_id, [label], now=now)
+    for subject in SUBJECTS:  # in this order everywhere: two who open runs never wait for each other
+        run = newest.get((label, subject))
+        if run is not None and run.state == SyncRun.State.FAILED:
+            again, _ = open_run(provider_id, label, subject, now=now)
+            dispatch.after_commit("run_sync", provider_id, again.pk, again.turns)
+
+
+def newest_runs(provider_id: int, labels: list[str], *, now: datetime) -> dict[tuple[str, str], SyncRun]:
+    """By label and subject. Older ones do not matter: each subject is due again long before."""
+    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
+    return {(run.label, run.subject): run for run in lately.order_by("pk")}

@@ -5,8 +5,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.models import Provider
-from mining import alerts, hints, intents, key_check, planner, sync
+from mining import alerts, dispatch, intents, planner, runner
 from mining.errors import Refused
+from mining.keys import verification
 from mining.models import SyncRun
 
 log = structlog.get_logger(__name__)
@@ -36,10 +37,10 @@ def refresh_alerts() -> None:
 
 @shared_task(acks_late=True)
 def run_sync(provider_id: int, run_id: int, turn: int) -> None:
-    run = sync.perform(provider_id, run_id, turn=turn, now=timezone.now())
+    run = runner.perform(provider_id, run_id, turn=turn, now=timezone.now())
     if run is not None and run.state == SyncRun.State.QUEUED:
         # The end of the line: the others have their turns first.
-        hints.after_commit("run_sync", provider_id, run_id, run.turns)
+        dispatch.after_commit("run_sync", provider_id, run_id, run.turns)
 
 
 @shared_task(acks_late=True)
@@ -56,7 +57,7 @@ def settle_intent(provider_id: int, intent_id: int) -> None:
 @shared_task(acks_late=True)
 def verify_credential(provider_id: int, credential_id: int) -> None:
     try:
-        key_check.verify(provider_id, credential_id, now=timezone.now())
+        verification.verify(provider_id, credential_id, now=timezone.now())
     except Refused as refusal:
         # The credential and its run say it to people.
         log.warning("key.not_verified", provider_id=provider_id, credential_id=credential_id, why=str(refusal))
@@ -64,4 +65,4 @@ def verify_credential(provider_id: int, credential_id: int) -> None:
 
 @shared_task(acks_late=True)
 def touch_key(provider_id: int, credential_id: int) -> None:
-    key_check.touch(provider_id, credential_id, now=timezone.now())
+    verification.touch(provider_id, credential_id, now=timezone.now())

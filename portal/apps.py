@@ -5,6 +5,6 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        # Every door queues tasks, so every door needs the application. Not in portal/__init__.py: the embedded
-        # servers' launcher lives below it and runs before there is a Django.
+        # Every door queues tasks, so every door needs the application. Not in portal/__init__.py: settings live
+        # below it, and are read before there is a Django.
         from portal import celery  # noqa: F401

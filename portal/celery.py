@@ -27,7 +27,7 @@ def use_our_logging(**_kwargs: Any) -> None:
 def refuse_unsafe_start(**_kwargs: Any) -> None:
     from django.conf import settings
 
-    from mining.pool.egress import is_ours
+    from mining.pool.limits.egress import is_ours
     from portal.database import refuse_unsafe_runtime
     from portal.environment import refuse, wrong_pair
 

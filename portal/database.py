@@ -11,7 +11,7 @@ import psycopg
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from customers.walls import grant_runtime
+from customers.row_security import grant_runtime
 from portal.environment import RUNTIME_ROLE, refuse
 
 OWNER_ROLE = "portal_owner"

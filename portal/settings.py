@@ -1,5 +1,6 @@
 """One settings module; what differs between installations comes from the environment (portal/environment.py)."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import structlog
@@ -50,6 +51,8 @@ INSTALLED_APPS = [
     "mining",
     "billing",
     "portal",
+    # Its commands exist where it is installed: the image has none of it.
+    *(["devkit"] if find_spec("devkit") else []),
 ]
 
 MIDDLEWARE = [

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from customers.models import Provider
 from mining import alerts
-from portal import alert_mails
+from portal.alerts import mails as alert_mails
 
 
 @shared_task(acks_late=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from customers.sealing import _encode
-from portal import embedded
+from devkit import servers
 
 os.environ["PORTAL_MODE"] = "test"
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)
@@ -31,7 +31,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _running = ExitStack()
 _data_dir = Path(tempfile.mkdtemp(prefix="portal-tests-"))
 os.environ["PORTAL_DATA_DIR"] = str(_data_dir)
-os.environ.update(_running.enter_context(embedded.servers(None)))
+os.environ.update(_running.enter_context(servers.running(None)))
 
 
 @atexit.register

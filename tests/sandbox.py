@@ -150,7 +150,7 @@ class Sandbox:
 
 def start_sandbox(world: str = "tests", seed: int = 1, *arguments: str) -> Sandbox:
     """Further arguments go to the command line, e.g. "--state", path. Ends with the calling process at the latest."""
-    command = [sys.executable, "-m", "mining.pool.sandbox", "--port", "0", "--world", world, "--seed", str(seed)]
+    command = [sys.executable, "-m", "devkit.sandbox", "--port", "0", "--world", world, "--seed", str(seed)]
     process = subprocess.Popen([*command, "--end-with-parent", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], LAST_RESORT_SECONDS)

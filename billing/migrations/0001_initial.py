@@ -8,754 +8,307 @@ import django.db.models.expressions
 from django.db import migrations, models
 
 import customers.codes
+from customers.row_security import Wall
 from customers.sqlfiles import run_sql
-from customers.walls import Wall
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("customers", "0001_initial"),
-        ("mining", "0001_initial"),
+        ('customers', '0001_initial'),
+        ('mining', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Contract",
+            name='Contract',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("con",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="contracts",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('con',)), editable=False, max_length=32)),
+                ('created_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="ContractVersion",
+            name='ContractVersion',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("ver",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("valid", django.contrib.postgres.fields.ranges.DateRangeField()),
-                ("settle_in", models.CharField(default="btc", max_length=8)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "contract",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="versions",
-                        to="billing.contract",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('ver',)), editable=False, max_length=32)),
+                ('valid', django.contrib.postgres.fields.ranges.DateRangeField()),
+                ('settle_in', models.CharField(default='btc', max_length=8)),
+                ('created_at', models.DateTimeField()),
+                ('contract', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='billing.contract')),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="ContractComponent",
+            name='ContractComponent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("position", models.PositiveSmallIntegerField()),
-                ("kind", models.CharField(choices=[("revenue_share", "Revenue Share")], max_length=32)),
-                ("share_ppm", models.PositiveIntegerField()),
-                ("basis", models.CharField(choices=[("net", "Net"), ("gross", "Gross")], max_length=8)),
-                (
-                    "pool_fee_borne_by",
-                    models.CharField(
-                        choices=[("customer", "Customer"), ("provider", "Provider"), ("shared", "Shared")],
-                        max_length=16,
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
-                (
-                    "version",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="components",
-                        to="billing.contractversion",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField()),
+                ('kind', models.CharField(choices=[('revenue_share', 'Revenue Share')], max_length=32)),
+                ('share_ppm', models.PositiveIntegerField()),
+                ('basis', models.CharField(choices=[('net', 'Net'), ('gross', 'Gross')], max_length=8)),
+                ('pool_fee_borne_by', models.CharField(choices=[('customer', 'Customer'), ('provider', 'Provider'), ('shared', 'Shared')], max_length=16)),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('version', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='components', to='billing.contractversion')),
             ],
         ),
         migrations.CreateModel(
-            name="Document",
+            name='Document',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("doc",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("period", django.contrib.postgres.fields.ranges.DateRangeField()),
-                ("asset", models.CharField(default="BTC", max_length=8)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("draft", "Draft"), ("issued", "Issued"), ("discarded", "Discarded")],
-                        default="draft",
-                        max_length=16,
-                    ),
-                ),
-                (
-                    "type",
-                    models.CharField(choices=[("settlement", "Settlement"), ("invoice", "Invoice")], max_length=16),
-                ),
-                ("balance_sat", models.BigIntegerField()),
-                ("created_at", models.DateTimeField()),
-                ("computed_at", models.DateTimeField()),
-                ("series", models.CharField(max_length=16, null=True)),
-                ("sequence", models.PositiveIntegerField(null=True)),
-                ("number", models.CharField(max_length=32, null=True)),
-                ("issued_at", models.DateTimeField(null=True)),
-                ("issued_on", models.DateField(null=True)),
-                ("snapshot", models.JSONField(null=True)),
-                (
-                    "contract",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="documents",
-                        to="billing.contract",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="documents",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('doc',)), editable=False, max_length=32)),
+                ('period', django.contrib.postgres.fields.ranges.DateRangeField()),
+                ('asset', models.CharField(default='BTC', max_length=8)),
+                ('status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('discarded', 'Discarded')], default='draft', max_length=16)),
+                ('type', models.CharField(choices=[('settlement', 'Settlement'), ('invoice', 'Invoice')], max_length=16)),
+                ('balance_sat', models.BigIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('computed_at', models.DateTimeField()),
+                ('series', models.CharField(max_length=16, null=True)),
+                ('sequence', models.PositiveIntegerField(null=True)),
+                ('number', models.CharField(max_length=32, null=True)),
+                ('issued_at', models.DateTimeField(null=True)),
+                ('issued_on', models.DateField(null=True)),
+                ('snapshot', models.JSONField(null=True)),
+                ('contract', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='billing.contract')),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="DocumentFile",
+            name='DocumentFile',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("content", models.BinaryField()),
-                ("sha256", models.CharField(max_length=64)),
-                ("template_version", models.PositiveSmallIntegerField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "document",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="files",
-                        to="billing.document",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('content', models.BinaryField()),
+                ('sha256', models.CharField(max_length=64)),
+                ('template_version', models.PositiveSmallIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='files', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="DocumentLine",
+            name='DocumentLine',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("position", models.PositiveIntegerField()),
-                (
-                    "kind",
-                    models.CharField(choices=[("regular", "Regular"), ("correction", "Correction")], max_length=16),
-                ),
-                (
-                    "component",
-                    models.CharField(
-                        choices=[("pay_customer", "Pay Customer"), ("bill_customer", "Bill Customer")],
-                        max_length=16,
-                    ),
-                ),
-                ("day", models.DateField()),
-                ("amount_sat", models.BigIntegerField()),
-                ("net_sat", models.BigIntegerField()),
-                ("provider_share_sat", models.BigIntegerField()),
-                ("customer_share_sat", models.BigIntegerField()),
-                (
-                    "reason",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("late", "Late"),
-                            ("status_changed", "Status Changed"),
-                            ("amount_changed", "Amount Changed"),
-                            ("destination_changed", "Destination Changed"),
-                            ("contract_changed", "Contract Changed"),
-                        ],
-                        default="",
-                        max_length=32,
-                    ),
-                ),
-                ("facts", models.JSONField()),
-                (
-                    "corrects",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="billing.documentline",
-                    ),
-                ),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "document",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lines",
-                        to="billing.document",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
-                (
-                    "reward",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lines",
-                        to="mining.reward",
-                    ),
-                ),
-                (
-                    "version",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="billing.contractversion",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveIntegerField()),
+                ('kind', models.CharField(choices=[('regular', 'Regular'), ('correction', 'Correction')], max_length=16)),
+                ('component', models.CharField(choices=[('pay_customer', 'Pay Customer'), ('bill_customer', 'Bill Customer')], max_length=16)),
+                ('day', models.DateField()),
+                ('amount_sat', models.BigIntegerField()),
+                ('net_sat', models.BigIntegerField()),
+                ('provider_share_sat', models.BigIntegerField()),
+                ('customer_share_sat', models.BigIntegerField()),
+                ('reason', models.CharField(blank=True, choices=[('late', 'Late'), ('status_changed', 'Status Changed'), ('amount_changed', 'Amount Changed'), ('destination_changed', 'Destination Changed'), ('contract_changed', 'Contract Changed')], default='', max_length=32)),
+                ('facts', models.JSONField()),
+                ('corrects', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.documentline')),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('reward', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='mining.reward')),
+                ('version', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.contractversion')),
             ],
         ),
         migrations.CreateModel(
-            name="DocumentSeries",
+            name='DocumentSeries',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("series", models.CharField(max_length=16)),
-                ("last_sequence", models.PositiveIntegerField(default=0)),
-                ("last_issued_on", models.DateField(null=True)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('series', models.CharField(max_length=16)),
+                ('last_sequence', models.PositiveIntegerField(default=0)),
+                ('last_issued_on', models.DateField(null=True)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="JournalTx",
+            name='JournalTx',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("jtx",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("posted_at", models.DateTimeField()),
-                ("effective_on", models.DateField()),
-                ("event_key", models.CharField(max_length=100)),
-                ("made_in", models.BigIntegerField(default=0)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
-                (
-                    "reverses",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="billing.journaltx",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('jtx',)), editable=False, max_length=32)),
+                ('posted_at', models.DateTimeField()),
+                ('effective_on', models.DateField()),
+                ('event_key', models.CharField(max_length=100)),
+                ('made_in', models.BigIntegerField(default=0)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('reverses', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.journaltx')),
             ],
         ),
         migrations.CreateModel(
-            name="LedgerAccount",
+            name='LedgerAccount',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "name",
-                    models.CharField(
-                        choices=[
-                            ("payable", "Payable"),
-                            ("receivable", "Receivable"),
-                            ("custody:main_balance", "Custody"),
-                            ("income:revenue_share", "Income Revenue Share"),
-                        ],
-                        max_length=32,
-                    ),
-                ),
-                ("asset", models.CharField(max_length=8)),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(choices=[('payable', 'Payable'), ('receivable', 'Receivable'), ('custody:main_balance', 'Custody'), ('income:revenue_share', 'Income Revenue Share')], max_length=32)),
+                ('asset', models.CharField(max_length=8)),
+                ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="JournalEntry",
+            name='JournalEntry',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("asset", models.CharField(max_length=8)),
-                ("amount_sat", models.BigIntegerField()),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
-                (
-                    "tx",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="billing.journaltx",
-                    ),
-                ),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="billing.ledgeraccount",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asset', models.CharField(max_length=8)),
+                ('amount_sat', models.BigIntegerField()),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('tx', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.journaltx')),
+                ('account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.ledgeraccount')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RewardApproval',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('destination', models.CharField(max_length=32)),
+                ('address', models.CharField(max_length=128, null=True)),
+                ('approved_by', models.CharField(max_length=254)),
+                ('approved_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('reward', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='approvals', to='mining.reward')),
             ],
         ),
         migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="billing_contract_code"),
+            model_name='contract',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_contract_code'),
         ),
         migrations.AddConstraint(
-            model_name="contract",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "customer"), name="billing_contract_one_per_customer"
-            ),
+            model_name='contract',
+            constraint=models.UniqueConstraint(fields=('provider', 'customer'), name='billing_contract_one_per_customer'),
         ),
         migrations.AddConstraint(
-            model_name="contractversion",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="billing_version_code"),
+            model_name='contractversion',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_version_code'),
         ),
         migrations.AddConstraint(
-            model_name="contractversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("settle_in", "btc")), name="billing_version_settle_in"
-            ),
+            model_name='contractversion',
+            constraint=models.CheckConstraint(condition=models.Q(('settle_in', 'btc')), name='billing_version_settle_in'),
         ),
         migrations.AddConstraint(
-            model_name="contractversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("valid__isempty", False), ("valid__startswith__isnull", False)),
-                name="billing_version_bounded",
-            ),
+            model_name='contractversion',
+            constraint=models.CheckConstraint(condition=models.Q(('valid__isempty', False), ('valid__startswith__isnull', False)), name='billing_version_bounded'),
         ),
         migrations.AddConstraint(
-            model_name="contractversion",
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                deferrable=django.db.models.constraints.Deferrable["IMMEDIATE"],
-                expressions=[
-                    (
-                        models.Func(
-                            models.F("provider_id"),
-                            models.F("provider_id"),
-                            models.Value("[]"),
-                            function="int8range",
-                        ),
-                        "&&",
-                    ),
-                    (
-                        models.Func(
-                            models.F("contract_id"),
-                            models.F("contract_id"),
-                            models.Value("[]"),
-                            function="int8range",
-                        ),
-                        "&&",
-                    ),
-                    ("valid", "&&"),
-                ],
-                name="billing_version_no_overlap",
-            ),
+            model_name='contractversion',
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(deferrable=django.db.models.constraints.Deferrable['IMMEDIATE'], expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('valid', '&&')], name='billing_version_no_overlap'),
         ),
         migrations.AddConstraint(
-            model_name="contractcomponent",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "version", "position"), name="billing_component_position"
-            ),
+            model_name='contractcomponent',
+            constraint=models.UniqueConstraint(fields=('provider', 'version', 'position'), name='billing_component_position'),
         ),
         migrations.AddConstraint(
-            model_name="contractcomponent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("share_ppm__lte", 1000000)), name="billing_component_share"
-            ),
+            model_name='contractcomponent',
+            constraint=models.CheckConstraint(condition=models.Q(('share_ppm__lte', 1000000)), name='billing_component_share'),
         ),
         migrations.AddConstraint(
-            model_name="contractcomponent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("basis", "gross"),
-                    models.Q(("basis", "net"), ("pool_fee_borne_by", "shared")),
-                    _connector="OR",
-                ),
-                name="billing_component_fee",
-            ),
+            model_name='contractcomponent',
+            constraint=models.CheckConstraint(condition=models.Q(('basis', 'gross'), models.Q(('basis', 'net'), ('pool_fee_borne_by', 'shared')), _connector='OR'), name='billing_component_fee'),
         ),
         migrations.AddIndex(
-            model_name="document",
-            index=models.Index(fields=["provider", "-id"], name="billing_document_newest"),
+            model_name='document',
+            index=models.Index(fields=['provider', '-id'], name='billing_document_newest'),
         ),
         migrations.AddIndex(
-            model_name="document",
-            index=models.Index(fields=["provider", "customer", "-id"], name="billing_document_customer"),
+            model_name='document',
+            index=models.Index(fields=['provider', 'customer', '-id'], name='billing_document_customer'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="billing_document_code"),
+            model_name='document',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_document_code'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "series", "sequence"), name="billing_document_sequence"
-            ),
+            model_name='document',
+            constraint=models.UniqueConstraint(fields=('provider', 'series', 'sequence'), name='billing_document_sequence'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=models.UniqueConstraint(fields=("provider", "number"), name="billing_document_number"),
+            model_name='document',
+            constraint=models.UniqueConstraint(fields=('provider', 'number'), name='billing_document_number'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("issued_at__isnull", False),
-                        ("issued_on__isnull", False),
-                        ("number__isnull", False),
-                        ("sequence__isnull", False),
-                        ("series__isnull", False),
-                        ("snapshot__isnull", False),
-                        ("status", "issued"),
-                    ),
-                    models.Q(
-                        models.Q(("status", "issued"), _negated=True),
-                        ("issued_at", None),
-                        ("issued_on", None),
-                        ("number", None),
-                        ("sequence", None),
-                        ("series", None),
-                        ("snapshot", None),
-                    ),
-                    _connector="OR",
-                ),
-                name="billing_document_number_when_issued",
-            ),
+            model_name='document',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('issued_at__isnull', False), ('issued_on__isnull', False), ('number__isnull', False), ('sequence__isnull', False), ('series__isnull', False), ('snapshot__isnull', False), ('status', 'issued')), models.Q(models.Q(('status', 'issued'), _negated=True), ('issued_at', None), ('issued_on', None), ('number', None), ('sequence', None), ('series', None), ('snapshot', None)), _connector='OR'), name='billing_document_number_when_issued'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("balance_sat__gte", 0), ("type", "settlement")),
-                    models.Q(("balance_sat__lt", 0), ("type", "invoice")),
-                    _connector="OR",
-                ),
-                name="billing_document_type_by_sign",
-            ),
+            model_name='document',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('balance_sat__gte', 0), ('type', 'settlement')), models.Q(('balance_sat__lt', 0), ('type', 'invoice')), _connector='OR'), name='billing_document_type_by_sign'),
         ),
         migrations.AddConstraint(
-            model_name="document",
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                condition=models.Q(("status", "discarded"), _negated=True),
-                expressions=[
-                    (
-                        models.Func(
-                            models.F("provider_id"),
-                            models.F("provider_id"),
-                            models.Value("[]"),
-                            function="int8range",
-                        ),
-                        "&&",
-                    ),
-                    (
-                        models.Func(
-                            models.F("contract_id"),
-                            models.F("contract_id"),
-                            models.Value("[]"),
-                            function="int8range",
-                        ),
-                        "&&",
-                    ),
-                    ("period", "&&"),
-                ],
-                name="billing_document_period_once",
-            ),
+            model_name='document',
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('status', 'discarded'), _negated=True), expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('period', '&&')], name='billing_document_period_once'),
         ),
         migrations.AddConstraint(
-            model_name="documentfile",
-            constraint=models.UniqueConstraint(fields=("provider", "document"), name="billing_file_once"),
+            model_name='documentfile',
+            constraint=models.UniqueConstraint(fields=('provider', 'document'), name='billing_file_once'),
         ),
         migrations.AddIndex(
-            model_name="documentline",
-            index=models.Index(fields=["provider", "reward"], name="billing_line_reward"),
+            model_name='documentline',
+            index=models.Index(fields=['provider', 'reward'], name='billing_line_reward'),
         ),
         migrations.AddIndex(
-            model_name="documentline",
-            index=models.Index(
-                condition=models.Q(("corrects__isnull", False)),
-                fields=["provider", "corrects"],
-                name="billing_line_corrects",
-            ),
+            model_name='documentline',
+            index=models.Index(condition=models.Q(('corrects__isnull', False)), fields=['provider', 'corrects'], name='billing_line_corrects'),
         ),
         migrations.AddConstraint(
-            model_name="documentline",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "document", "position"), name="billing_line_position"
-            ),
+            model_name='documentline',
+            constraint=models.UniqueConstraint(fields=('provider', 'document', 'position'), name='billing_line_position'),
         ),
         migrations.AddConstraint(
-            model_name="documentline",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "document", "reward", "component"), name="billing_line_once"
-            ),
+            model_name='documentline',
+            constraint=models.UniqueConstraint(fields=('provider', 'document', 'reward', 'component'), name='billing_line_once'),
         ),
         migrations.AddConstraint(
-            model_name="documentline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "net_sat",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("provider_share_sat"), "+", models.F("customer_share_sat")
-                        ),
-                    )
-                ),
-                name="billing_line_parts",
-            ),
+            model_name='documentline',
+            constraint=models.CheckConstraint(condition=models.Q(('net_sat', django.db.models.expressions.CombinedExpression(models.F('provider_share_sat'), '+', models.F('customer_share_sat')))), name='billing_line_parts'),
         ),
         migrations.AddConstraint(
-            model_name="documentline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("amount_sat", models.F("customer_share_sat")), ("component", "pay_customer")),
-                    models.Q(
-                        (
-                            "amount_sat",
-                            django.db.models.expressions.CombinedExpression(
-                                models.F("provider_share_sat"), "*", models.Value(-1)
-                            ),
-                        ),
-                        ("component", "bill_customer"),
-                    ),
-                    _connector="OR",
-                ),
-                name="billing_line_amount",
-            ),
+            model_name='documentline',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount_sat', models.F('customer_share_sat')), ('component', 'pay_customer')), models.Q(('amount_sat', django.db.models.expressions.CombinedExpression(models.F('provider_share_sat'), '*', models.Value(-1))), ('component', 'bill_customer')), _connector='OR'), name='billing_line_amount'),
         ),
         migrations.AddConstraint(
-            model_name="documentline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("corrects", None), ("kind", "regular"), ("reason", "")),
-                    models.Q(("corrects", None), ("kind", "correction"), ("reason", "late")),
-                    models.Q(
-                        ("corrects__isnull", False),
-                        ("kind", "correction"),
-                        (
-                            "reason__in",
-                            ["status_changed", "amount_changed", "destination_changed", "contract_changed"],
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="billing_line_reason",
-            ),
+            model_name='documentline',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects', None), ('kind', 'regular'), ('reason', '')), models.Q(('corrects', None), ('kind', 'correction'), ('reason', 'late')), models.Q(('corrects__isnull', False), ('kind', 'correction'), ('reason__in', ['status_changed', 'amount_changed', 'destination_changed', 'contract_changed'])), _connector='OR'), name='billing_line_reason'),
         ),
         migrations.AddConstraint(
-            model_name="documentseries",
-            constraint=models.UniqueConstraint(fields=("provider", "series"), name="billing_series_once"),
+            model_name='documentseries',
+            constraint=models.UniqueConstraint(fields=('provider', 'series'), name='billing_series_once'),
         ),
         migrations.AddConstraint(
-            model_name="journaltx",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="billing_tx_code"),
+            model_name='journaltx',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_tx_code'),
         ),
         migrations.AddConstraint(
-            model_name="journaltx",
-            constraint=models.UniqueConstraint(fields=("provider", "event_key"), name="billing_tx_event_once"),
+            model_name='journaltx',
+            constraint=models.UniqueConstraint(fields=('provider', 'event_key'), name='billing_tx_event_once'),
         ),
         migrations.AddConstraint(
-            model_name="journaltx",
-            constraint=models.UniqueConstraint(fields=("provider", "reverses"), name="billing_tx_reversed_once"),
+            model_name='journaltx',
+            constraint=models.UniqueConstraint(fields=('provider', 'reverses'), name='billing_tx_reversed_once'),
         ),
         migrations.AddConstraint(
-            model_name="ledgeraccount",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "name", "customer", "asset"),
-                name="billing_ledger_account_once",
-                nulls_distinct=False,
-            ),
+            model_name='ledgeraccount',
+            constraint=models.UniqueConstraint(fields=('provider', 'name', 'customer', 'asset'), name='billing_ledger_account_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
-            model_name="ledgeraccount",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("customer__isnull", False), ("name__in", ["payable", "receivable"])),
-                    models.Q(models.Q(("name__in", ["payable", "receivable"]), _negated=True), ("customer", None)),
-                    _connector="OR",
-                ),
-                name="billing_ledger_account_customer",
-            ),
+            model_name='ledgeraccount',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('customer__isnull', False), ('name__in', ['payable', 'receivable'])), models.Q(models.Q(('name__in', ['payable', 'receivable']), _negated=True), ('customer', None)), _connector='OR'), name='billing_ledger_account_customer'),
         ),
         migrations.AddConstraint(
-            model_name="journalentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_sat", 0), _negated=True), name="billing_entry_not_zero"
-            ),
+            model_name='journalentry',
+            constraint=models.CheckConstraint(condition=models.Q(('amount_sat', 0), _negated=True), name='billing_entry_not_zero'),
+        ),
+        migrations.AddConstraint(
+            model_name='rewardapproval',
+            constraint=models.UniqueConstraint(fields=('provider', 'reward', 'destination', 'address'), name='billing_approval_once', nulls_distinct=False),
+        ),
+        migrations.AddConstraint(
+            model_name='rewardapproval',
+            constraint=models.CheckConstraint(condition=models.Q(('destination', 'main_balance'), ('destination', 'external_address'), _connector='OR'), name='billing_approval_destination'),
         ),
         Wall("Contract", customer="customer_id"),
         Wall("ContractVersion", customer="customer_id"),
@@ -767,6 +320,7 @@ class Migration(migrations.Migration):
         Wall("LedgerAccount"),
         Wall("JournalTx"),
         Wall("JournalEntry"),
+        Wall("RewardApproval", customer="customer_id"),
         run_sql(__file__, "split"),
         run_sql(__file__, "documents_frozen"),
         run_sql(__file__, "lines_of_drafts"),
@@ -774,4 +328,5 @@ class Migration(migrations.Migration):
         run_sql(__file__, "terms_kept"),
         run_sql(__file__, "journal_balanced"),
         run_sql(__file__, "append_only"),
+        run_sql(__file__, "held_documents"),
     ]

@@ -1,3 +1,4 @@
+from billing.models.approvals import RewardApproval
 from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer
 from billing.models.documents import (
     Document,
@@ -11,7 +12,6 @@ from billing.models.documents import (
     LineReason,
 )
 from billing.models.journal import JournalEntry, JournalTx, LedgerAccount
-from billing.models.releases import RewardRelease
 
 __all__ = [
     "Basis",
@@ -31,5 +31,5 @@ __all__ = [
     "LineComponent",
     "LineKind",
     "LineReason",
-    "RewardRelease",
+    "RewardApproval",
 ]

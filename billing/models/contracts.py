@@ -78,7 +78,7 @@ class FeeBearer(models.TextChoices):
 
 
 class ContractComponent(TenantModel):
-    """One kind of charge in a version. Only the revenue share is built; its formula is in billing/components.py."""
+    """One kind of charge in a version. Only the revenue share is built; its formula is in billing/split.py."""
 
     class Kind(models.TextChoices):
         REVENUE_SHARE = "revenue_share"

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from billing.components import SAT_PER_BTC, WHOLE_PPM, btc_text, percent
-from billing.contracts import in_words
 from billing.models import (
     Basis,
     ContractComponent,
@@ -23,6 +21,8 @@ from billing.models import (
     LineKind,
     LineReason,
 )
+from billing.split import SAT_PER_BTC, WHOLE_PPM
+from billing.words import btc_text, in_words, percent
 
 Content = dict[str, Any]
 LONGEST_WORD, PIECE = 36, 20  # a longer word may break after each piece, or it would run out of its column

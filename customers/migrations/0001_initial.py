@@ -7,375 +7,160 @@ from django.conf import settings
 from django.db import migrations, models
 
 import customers.codes
-from customers.walls import Wall
+from customers.row_security import Wall
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Provider",
+            name='Provider',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("prv",)),
-                        editable=False,
-                        max_length=32,
-                        unique=True,
-                    ),
-                ),
-                ("slug", models.SlugField(max_length=63, unique=True)),
-                ("name", models.CharField(max_length=200)),
-                ("hostname", models.CharField(blank=True, max_length=253, null=True, unique=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("active", "Active"), ("suspended", "Suspended")],
-                        default="active",
-                        max_length=16,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('prv',)), editable=False, max_length=32, unique=True)),
+                ('slug', models.SlugField(max_length=63, unique=True)),
+                ('name', models.CharField(max_length=200)),
+                ('hostname', models.CharField(blank=True, max_length=253, null=True, unique=True)),
+                ('status', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended')], default='active', max_length=16)),
             ],
         ),
         migrations.CreateModel(
-            name="User",
+            name='User',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("password", models.CharField(max_length=128, verbose_name="password")),
-                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
-                ("email", models.EmailField(max_length=254, unique=True)),
-                ("name", models.CharField(max_length=200)),
-                ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('password', models.CharField(max_length=128, verbose_name='password')),
+                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
+                ('email', models.EmailField(max_length=254, unique=True)),
+                ('name', models.CharField(max_length=200)),
+                ('is_active', models.BooleanField(default=True)),
+                ('created_at', models.DateTimeField()),
             ],
             options={
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
-                        name="customers_user_email_lower",
-                    )
-                ],
+                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='customers_user_email_lower')],
             },
         ),
         migrations.CreateModel(
-            name="Customer",
+            name='Customer',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("cus",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("name", models.CharField(max_length=200)),
-                ("email", models.EmailField(max_length=254)),
-                ("external_ref", models.CharField(blank=True, max_length=100, null=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("active", "Active"), ("closed", "Closed")], default="active", max_length=16
-                    ),
-                ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('cus',)), editable=False, max_length=32)),
+                ('name', models.CharField(max_length=200)),
+                ('email', models.EmailField(max_length=254)),
+                ('external_ref', models.CharField(blank=True, max_length=100, null=True)),
+                ('status', models.CharField(choices=[('active', 'Active'), ('closed', 'Closed')], default='active', max_length=16)),
+                ('created_at', models.DateTimeField()),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="AuditEntry",
+            name='AuditEntry',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
-                ),
-                ("at", models.DateTimeField()),
-                ("actor_kind", models.CharField(max_length=16)),
-                ("actor", models.CharField(max_length=254)),
-                ("action", models.CharField(max_length=64)),
-                ("subject", models.CharField(max_length=64)),
-                ("details", models.JSONField(default=dict)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('at', models.DateTimeField()),
+                ('actor_kind', models.CharField(max_length=16)),
+                ('actor', models.CharField(max_length=254)),
+                ('action', models.CharField(max_length=64)),
+                ('subject', models.CharField(max_length=64)),
+                ('details', models.JSONField(default=dict)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="ApiToken",
+            name='ApiToken',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("tok",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                ("name", models.CharField(max_length=100)),
-                ("digest", models.BinaryField(max_length=32)),
-                ("scopes", models.JSONField()),
-                ("created_at", models.DateTimeField()),
-                ("revoked_at", models.DateTimeField(null=True)),
-                ("last_used_at", models.DateTimeField(null=True)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('tok',)), editable=False, max_length=32)),
+                ('name', models.CharField(max_length=100)),
+                ('digest', models.BinaryField(max_length=32)),
+                ('scopes', models.JSONField()),
+                ('created_at', models.DateTimeField()),
+                ('revoked_at', models.DateTimeField(null=True)),
+                ('last_used_at', models.DateTimeField(null=True)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="ProviderProfile",
+            name='ProviderProfile',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                ("legal_name", models.CharField(max_length=200)),
-                ("address", models.TextField(blank=True, default="")),
-                ("tax_id", models.CharField(blank=True, default="", max_length=64)),
-                ("support_email", models.EmailField(blank=True, default="", max_length=254)),
-                ("brand_colour", models.CharField(blank=True, default="", max_length=7)),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('legal_name', models.CharField(max_length=200)),
+                ('address', models.TextField(blank=True, default='')),
+                ('tax_id', models.CharField(blank=True, default='', max_length=64)),
+                ('support_email', models.EmailField(blank=True, default='', max_length=254)),
+                ('brand_colour', models.CharField(blank=True, default='', max_length=7)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
-            name="Membership",
+            name='Membership',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("mem",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(choices=[("staff", "Staff"), ("customer", "Customer")], max_length=16),
-                ),
-                (
-                    "role",
-                    models.CharField(
-                        choices=[
-                            ("owner", "Owner"),
-                            ("finance", "Finance"),
-                            ("support", "Support"),
-                            ("auditor", "Auditor"),
-                            ("viewer", "Viewer"),
-                        ],
-                        max_length=16,
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('mem',)), editable=False, max_length=32)),
+                ('kind', models.CharField(choices=[('staff', 'Staff'), ('customer', 'Customer')], max_length=16)),
+                ('role', models.CharField(choices=[('owner', 'Owner'), ('finance', 'Finance'), ('support', 'Support'), ('auditor', 'Auditor'), ('viewer', 'Viewer')], max_length=16)),
+                ('is_active', models.BooleanField(default=True)),
+                ('created_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("provider", "code"), name="customers_membership_code"),
-                    models.UniqueConstraint(
-                        fields=("provider", "user", "customer"),
-                        name="customers_membership_once",
-                        nulls_distinct=False,
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("customer", None),
-                                ("kind", "staff"),
-                                ("role__in", ("owner", "finance", "support", "auditor")),
-                            ),
-                            models.Q(
-                                ("customer__isnull", False),
-                                ("kind", "customer"),
-                                ("role__in", ("owner", "viewer")),
-                            ),
-                            _connector="OR",
-                        ),
-                        name="customers_membership_role",
-                    ),
-                ],
+                'constraints': [models.UniqueConstraint(fields=('provider', 'code'), name='customers_membership_code'), models.UniqueConstraint(fields=('provider', 'user', 'customer'), name='customers_membership_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('customer', None), ('kind', 'staff'), ('role__in', ('owner', 'finance', 'support', 'auditor'))), models.Q(('customer__isnull', False), ('kind', 'customer'), ('role__in', ('owner', 'viewer'))), _connector='OR'), name='customers_membership_role')],
             },
         ),
         migrations.CreateModel(
-            name="Invitation",
+            name='Invitation',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        default=functools.partial(customers.codes.new_code, *("inv",)),
-                        editable=False,
-                        max_length=32,
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(choices=[("staff", "Staff"), ("customer", "Customer")], max_length=16),
-                ),
-                (
-                    "role",
-                    models.CharField(
-                        choices=[
-                            ("owner", "Owner"),
-                            ("finance", "Finance"),
-                            ("support", "Support"),
-                            ("auditor", "Auditor"),
-                            ("viewer", "Viewer"),
-                        ],
-                        max_length=16,
-                    ),
-                ),
-                ("email", models.EmailField(max_length=254)),
-                ("digest", models.BinaryField(max_length=32)),
-                ("created_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField()),
-                ("accepted_at", models.DateTimeField(null=True)),
-                ("revoked_at", models.DateTimeField(null=True)),
-                (
-                    "customer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="customers.customer",
-                    ),
-                ),
-                (
-                    "invited_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "provider",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="customers.provider"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('inv',)), editable=False, max_length=32)),
+                ('kind', models.CharField(choices=[('staff', 'Staff'), ('customer', 'Customer')], max_length=16)),
+                ('role', models.CharField(choices=[('owner', 'Owner'), ('finance', 'Finance'), ('support', 'Support'), ('auditor', 'Auditor'), ('viewer', 'Viewer')], max_length=16)),
+                ('email', models.EmailField(max_length=254)),
+                ('digest', models.BinaryField(max_length=32)),
+                ('created_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField()),
+                ('accepted_at', models.DateTimeField(null=True)),
+                ('revoked_at', models.DateTimeField(null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("provider", "code"), name="customers_invitation_code"),
-                    models.UniqueConstraint(fields=("provider", "digest"), name="customers_invitation_digest"),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("customer", None),
-                                ("kind", "staff"),
-                                ("role__in", ("owner", "finance", "support", "auditor")),
-                            ),
-                            models.Q(
-                                ("customer__isnull", False),
-                                ("kind", "customer"),
-                                ("role__in", ("owner", "viewer")),
-                            ),
-                            _connector="OR",
-                        ),
-                        name="customers_invitation_role",
-                    ),
-                ],
+                'constraints': [models.UniqueConstraint(fields=('provider', 'code'), name='customers_invitation_code'), models.UniqueConstraint(fields=('provider', 'digest'), name='customers_invitation_digest'), models.CheckConstraint(condition=models.Q(models.Q(('customer', None), ('kind', 'staff'), ('role__in', ('owner', 'finance', 'support', 'auditor'))), models.Q(('customer__isnull', False), ('kind', 'customer'), ('role__in', ('owner', 'viewer'))), _connector='OR'), name='customers_invitation_role')],
             },
         ),
         migrations.AddConstraint(
-            model_name="customer",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="customers_customer_code"),
+            model_name='customer',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='customers_customer_code'),
         ),
         migrations.AddConstraint(
-            model_name="customer",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "external_ref"), name="customers_customer_external_ref"
-            ),
+            model_name='customer',
+            constraint=models.UniqueConstraint(fields=('provider', 'external_ref'), name='customers_customer_external_ref'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["provider", "-at"], name="customers_audit_at"),
+            model_name='auditentry',
+            index=models.Index(fields=['provider', '-at'], name='customers_audit_at'),
         ),
         migrations.AddConstraint(
-            model_name="apitoken",
-            constraint=models.UniqueConstraint(fields=("provider", "code"), name="customers_token_code"),
+            model_name='apitoken',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='customers_token_code'),
         ),
         migrations.AddConstraint(
-            model_name="apitoken",
-            constraint=models.UniqueConstraint(fields=("provider", "digest"), name="customers_token_digest"),
+            model_name='apitoken',
+            constraint=models.UniqueConstraint(fields=('provider', 'digest'), name='customers_token_digest'),
         ),
         migrations.AddConstraint(
-            model_name="providerprofile",
-            constraint=models.UniqueConstraint(fields=("provider",), name="customers_profile_one"),
+            model_name='providerprofile',
+            constraint=models.UniqueConstraint(fields=('provider',), name='customers_profile_one'),
         ),
         migrations.AddConstraint(
-            model_name="providerprofile",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("brand_colour", ""), ("brand_colour__regex", "^#[0-9a-f]{6}$"), _connector="OR"),
-                name="customers_profile_colour",
-            ),
+            model_name='providerprofile',
+            constraint=models.CheckConstraint(condition=models.Q(('brand_colour', ''), ('brand_colour__regex', '^#[0-9a-f]{6}$'), _connector='OR'), name='customers_profile_colour'),
         ),
         Wall("ProviderProfile"),
         Wall("Customer", customer="id"),

@@ -23,8 +23,8 @@ and a person can give it up before: what was meant an hour ago may not be meant 
 """
 
 from mining.intents.decisions import decide_intent, waits
+from mining.intents.lifecycle import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look
 from mining.intents.payout import plan_edit
-from mining.intents.rows import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look
 from mining.intents.settling import fail, give_up_waiting, settle_intent
 
 __all__ = [

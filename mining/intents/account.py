@@ -6,12 +6,12 @@ from datetime import datetime
 
 from customers.tenancy import TenantQuerySet
 from mining.errors import name_taken
-from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
-from mining.intents.rows import ACTS_WITHIN, CLOCKS_DIFFER
+from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
+from mining.intents.lifecycle import ACTS_WITHIN, CLOCKS_DIFFER
 from mining.models import MiningAccount, PoolIntent, Reward
+from mining.pool.answers.types import PoolAccount
 from mining.pool.client import PoolClient
 from mining.pool.errors import RequestRefused
-from mining.pool.types import PoolAccount
 
 Seen = PoolAccount | None
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from customers import audit
 from customers.tenancy import Access
-from mining import hints
+from mining import dispatch
 from mining.errors import Refused
-from mining.intents import rows
+from mining.intents import lifecycle
 from mining.intents.settling import fail
 from mining.models import PoolIntent
 
@@ -36,7 +36,7 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     """
     held = PoolIntent.objects.visible_to(access).select_for_update().get(pk=intent.pk)
     if held.state != State.UNKNOWN and not (waits(held, now=now) and not ours):
-        raise Refused(IN_HAND if held.state in rows.OPEN else "This has been settled already.")
+        raise Refused(IN_HAND if held.state in lifecycle.OPEN else "This has been settled already.")
     audit.record(access, "intent.decided", held.code, now=now, ours="yes" if ours else "no")
     if not ours:
         fail(held, GIVEN_UP if held.state == State.PLANNED else NOT_THERE[Kind(held.kind)], now=now)
@@ -48,7 +48,7 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     else:
         held.problem = LOOKED_UP
     held.save(update_fields=["kind", "state", "problem", "called_at"])
-    hints.after_commit("settle_intent", access.provider.pk, held.pk)
+    dispatch.after_commit("settle_intent", access.provider.pk, held.pk)
 
 
 def waits(intent: PoolIntent, *, now: datetime) -> bool:

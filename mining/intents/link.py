@@ -8,14 +8,14 @@ from typing import cast
 from django.db.models import F
 
 from customers.tenancy import TenantQuerySet
-from mining import link_list
-from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
-from mining.intents.rows import CLOCKS_DIFFER
-from mining.link_list import MOST_ACTIVE, NOT_RENEWED
+from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
+from mining.intents.lifecycle import CLOCKS_DIFFER
+from mining.links import reconcile as link_reconcile
+from mining.links.reconcile import MOST_ACTIVE, NOT_RENEWED
 from mining.models import LinkLifetime, PoolIntent, WatcherLink
+from mining.pool.answers.types import CreatedLink, ListedLink, WatcherLinks
 from mining.pool.client import Lifetime, PoolClient
 from mining.pool.errors import RequestRefused
-from mining.pool.types import CreatedLink, ListedLink, WatcherLinks
 
 State = WatcherLink.State
 LinkMade = CreatedLink | ListedLink
@@ -91,10 +91,12 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
     def learn(self, seen: WatcherLinks, *, refused: bool = False, looked_at: datetime, now: datetime) -> None:
         account = self.intent.mining_account
         if account is not None:
-            link_list.reconcile({account: seen}, refused=self.link if refused else None, asked_at=looked_at, now=now)
+            link_reconcile.reconcile(
+                {account: seen}, refused=self.link if refused else None, asked_at=looked_at, now=now
+            )
 
     def _ours(self, seen: WatcherLinks) -> ListedLink | None:
-        return next((link for link in link_list.oldest_first(seen) if link.name == self.link.name), None)
+        return next((link for link in link_reconcile.oldest_first(seen) if link.name == self.link.name), None)
 
     def _would_be_over(self, at: datetime) -> bool:
         lives = LinkLifetime(self.lifetime).duration

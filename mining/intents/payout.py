@@ -9,17 +9,18 @@ from django.db import transaction
 
 from customers import audit, tenancy
 from customers.tenancy import Access
-from mining import hints
+from mining import dispatch
 from mining.errors import Refused
-from mining.intents import rows
-from mining.intents.acts import Act, Done, Impossible, Nothing, Unclear
+from mining.intents import lifecycle
+from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
-from mining.payout import in_words, newest_agreements, record_agreement
+from mining.payouts.agreements import newest_agreements, record_agreement
+from mining.payouts.words import in_words
 from mining.pool.addresses import is_same, problem_of
+from mining.pool.answers.types import PayoutDestination
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, RequestRefused
-from mining.pool.types import PayoutDestination
 
 Word = Literal["main_balance", "external_address"]
 
@@ -44,7 +45,7 @@ def plan_edit(
     audit.record(
         access, "payout.edit_planned", intent.code, now=now, account=mine.code, approved_by=approved_by, **words
     )
-    hints.after_commit("settle_intent", access.provider.pk, intent.pk)
+    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
     return intent
 
 
@@ -63,12 +64,12 @@ def _planned(
     """Inside the transaction that holds the account's row."""
     if account.customer_id is None or account.state == MiningAccount.State.CREATING:
         raise Refused(f"The account {account.name!r} is not a customer's yet.")
-    # Agreed first by a change of ours, all that was paid before would be held as a stranger's (billing_paid_elsewhere).
+    # Agreed first by a change of ours, all that was paid before would be held as a stranger's (billing_misdirected).
     if account.payout_drift_since is None and not newest_agreements(account.provider_id, [account.pk]):
         raise Refused(
             f"Where {account.name!r} is paid to has not been read for its customer yet. Read it first, then ask again."
         )
-    earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=rows.UNSETTLED)
+    earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=lifecycle.UNSETTLED)
     if earlier.filter(kind=PoolIntent.Kind.EDIT_PAYOUT).exists():
         raise Refused(
             f"Another change for {account.name!r} is not settled yet: wait for it, or decide what became of it."

@@ -9,18 +9,20 @@ import structlog
 from django.conf import settings
 
 from customers import tenancy
-from mining import hints, key_health, keys
+from mining import dispatch
 from mining.errors import NoKey
-from mining.intents import rows
+from mining.intents import lifecycle
 from mining.intents.account import AccountAdoption, AccountCreation
-from mining.intents.acts import Act, Done, Impossible, Unclear
+from mining.intents.base import Act, Done, Impossible, Unclear
 from mining.intents.link import LinkCreation
 from mining.intents.payout import PayoutEdit
-from mining.keys import OpenKey
+from mining.keys import health as key_health
+from mining.keys import store as key_store
+from mining.keys.store import OpenKey
 from mining.models import PoolIntent
-from mining.pool.budget import Priority
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, KeyRefused, PoolError, RequestRefused
+from mining.pool.limits.rate_limit import Priority
 from mining.runs import Watch
 
 log = structlog.get_logger(__name__)
@@ -37,8 +39,8 @@ ACTS: dict[str, type[Act[Any, Any]]] = {
 LONGEST_LOOK_SECONDS = 15.0
 # Seconds after the call. The last two are when nothing is found (a second look is to say so too), and when it needs a
 # person.
-LOOKS_AFTER = (5, 15, 30, rows.CERTAIN_AFTER.total_seconds(), rows.UNKNOWN_AFTER.total_seconds())
-SECOND_LOOK_SECONDS = rows.LOOKS_APART.total_seconds() + 0.5
+LOOKS_AFTER = (5, 15, 30, lifecycle.CERTAIN_AFTER.total_seconds(), lifecycle.UNKNOWN_AFTER.total_seconds())
+SECOND_LOOK_SECONDS = lifecycle.LOOKS_APART.total_seconds() + 0.5
 
 
 def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
@@ -46,23 +48,23 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
     watch = Watch(now)
     with tenancy.provider_context(provider_id):
         give_up_planned(provider_id, now=now)
-    intent = rows.take_up(provider_id, intent_id, now=now)
+    intent = lifecycle.take_up(provider_id, intent_id, now=now)
     if intent is None:
         return None
     act = ACTS[intent.kind](intent)
     try:
-        key = keys.open_key(provider_id, intent.label)
+        key = key_store.open_key(provider_id, intent.label)
         _settle(act, key, watch)
         key_health.note_success(key, now=now)
     except NoKey as error:
-        rows.note(intent, str(error))
+        lifecycle.note(intent, str(error))
     except KeyRefused as refusal:
         key_health.note_refusal(key, refusal, now=now)
-        rows.note(intent, refusal.sentence)
+        lifecycle.note(intent, refusal.sentence)
     except PoolError as error:
-        rows.note(intent, error.sentence)
+        lifecycle.note(intent, error.sentence)
     with tenancy.provider_context(provider_id):
-        rows.give_up_waiting(provider_id, now=watch.now())
+        lifecycle.give_up_waiting(provider_id, now=watch.now())
         intent.refresh_from_db()
     log.info("intent.settled", intent=intent.code, kind=intent.kind, state=intent.state, attempts=intent.attempts)
     return intent
@@ -70,7 +72,7 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
 
 def _settle(act: Act[Any, Any], key: OpenKey, watch: Watch) -> None:
     look_seconds = min(LONGEST_LOOK_SECONDS, settings.POOL_RETRY_BUDGET_SECONDS)
-    with key.client(priority=Priority.PERSON, patience_seconds=look_seconds) as pool:
+    with key.client(priority=Priority.PERSON, deadline_seconds=look_seconds) as pool:
         if act.intent.state != State.PLANNED:
             _read_back(act, pool, watch)
             return
@@ -90,14 +92,14 @@ def _begin(act: Act[Any, Any], seen: Any, key: OpenKey, pool: PoolClient, watch:
         _done(act, verdict.thing, watch)
     elif isinstance(verdict, Impossible):
         fail(act.intent, verdict.sentence, now=watch.now())
-    elif rows.claim(act.intent, now=watch.now(), remembered=act.remembered(seen)):
+    elif lifecycle.claim(act.intent, now=watch.now(), remembered=act.remembered(seen)):
         _call(act, key, pool, watch)
 
 
 def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> None:
     """The one call. It is committed that it goes out."""
     try:
-        with key.client(priority=Priority.PERSON, patience_seconds=rows.CALL_PATIENCE_SECONDS) as hand:
+        with key.client(priority=Priority.PERSON, deadline_seconds=lifecycle.CALL_DEADLINE_SECONDS) as hand:
             thing = act.call(hand)
     except AmbiguousOutcome:
         _look_again_soon(act.intent, watch)
@@ -110,7 +112,7 @@ def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> N
             fail(act.intent, act.refused(refusal), now=watch.now())
     except PoolError:
         # The client tells doubt apart (AmbiguousOutcome), so here the pool did nothing: as if never called.
-        rows.uncall(act.intent)
+        lifecycle.uncall(act.intent)
         raise
     else:
         _done(act, thing, watch)
@@ -128,7 +130,9 @@ def _look_again_soon(intent: PoolIntent, watch: Watch) -> None:
     if intent.called_at is not None:
         since_call = (watch.now() - intent.called_at).total_seconds()
         for seconds in LOOKS_AFTER:
-            hints.after_commit("settle_intent", intent.provider_id, intent.pk, in_seconds=max(seconds - since_call, 1))
+            dispatch.after_commit(
+                "settle_intent", intent.provider_id, intent.pk, in_seconds=max(seconds - since_call, 1)
+            )
 
 
 def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
@@ -139,14 +143,14 @@ def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
         _done(act, verdict.thing, watch)
     elif isinstance(verdict, Unclear):
         with tenancy.provider_context(act.intent.provider_id):
-            rows.finish(act.intent, State.UNKNOWN, verdict.sentence, now=watch.now())
-    elif rows.is_certain(act.intent, looked_at):
+            lifecycle.finish(act.intent, State.UNKNOWN, verdict.sentence, now=watch.now())
+    elif lifecycle.is_certain(act.intent, looked_at):
         fail(act.intent, f"The pool's answer was lost, {verdict.sentence}", now=watch.now())
     else:
-        rows.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
+        lifecycle.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
         if act.intent.nothing_seen_at is not None:
             ids = (act.intent.provider_id, act.intent.pk)
-            hints.after_commit("settle_intent", *ids, in_seconds=SECOND_LOOK_SECONDS)
+            dispatch.after_commit("settle_intent", *ids, in_seconds=SECOND_LOOK_SECONDS)
     _learn(act, seen, looked_at, watch)
 
 
@@ -157,37 +161,37 @@ def _learn(act: Act[Any, Any], seen: Any, looked_at: datetime, watch: Watch, *, 
 
 def _done(act: Act[Any, Any], thing: Any, watch: Watch) -> None:
     with tenancy.provider_context(act.intent.provider_id):
-        if rows.finish(act.intent, State.DONE, "", now=watch.now()):
+        if lifecycle.finish(act.intent, State.DONE, "", now=watch.now()):
             act.keep(thing, now=watch.now())
 
 
 def give_up_waiting(provider_id: int, *, now: datetime) -> int:
     """What nobody needs to wait for any longer, in either way. Inside the provider's context."""
-    return rows.give_up_waiting(provider_id, now=now) + give_up_planned(provider_id, now=now)
+    return lifecycle.give_up_waiting(provider_id, now=now) + give_up_planned(provider_id, now=now)
 
 
 def give_up_planned(provider_id: int, *, now: datetime) -> int:
     """What could not go out in time fails, so that it does not go out when nobody reckons with it any more."""
-    late = rows.overdue(provider_id, now=now)
+    late = lifecycle.overdue(provider_id, now=now)
     for intent in late:
         fail(intent, _not_in_time(intent), among=(State.PLANNED,), now=now)
     return len(late)
 
 
 def _not_in_time(intent: PoolIntent) -> str:
-    minutes = int(rows.GOES_OUT_WITHIN[Kind(intent.kind)].total_seconds()) // 60
+    minutes = int(lifecycle.GOES_OUT_WITHIN[Kind(intent.kind)].total_seconds()) // 60
     why = f"{intent.problem} " if intent.problem else ""
     return f"{why}It could not be asked of the pool within {minutes} minutes. Nothing was done: ask for it again."
 
 
 def fail(
-    intent: PoolIntent, problem: str, *, among: tuple[PoolIntent.State, ...] = rows.UNSETTLED, now: datetime
+    intent: PoolIntent, problem: str, *, among: tuple[PoolIntent.State, ...] = lifecycle.UNSETTLED, now: datetime
 ) -> None:
     """Surely nothing of ours is at the pool. Only from a state `among` these."""
     act = ACTS[intent.kind](intent)
     with tenancy.provider_context(intent.provider_id):
         doubt = act.doubts_failure()
         if doubt is not None:
-            rows.finish(intent, State.UNKNOWN, f"{problem} {doubt}", now=now)
-        elif rows.finish(intent, State.FAILED, problem, among=among, now=now):
+            lifecycle.finish(intent, State.UNKNOWN, f"{problem} {doubt}", now=now)
+        elif lifecycle.finish(intent, State.FAILED, problem, among=among, now=now):
             act.drop(problem, now=now)

@@ -1,12 +1,13 @@
 import functools
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
 from django.db import migrations, models
 
 import customers.codes
+from customers.row_security import Wall
 from customers.sqlfiles import run_sql
-from customers.walls import Wall
 
 
 class Migration(migrations.Migration):
@@ -18,6 +19,27 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='Credential',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('crd',)), editable=False, max_length=32)),
+                ('label', models.CharField(max_length=64)),
+                ('state', models.CharField(choices=[('checking', 'Checking'), ('active', 'Active'), ('refused', 'Refused'), ('retired', 'Retired')], default='checking', max_length=16)),
+                ('sealed_api_key', models.TextField()),
+                ('sealed_secret', models.TextField()),
+                ('key_digest', models.CharField(max_length=64)),
+                ('key_hint', models.CharField(max_length=8)),
+                ('created_at', models.DateTimeField()),
+                ('checked_at', models.DateTimeField(null=True)),
+                ('verified_at', models.DateTimeField(null=True)),
+                ('endpoints', models.JSONField(default=dict)),
+                ('accounts_seen', models.PositiveIntegerField(null=True)),
+                ('last_success_at', models.DateTimeField(null=True)),
+                ('problem', models.CharField(blank=True, default='', max_length=500)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
         migrations.CreateModel(
             name='MiningAccount',
             fields=[
@@ -34,6 +56,8 @@ class Migration(migrations.Migration):
                 ('payout_destination', models.CharField(max_length=32, null=True)),
                 ('payout_address', models.CharField(max_length=100, null=True)),
                 ('payout_read_at', models.DateTimeField(null=True)),
+                ('payout_first_seen_at', models.DateTimeField(null=True)),
+                ('payout_drift_since', models.DateTimeField(null=True)),
                 ('workers_online', models.PositiveIntegerField(null=True)),
                 ('workers_low', models.PositiveIntegerField(null=True)),
                 ('workers_offline', models.PositiveIntegerField(null=True)),
@@ -41,8 +65,10 @@ class Migration(migrations.Migration):
                 ('workers_read_at', models.DateTimeField(null=True)),
                 ('hashrate_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_at', models.DateTimeField(null=True)),
+                ('links_unseen', models.PositiveIntegerField(default=0)),
+                ('links_read_at', models.DateTimeField(null=True)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mining_accounts', to='customers.customer')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
@@ -53,8 +79,23 @@ class Migration(migrations.Migration):
                 ('hashrate_ths', models.DecimalField(decimal_places=6, max_digits=20)),
                 ('reject_rate', models.DecimalField(decimal_places=6, max_digits=9, null=True)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('mining_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='hashrate_points', to='mining.miningaccount')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PayoutAgreement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('pag',)), editable=False, max_length=32)),
+                ('destination', models.CharField(max_length=32)),
+                ('address', models.CharField(max_length=100, null=True)),
+                ('source', models.CharField(choices=[('found', 'Found'), ('accepted', 'Accepted'), ('changed', 'Changed')], max_length=16)),
+                ('agreed_by', models.CharField(max_length=254)),
+                ('agreed_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='payout_agreements', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
@@ -62,18 +103,43 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('int',)), editable=False, max_length=32)),
-                ('kind', models.CharField(choices=[('create_account', 'Create Account'), ('adopt_account', 'Adopt Account')], max_length=32)),
+                ('kind', models.CharField(choices=[('create_account', 'Create Account'), ('adopt_account', 'Adopt Account'), ('create_link', 'Create Link'), ('edit_payout', 'Edit Payout')], max_length=32)),
                 ('state', models.CharField(choices=[('planned', 'Planned'), ('called', 'Called'), ('done', 'Done'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='planned', max_length=16)),
                 ('label', models.CharField(max_length=64)),
                 ('account_name', models.CharField(max_length=255)),
+                ('payout_destination', models.CharField(max_length=32, null=True)),
+                ('payout_address', models.CharField(max_length=100, null=True)),
+                ('payout_destination_before', models.CharField(max_length=32, null=True)),
+                ('payout_address_before', models.CharField(max_length=100, null=True)),
+                ('asked_by', models.CharField(blank=True, default='', max_length=254)),
                 ('created_at', models.DateTimeField()),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('called_at', models.DateTimeField(null=True)),
+                ('looked_at', models.DateTimeField(null=True)),
+                ('nothing_seen_at', models.DateTimeField(null=True)),
                 ('settled_at', models.DateTimeField(null=True)),
                 ('problem', models.CharField(blank=True, default='', max_length=500)),
                 ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='pool_intents', to='customers.customer')),
                 ('mining_account', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='intents', to='mining.miningaccount')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('alr',)), editable=False, max_length=32)),
+                ('kind', models.CharField(choices=[('payout_drift', 'Payout Drift'), ('key_refused', 'Key Refused'), ('key_quiet', 'Key Quiet'), ('key_silent', 'Key Silent'), ('act_in_doubt', 'Act In Doubt')], max_length=32)),
+                ('opened_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('told_at', models.DateTimeField(null=True)),
+                ('tried_at', models.DateTimeField(null=True)),
+                ('problem', models.CharField(blank=True, default='', max_length=500)),
+                ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('credential', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.credential')),
+                ('mining_account', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('intent', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poolintent')),
             ],
         ),
         migrations.CreateModel(
@@ -108,7 +174,7 @@ class Migration(migrations.Migration):
                 ('missing_since', models.DateTimeField(null=True)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rewards', to='customers.customer')),
                 ('mining_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='rewards', to='mining.miningaccount')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
@@ -117,9 +183,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('run',)), editable=False, max_length=32)),
                 ('label', models.CharField(max_length=64)),
-                ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Workers'), ('payouts', 'Payouts'), ('key', 'Key')], max_length=16)),
+                ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Machines'), ('payouts', 'Payout destinations'), ('watchers', 'Watcher links'), ('key', 'Key check')], max_length=16)),
                 ('depth', models.CharField(blank=True, choices=[('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('ok', 'Ok'), ('partial', 'Partial'), ('failed', 'Failed')], max_length=16)),
+                ('asked', models.BooleanField(default=False)),
+                ('resume_after', models.BigIntegerField(null=True)),
+                ('begins_after', models.BigIntegerField(default=0)),
+                ('turns', models.PositiveIntegerField(default=0)),
+                ('accounts_answered', models.BooleanField(default=False)),
                 ('queued_at', models.DateTimeField()),
                 ('started_at', models.DateTimeField(null=True)),
                 ('lease_until', models.DateTimeField(null=True)),
@@ -129,7 +200,7 @@ class Migration(migrations.Migration):
                 ('rows_changed', models.PositiveIntegerField(default=0)),
                 ('quarantined', models.PositiveIntegerField(default=0)),
                 ('error', models.CharField(blank=True, default='', max_length=500)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
         migrations.CreateModel(
@@ -139,7 +210,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField()),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('raw', models.TextField()),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('reward', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='observations', to='mining.reward')),
                 ('sync_run', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.syncrun')),
             ],
@@ -155,31 +226,57 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(max_length=64)),
                 ('raw', models.TextField()),
                 ('seen_at', models.DateTimeField()),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('sync_run', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.syncrun')),
             ],
         ),
         migrations.CreateModel(
-            name='Credential',
+            name='WatcherLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('crd',)), editable=False, max_length=32)),
-                ('label', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('checking', 'Checking'), ('active', 'Active'), ('refused', 'Refused'), ('retired', 'Retired')], default='checking', max_length=16)),
-                ('sealed_api_key', models.TextField()),
-                ('sealed_secret', models.TextField()),
-                ('key_digest', models.CharField(max_length=64)),
-                ('key_hint', models.CharField(max_length=8)),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('wlk',)), editable=False, max_length=32)),
+                ('state', models.CharField(choices=[('creating', 'Creating'), ('active', 'Active'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('gone', 'Gone')], max_length=16)),
+                ('origin', models.CharField(choices=[('portal', 'Portal'), ('pool', 'Pool')], max_length=16)),
+                ('pool_id', models.CharField(max_length=64, null=True)),
+                ('name', models.CharField(max_length=255)),
+                ('url', models.CharField(max_length=1000, null=True)),
+                ('permissions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('dashboard', 'Dashboard'), ('rewards', 'Rewards'), ('workers', 'Workers')], max_length=16), size=None)),
+                ('lifetime', models.CharField(choices=[('1h', 'Hour'), ('24h', 'Day'), ('7d', 'Week'), ('always', 'Always')], max_length=8, null=True)),
+                ('live_until', models.DateTimeField(null=True)),
+                ('shows_others', models.BooleanField(default=False)),
+                ('renewals_failed', models.PositiveSmallIntegerField(default=0)),
+                ('renews', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField()),
-                ('checked_at', models.DateTimeField(null=True)),
-                ('verified_at', models.DateTimeField(null=True)),
-                ('last_success_at', models.DateTimeField(null=True)),
+                ('seen_at', models.DateTimeField(null=True)),
+                ('missing_since', models.DateTimeField(null=True)),
+                ('ended_at', models.DateTimeField(null=True)),
                 ('problem', models.CharField(blank=True, default='', max_length=500)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='watcher_links', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('successor', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.watcherlink')),
             ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('provider', 'code'), name='mining_credential_code'), models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('provider', 'label'), name='mining_credential_one_active'), models.UniqueConstraint(condition=models.Q(('state', 'retired'), _negated=True), fields=('provider', 'key_digest'), name='mining_credential_key_once')],
-            },
+        ),
+        migrations.AddField(
+            model_name='poolintent',
+            name='watcher_link',
+            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='intents', to='mining.watcherlink'),
+        ),
+        migrations.AddConstraint(
+            model_name='credential',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_credential_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='credential',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('provider', 'label'), name='mining_credential_one_active'),
+        ),
+        migrations.AddConstraint(
+            model_name='credential',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'retired'), _negated=True), fields=('provider', 'key_digest'), name='mining_credential_key_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='credential',
+            constraint=models.UniqueConstraint(condition=models.Q(('verified_at__isnull', False), models.Q(('state', 'retired'), _negated=True)), fields=('key_digest',), name='mining_credential_one_provider'),
         ),
         migrations.AddConstraint(
             model_name='miningaccount',
@@ -193,6 +290,10 @@ class Migration(migrations.Migration):
             model_name='miningaccount',
             constraint=models.UniqueConstraint(fields=('provider', 'customer'), name='mining_account_one_per_customer'),
         ),
+        migrations.AddIndex(
+            model_name='hashratepoint',
+            index=models.Index(fields=['provider', 'at'], name='mining_point_at'),
+        ),
         migrations.AddConstraint(
             model_name='hashratepoint',
             constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'at'), name='mining_point_once'),
@@ -201,13 +302,33 @@ class Migration(migrations.Migration):
             model_name='hashratepoint',
             constraint=models.CheckConstraint(condition=models.Q(('hashrate_ths__gte', 0)), name='mining_point_not_negative'),
         ),
-        migrations.AddConstraint(
-            model_name='poolintent',
-            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_intent_code'),
+        migrations.AddIndex(
+            model_name='payoutagreement',
+            index=models.Index(fields=['provider', 'mining_account', '-id'], name='mining_agreement_newest'),
         ),
         migrations.AddConstraint(
-            model_name='poolintent',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'called'])), fields=('provider', 'mining_account'), name='mining_intent_one_open'),
+            model_name='payoutagreement',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_agreement_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='payoutagreement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('address', None), ('destination', 'main_balance')), models.Q(('address__isnull', False), ('destination', 'external_address')), _connector='OR'), name='mining_agreement_whole'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(fields=['provider', '-id'], name='mining_alert_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_alert_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('provider', 'kind', 'mining_account', 'credential', 'intent'), name='mining_alert_one_open', nulls_distinct=False),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('credential', None), ('intent', None), ('mining_account__isnull', False)), models.Q(('credential__isnull', False), ('intent', None), ('mining_account', None)), models.Q(('credential', None), ('intent__isnull', False), ('mining_account', None)), _connector='OR'), name='mining_alert_one_subject'),
         ),
         migrations.AddIndex(
             model_name='reward',
@@ -253,10 +374,6 @@ class Migration(migrations.Migration):
             model_name='syncrun',
             index=models.Index(fields=['provider', 'queued_at'], name='mining_run_queued'),
         ),
-        migrations.AddIndex(
-            model_name='hashratepoint',
-            index=models.Index(fields=['provider', 'at'], name='mining_point_at'),
-        ),
         migrations.AddConstraint(
             model_name='syncrun',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_run_code'),
@@ -277,14 +394,54 @@ class Migration(migrations.Migration):
             model_name='quarantinedrecord',
             constraint=models.UniqueConstraint(fields=('provider', 'label', 'fingerprint', 'reason'), name='mining_quarantine_once'),
         ),
+        migrations.AddIndex(
+            model_name='watcherlink',
+            index=models.Index(fields=['provider', '-id'], name='mining_link_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='watcherlink',
+            index=models.Index(fields=['provider', 'mining_account', '-id'], name='mining_link_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='watcherlink',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_link_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='watcherlink',
+            constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'pool_id'), name='mining_link_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='watcherlink',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'active'), _negated=True), models.Q(('pool_id__isnull', False), ('seen_at__isnull', False), ('url__isnull', False)), _connector='OR'), name='mining_link_active_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='watcherlink',
+            constraint=models.CheckConstraint(condition=models.Q(('renews', False), models.Q(('lifetime', '7d'), ('origin', 'portal')), _connector='OR'), name='mining_link_renews_weekly'),
+        ),
+        migrations.AddConstraint(
+            model_name='poolintent',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_intent_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='poolintent',
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['planned', 'called']), models.Q(('kind', 'create_link'), _negated=True)), fields=('provider', 'mining_account'), name='mining_intent_one_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='poolintent',
+            constraint=models.UniqueConstraint(condition=models.Q(('watcher_link__isnull', False)), fields=('provider', 'watcher_link'), name='mining_intent_one_per_link'),
+        ),
         Wall("Credential"),
         Wall("MiningAccount", customer="customer_id"),
+        Wall("WatcherLink", customer="customer_id"),
         Wall("PoolIntent"),
         Wall("SyncRun"),
         Wall("Reward", customer="customer_id"),
         Wall("RewardObservation"),
         Wall("QuarantinedRecord"),
         Wall("HashratePoint", customer="customer_id"),
+        Wall("PayoutAgreement", customer="customer_id"),
+        Wall("Alert"),
         run_sql(__file__, "account_stays"),
         run_sql(__file__, "reward_follows_account"),
+        run_sql(__file__, "link_follows_account"),
     ]

@@ -46,7 +46,7 @@ class SyncRun(TenantModel):
     # one where the run before it failed, and comes to those before that at its end.
     resume_after = models.BigIntegerField(null=True)
     begins_after = models.BigIntegerField(default=0)
-    # How many turns it has had. A worker is told the turn, and takes no other: however often a turn is hinted at, it
+    # How many turns it has had. A worker is told the turn, and takes no other: however often it is dispatched, it
     # is taken once and queues one next turn.
     turns = models.PositiveIntegerField(default=0)
     # Whether the pool answered for any account in a turn so far: a run that read nothing has failed, in however many.

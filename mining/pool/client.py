@@ -16,13 +16,9 @@ from typing import Literal, Self
 
 import redis as redis_py
 
-from mining.pool import parsing, rights
-from mining.pool.budget import BURST_CALLS, CALLS_PER_SECOND, Priority, RateBudget
-from mining.pool.calls import Caller, Endpoint
-from mining.pool.errors import BadAnswer, OurBug, PermissionMissing, RequestRefused
-from mining.pool.line import Waits
-from mining.pool.signing import Json, Secret
-from mining.pool.types import (
+from mining.pool import rights
+from mining.pool.answers import parsing
+from mining.pool.answers.types import (
     CreatedLink,
     HashratePoint,
     MinersInfo,
@@ -33,6 +29,11 @@ from mining.pool.types import (
     WorkerNames,
     WorkerPoint,
 )
+from mining.pool.errors import BadAnswer, OurBug, PermissionMissing, RequestRefused
+from mining.pool.limits.rate_limit import BURST_CALLS, CALLS_PER_SECOND, Priority, RateLimiter
+from mining.pool.transport.attempt import Waits
+from mining.pool.transport.caller import Caller, Endpoint
+from mining.pool.transport.signing import Json, Secret
 
 MOST_RECORDS_PER_PAGE = 100
 LARGEST_OFFSET = 10_000
@@ -57,7 +58,7 @@ class PoolClient:
     """`redis` needs a socket time-out of its own: without Redis no call goes out, and none may hang either.
 
     `party` and `priority` say whose turn a call takes at the rate limit; `egress` is the address of this machine that
-    calls leave from (empty: the default route). `patience_seconds` is all that one call may take with its waits and
+    calls leave from (empty: the default route). `deadline_seconds` is all that one call may take with its waits and
     repeats; the other two shape the back-off.
     """
 
@@ -71,7 +72,7 @@ class PoolClient:
         party: str = "",
         priority: Priority = Priority.ACCOUNTS,
         egress: str = "",
-        patience_seconds: float = 30.0,
+        deadline_seconds: float = 30.0,
         first_wait_seconds: float = 1.0,
         longest_wait_seconds: float = 30.0,
         calls_per_second: float = CALLS_PER_SECOND,
@@ -83,7 +84,7 @@ class PoolClient:
             secret=secret if isinstance(secret, Secret) else Secret(secret),
             connection=redis,
             egress=egress,
-            budget=RateBudget(
+            budget=RateLimiter(
                 redis,
                 egress=egress,
                 party=party,
@@ -91,7 +92,7 @@ class PoolClient:
                 calls_per_second=calls_per_second,
                 burst_calls=burst_calls,
             ),
-            waits=Waits(patience_seconds, first_wait_seconds, longest_wait_seconds),
+            waits=Waits(deadline_seconds, first_wait_seconds, longest_wait_seconds),
         )
 
     def __enter__(self) -> Self:

@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 
 import redis as redis_py
 
-from mining.pool import parsing
-from mining.pool.budget import Priority, RateBudget
+from mining.pool.answers import parsing
+from mining.pool.answers.types import DailyPrice, PoolOverview
 from mining.pool.errors import CallsStopped, OurBug, PoolUnavailable
-from mining.pool.line import PUBLIC_TIME, Line, Waits, refuse_inside_transaction
-from mining.pool.patience import Patience
-from mining.pool.redaction import Redactor
-from mining.pool.types import DailyPrice, PoolOverview
+from mining.pool.limits.deadline import Deadline
+from mining.pool.limits.rate_limit import Priority, RateLimiter
+from mining.pool.transport.attempt import PUBLIC_TIME, Attempt, Waits, refuse_inside_transaction
+from mining.pool.transport.redaction import Redactor
 
 T = TypeVar("T")
 
@@ -39,16 +39,16 @@ class PublicPool:
         party: str = "",
         priority: Priority = Priority.ACCOUNTS,
         egress: str = "",
-        patience_seconds: float = 30.0,
+        deadline_seconds: float = 30.0,
         first_wait_seconds: float = 1.0,
         longest_wait_seconds: float = 30.0,
     ) -> None:
-        self._waits = Waits(patience_seconds, first_wait_seconds, longest_wait_seconds)
-        self._line = Line(
+        self._waits = Waits(deadline_seconds, first_wait_seconds, longest_wait_seconds)
+        self._line = Attempt(
             base_url=base_url,
             connection=redis,
             egress=egress,
-            budget=RateBudget(redis, egress=egress, party=party, priority=priority),
+            budget=RateLimiter(redis, egress=egress, party=party, priority=priority),
             waits=self._waits,
             redact=Redactor(),
         )
@@ -98,14 +98,14 @@ class PublicPool:
 
     def _get(self, endpoint: str, query: str, parse: Callable[[object], T], *, version: str = "v4") -> T:
         refuse_inside_transaction(endpoint)
-        patience, failures = Patience(self._waits.patience_seconds), 0
+        deadline, failures = Deadline(self._waits.deadline_seconds), 0
         while True:
             try:
                 path = f"/api/{version}/{endpoint}{query}"
-                return self._line.get(endpoint, path, patience, parse, number=failures + 1)
+                return self._line.get(endpoint, path, deadline, parse, number=failures + 1)
             except CallsStopped:
                 raise
             except PoolUnavailable:
                 failures += 1
-                if not patience.wait(self._waits.before_next(failures)):
+                if not deadline.wait(self._waits.before_next(failures)):
                     raise

@@ -8,7 +8,7 @@ of its rules still has the others.
 
 from __future__ import annotations
 
-from mining.pool.signing import Json
+from mining.pool.transport.signing import Json
 
 IMPOSSIBLE = "-"
 # One more than the documented most: 255 for a name, 50 for a referral code, 100 for an address.

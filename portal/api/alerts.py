@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mining.models import Alert
-from portal.alert_words import sentence
+from portal.alerts.words import sentence
 from portal.api.base import ListView
 from portal.api.fields import Code, OrNull
 from portal.api.paging import PageSerializer

@@ -18,9 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import contracts, evidence
-from billing.components import WHOLE_PPM
 from billing.errors import TermsRefused
-from billing.held import Hold, why_held
+from billing.holds.drafts import Hold, why_held
 from billing.models import (
     Basis,
     Contract,
@@ -35,6 +34,7 @@ from billing.models import (
 )
 from billing.models.documents import LineComponent, LineKind, LineReason
 from billing.settlement import month_of
+from billing.split import WHOLE_PPM
 from customers import tenancy
 from customers.models import Customer
 from customers.tenancy import Access
@@ -184,10 +184,10 @@ class HoldSerializer(serializers.Serializer[Hold]):
     reason = serializers.CharField(help_text="Why it cannot be issued now, in a sentence.")
     what_to_do = serializers.CharField(help_text="In a sentence.")
     part = serializers.ChoiceField(
-        choices=["payout", "strays"],
+        choices=["payout", "misdirected"],
         allow_null=True,
-        help_text="payout: the pool pays elsewhere than was agreed. strays: rewards were paid where nobody had agreed "
-        "to. Both are settled by a person, on the customer's page. null: its month is closed again.",
+        help_text="payout: the pool pays elsewhere than was agreed. misdirected: rewards were paid where nobody had "
+        "agreed to. Both are settled by a person, on the customer's page. null: its month is closed again.",
     )
 
     def to_representation(self, hold: Hold) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.details import change_details
+from customers.editing import change_details
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import accounts

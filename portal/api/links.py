@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import links
+from mining.links import issuing
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, WatcherLink
 from mining.models.links import WatcherLinkQuerySet
 from portal.api.auth import LINKS_FOREVER, may
@@ -156,7 +156,7 @@ class WatcherLinkList(LinkView, ListView):
         account = MiningAccount.objects.visible_to(self.access).filter(customer=customer).first()
         if account is None:
             raise Conflict(f"{customer.name} has no mining account that a link could show.")
-        return self.made(links.issue_link(self.access, account, **asked, now=self.now))
+        return self.made(issuing.issue_link(self.access, account, **asked, now=self.now))
 
 
 class WatcherLinkDetail(LinkView):
@@ -173,7 +173,7 @@ class WatcherLinkDetail(LinkView):
     )
     def patch(self, request: Request, id: str) -> Response:
         link = get_object_or_404(with_owners(self.access), code=id)
-        links.set_renewal(self.access, link, renews=self.body(LinkChangesSerializer)["renews"], now=self.now)
+        issuing.set_renewal(self.access, link, renews=self.body(LinkChangesSerializer)["renews"], now=self.now)
         return self.one(WatcherLinkSerializer, with_owners(self.access).get(pk=link.pk))
 
 
@@ -202,4 +202,4 @@ class WatcherLinkRenewal(LinkView):
     def post(self, request: Request, id: str) -> Response:
         early = self.body(RenewalSerializer)["early_confirmed"]
         link = get_object_or_404(with_owners(self.access), code=id)
-        return self.made(links.renew_link(self.access, link, early_confirmed=early, now=self.now))
+        return self.made(issuing.renew_link(self.access, link, early_confirmed=early, now=self.now))

@@ -19,7 +19,9 @@ from rest_framework.response import Response
 from billing import shares
 from billing.shares import RewardShare
 from customers.tenancy import Access
-from mining import key_health, keys, planner
+from mining import planner, runs
+from mining.keys import health as key_health
+from mining.keys import store as key_store
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
@@ -85,7 +87,7 @@ FLAGS = [
     (shares.UNKNOWN_DESTINATION, "the pool gave a destination that is not known"),
     (shares.UNKNOWN_CURRENCY, "not in BTC"),
     (shares.MISSING, "the pool no longer lists it"),
-    (shares.PAID_ELSEWHERE, "the pool paid it where nobody had agreed to"),
+    (shares.MISDIRECTED, "the pool paid it where nobody had agreed to"),
 ]
 
 
@@ -216,7 +218,7 @@ class SyncRunSerializer(serializers.Serializer[SyncRun]):
     calls = serializers.IntegerField(help_text="Calls made to the pool.")
     rows_new = serializers.IntegerField()
     rows_changed = serializers.IntegerField()
-    quarantined = serializers.IntegerField(help_text="Records put aside for a person to look at.")
+    quarantined = serializers.IntegerField(help_text="Records quarantined for a person to look at.")
     error = OrNull(help_text="What went wrong, in a sentence; null: nothing.")
 
     def get_mining_account(self, run: SyncRun) -> str | None:
@@ -231,7 +233,7 @@ class SyncRunQuerySerializer(PageSerializer):
 
 class NewSyncSerializer(InputSerializer):
     only = Choice(
-        choices=[(subject.value, subject.label) for subject in planner.SUBJECTS],
+        choices=[(subject.value, subject.label) for subject in runs.SUBJECTS],
         required=False,
         help_text="Read only this subject; left out: all.",
     )
@@ -374,7 +376,7 @@ class CredentialList(ListView):
     @method_decorator(sensitive_variables("asked"))
     def post(self, request: Request) -> Response:
         asked = self.body(NewCredentialSerializer)
-        credential = keys.paste_key(self.access, **asked, now=self.now)
+        credential = key_store.paste_key(self.access, **asked, now=self.now)
         at = reverse("api:credential", args=[credential.code])
         return self.one(CredentialSerializer, credential, status=202, at=at)
 
@@ -408,5 +410,5 @@ class CredentialVerification(ResourceView):
     def post(self, request: Request, id: str) -> Response:
         self.body(NothingSerializer)
         credential = get_object_or_404(Credential.objects.visible_to(self.access), code=id)
-        keys.ask_verification(self.access, credential, now=self.now)
+        key_store.ask_verification(self.access, credential, now=self.now)
         return self.one(CredentialSerializer, credential, status=202, at=reverse("api:credential", args=[id]))

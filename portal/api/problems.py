@@ -22,7 +22,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from billing.errors import Refused as BillingRefused
-from customers.details import DetailsRefused
+from customers.editing import DetailsRefused
 from mining.errors import Refused as MiningRefused
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from django import forms
 
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
-from mining.keys import LONGEST_LABEL
+from mining.keys.store import LONGEST_LABEL
 from mining.models.rewards import RewardStatus
 from portal.templatetags.states import state_word
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mining.links import RENEW_BEFORE
+from mining.links.rules import RENEW_BEFORE
 from mining.models import WatcherLink
 
 ENDED = "ended"

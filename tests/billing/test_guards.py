@@ -98,7 +98,7 @@ SELECT provider_id, 'pag_new', mining_account_id, customer_id, 'external_address
     reward_at FROM mining_reward WHERE id = %(reward)s
 """
 RELEASED = """
-INSERT INTO billing_rewardrelease (provider_id, reward_id, customer_id, destination, released_by, released_at)
+INSERT INTO billing_rewardapproval (provider_id, reward_id, customer_id, destination, approved_by, approved_at)
 VALUES (%(provider)s, %(reward)s, %(customer)s, 'main_balance', 'robin', now())
 """
 
@@ -124,12 +124,12 @@ ILLEGAL = {
         "is held: a reward on it was paid where nobody had agreed to",
     ),
     "a release is not changed": (
-        [RELEASED, "UPDATE billing_rewardrelease SET address = NULL"],
-        "permission denied for table billing_rewardrelease",
+        [RELEASED, "UPDATE billing_rewardapproval SET address = NULL"],
+        "permission denied for table billing_rewardapproval",
     ),
     "a release is not removed": (
-        [RELEASED, "DELETE FROM billing_rewardrelease"],
-        "permission denied for table billing_rewardrelease",
+        [RELEASED, "DELETE FROM billing_rewardapproval"],
+        "permission denied for table billing_rewardapproval",
     ),
     "an issued document is frozen": (
         ["UPDATE billing_document SET balance_sat = 1 WHERE id = %(issued)s"],
@@ -371,7 +371,7 @@ ALSO_FOR_THE_OWNER = [
     "TRUNCATE billing_documentline CASCADE",
     "TRUNCATE billing_document CASCADE",
     "TRUNCATE billing_documentseries",
-    "TRUNCATE billing_rewardrelease",
+    "TRUNCATE billing_rewardapproval",
 ]
 
 
@@ -433,7 +433,7 @@ def test_the_issue_and_the_late_line_race_is_closed(books: Books) -> None:
 TRIGGERS = {
     ("billing_contractcomponent", "billing_component_guard"),
     ("billing_contractversion", "billing_version_guard"),
-    ("billing_document", "billing_document_drift"),
+    ("billing_document", "billing_document_a_hold"),
     ("billing_document", "billing_document_guard"),
     ("billing_document", "billing_document_not_truncated"),
     ("billing_documentfile", "billing_file_guard"),
@@ -456,8 +456,8 @@ TRIGGERS = {
     ("billing_journaltx", "billing_tx_not_truncated"),
     ("billing_ledgeraccount", "billing_account_kept"),
     ("billing_ledgeraccount", "billing_account_not_truncated"),
-    ("billing_rewardrelease", "billing_release_kept"),
-    ("billing_rewardrelease", "billing_release_not_truncated"),
+    ("billing_rewardapproval", "billing_approval_kept"),
+    ("billing_rewardapproval", "billing_approval_not_truncated"),
 }
 
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from billing import verify
-from billing.components import split_sat
 from billing.models import Document, DocumentLine, DocumentStatus
+from billing.split import split_sat
 from customers.tenancy import Access
 from mining.models import Reward
 from tests.billing.books import Story, change, change_amount, lines_of, open_story, revenue_share, row_versions

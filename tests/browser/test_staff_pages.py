@@ -18,7 +18,9 @@ from billing.models import Document
 from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Role
-from mining import accounts, alerts, intents, key_check, keys, planner, sync
+from mining import accounts, alerts, intents, planner, runner
+from mining.keys import store as key_store
+from mining.keys import verification
 from mining.models import (
     Credential,
     MiningAccount,
@@ -166,14 +168,14 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     expect(page.get_by_role("heading", level=1)).to_have_text("A key is being tried")
     assert key.secret not in page.content()
     (stored,) = found(north, Credential, label="alpha")
-    key_check.verify(north.provider.pk, stored.pk, now=timezone.now())
+    verification.verify(north.provider.pk, stored.pk, now=timezone.now())
     expect(page.get_by_role("heading", level=1)).to_have_text("The pool key works")  # by itself
 
     page.goto("/staff/sync/")
     page.get_by_role("button", name="Sync now").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Reading the pool")
     for run in found(north, SyncRun, state="queued"):
-        sync.perform(north.provider.pk, run.pk, now=timezone.now())
+        runner.perform(north.provider.pk, run.pk, now=timezone.now())
     # All that can be: the login of the world's own accounts has no key that works here.
     expect(page.get_by_role("heading", level=1)).to_have_text("1 WhiteBIT user not read")
     expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
@@ -354,10 +356,10 @@ def hosted(tenant: Tenant, key: Any) -> Customer:
     """A customer whose account is at the sandbox, with a key that works."""
     with tenancy.access_context(tenant.system):
         Credential.objects.filter(pk=tenant.credential.pk).update(state="retired")
-        credential = keys.paste_key(
+        credential = key_store.paste_key(
             tenant.owner.access, label="alpha", api_key=key.api_key, secret=key.secret, now=timezone.now()
         )
-    key_check.verify(tenant.provider.pk, credential.pk, now=timezone.now())
+    verification.verify(tenant.provider.pk, credential.pk, now=timezone.now())
     run_sync(tenant, Subject.ACCOUNTS)
     with tenancy.access_context(tenant.system):
         account = MiningAccount.objects.filter(label="alpha").order_by("pk").first()
@@ -377,7 +379,7 @@ def run_sync(tenant: Tenant, subject: Subject) -> None:
     with tenancy.access_context(tenant.system):
         planner.request_sync(tenant.owner.access, only=subject, now=timezone.now())
     for run in found(tenant, SyncRun, state="queued"):
-        sync.perform(tenant.provider.pk, run.pk, now=timezone.now())
+        runner.perform(tenant.provider.pk, run.pk, now=timezone.now())
 
 
 def test_a_payout_address_is_accepted_after_the_second_factor(world: World, open_page: OpenPage) -> None:

@@ -19,7 +19,9 @@ from django.utils import timezone
 from customers import onboarding, tenancy
 from customers.models import Provider
 from customers.tenancy import Access
-from mining import key_check, keys, sync
+from mining import runner
+from mining.keys import store as key_store
+from mining.keys import verification
 from mining.models import Credential, MiningAccount, Reward, RewardObservation, SyncRun
 from mining.models.runs import Subject
 from tests.mining.pool.conftest import forget_troubles
@@ -53,20 +55,20 @@ class Hosting:
     def paste(self, login: str | None = None, label: str | None = None) -> Credential:
         key = self.pool.key(login or self.login)
         with self.context():
-            return keys.paste_key(
+            return key_store.paste_key(
                 self.access, label=label or self.label, api_key=key.api_key, secret=key.secret, now=timezone.now()
             )
 
     def verify(self, credential: Credential) -> Credential:
-        return key_check.verify(self.provider.pk, credential.pk, now=timezone.now())
+        return verification.verify(self.provider.pk, credential.pk, now=timezone.now())
 
     def sync(self, subject: Subject | str = Subject.REWARDS) -> SyncRun:
-        (run,) = sync.sync_provider(self.provider.pk, only=Subject(subject), now=timezone.now())
+        (run,) = runner.sync_provider(self.provider.pk, only=Subject(subject), now=timezone.now())
         with self.context():
             return SyncRun.objects.get(pk=run.pk)
 
     def sync_all(self) -> list[SyncRun]:
-        return sync.sync_provider(self.provider.pk, now=timezone.now())
+        return runner.sync_provider(self.provider.pk, now=timezone.now())
 
     def calm(self) -> None:
         """The pool is well again, and the waits that its trouble left behind are over."""

@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Provider, Role
-from mining import accounts, alerts, hints, keys, planner, tasks
+from mining import accounts, alerts, dispatch, planner, tasks
+from mining.keys import store as key_store
 from mining.models import Alert, Credential, PoolIntent, WatcherLink
-from portal.alert_mails import mail_alerts
+from portal.alerts.mails import mail_alerts
 from tests.mining.hosting import Hosting, writes, written_between
-from tests.mining.watching import watched
+from tests.mining.links.watching import watched
 from tests.world import NOW, Tenant, World, person
 
 Kind, State = Alert.Kind, Credential.State
@@ -103,7 +104,7 @@ def test_a_refused_key_is_an_alarm_until_it_works_again_and_a_check_tells_nothin
     assert found(north) == [("key_refused", True)]
 
     with north.context():
-        keys.ask_verification(north.access, north.credential(), now=timezone.now() + keys.TRIED_AGAIN_AFTER)
+        key_store.ask_verification(north.access, north.credential(), now=timezone.now() + key_store.TRIED_AGAIN_AFTER)
     refresh(north)
     assert (north.credential().state, found(north)) == (State.CHECKING, [("key_refused", True)])
 
@@ -115,7 +116,7 @@ def test_a_refused_key_is_an_alarm_until_it_works_again_and_a_check_tells_nothin
 
 def test_an_act_in_doubt_is_an_alarm_until_it_is_settled(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
     account = watched(north)
-    monkeypatch.setattr(hints, "_send", lambda task, ids, countdown=0: None)
+    monkeypatch.setattr(dispatch, "_send", lambda task, ids, countdown=0: None)
     north.pool.fault("reset", endpoint="watcher-links/create", phase="after", times=1)
     north.pool.fault("captive_page", endpoint="watcher-links/list", skip=1)
     link = account.settle(account.issue())
@@ -170,7 +171,7 @@ def test_a_silent_key_that_is_refused_is_told_as_that_until_it_is_withdrawn(worl
     refresh(north)
     assert found(north) == [("key_silent", False), ("key_refused", True)]
     with north.context():
-        keys.withdraw(north.system, north.credential, now=NOW)
+        key_store.withdraw(north.system, north.credential, now=NOW)
     refresh(north)
     assert found(north) == [("key_silent", False), ("key_refused", False)]
 

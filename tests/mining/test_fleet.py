@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mining import fanout
 from mining.models import HashratePoint, MiningAccount, SyncRun
+from mining.sync import fanout
 from tests.mining.hosting import AFTERNOON, Hosting, set_up, writes, written_between
 from tests.sandbox import Sandbox
 

@@ -31,7 +31,7 @@ def a_day_passes(hosting: Hosting) -> None:
 
 class History:
     """Acts at the pool and readings of ours, drawn from a seed. One record of a place changes between two readings:
-    if two do, no rule can tell them apart, and they are put aside by design."""
+    if two do, no rule can tell them apart, and they are quarantined by design."""
 
     def __init__(self, hosting: Hosting, seed: int) -> None:
         self.hosting, self.dice = hosting, random.Random(seed)
@@ -125,7 +125,7 @@ def test_in_the_end_we_have_what_the_pool_lists(north: Hosting, settings: object
 
 
 def beside_unreadable_ones(hosting: Hosting) -> list[int]:
-    """Runs that met a record which could not be read: what stood beside it was put aside for that time."""
+    """Runs that met a record which could not be read: what stood beside it was quarantined for that time."""
     with hosting.context():
         bad = QuarantinedRecord.objects.exclude(reason__in=["unmatched", "twin"])
         return list(bad.values_list("sync_run", flat=True))

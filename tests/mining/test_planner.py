@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from customers import tenancy
 from customers.models import Provider
-from mining import hints, planner, tasks
+from mining import dispatch, planner, runs, tasks
 from mining.errors import Refused
 from mining.models import Credential, PoolIntent, SyncRun
 from mining.models.runs import Subject
@@ -20,10 +20,10 @@ Hint = tuple[str, tuple[int, ...]]
 
 
 @pytest.fixture
-def hinted(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
+def dispatched(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
     """What workers would have been told, instead of telling them."""
     told: list[Hint] = []
-    monkeypatch.setattr(hints, "_send", lambda task, ids: told.append((task, ids)))
+    monkeypatch.setattr(dispatch, "_send", lambda task, ids: told.append((task, ids)))
     return told
 
 
@@ -36,38 +36,40 @@ def open_subjects(hosting: Hosting) -> list[str]:
         return sorted(SyncRun.objects.filter(state__in=SyncRun.OPEN).values_list("subject", flat=True))
 
 
-def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(north: Hosting, hinted: list[Hint]) -> None:
+def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(
+    north: Hosting, dispatched: list[Hint]
+) -> None:
     plan(north, timezone.now())
     assert open_subjects(north) == ["accounts", "rewards"]
-    assert [task for task, _ in hinted] == ["run_sync", "run_sync"]
+    assert [task for task, _ in dispatched] == ["run_sync", "run_sync"]
 
-    for _, ids in list(hinted):
+    for _, ids in list(dispatched):
         tasks.run_sync(*ids)
     plan(north, timezone.now())
     assert open_subjects(north) == ["hashrate", "payouts", "watchers", "workers"]
 
 
-def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Hosting, hinted: list[Hint]) -> None:
+def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Hosting, dispatched: list[Hint]) -> None:
     api_key = north.pool.key("alpha").api_key
     north.sync("accounts")
     north.pool.edit("set_key", api_key=api_key, endpoints=["accounts", "rewards", "hashrate"])
     runs = {run.subject: run.state for run in north.sync_all()}
     assert [subject for subject, state in runs.items() if state == "failed"] == ["workers", "payouts", "watchers"]
-    assert hinted == []
+    assert dispatched == []
 
     north.pool.edit("set_key", api_key=api_key, endpoints=None)
     for _ in range(2):  # checked twice, asked for once
         north.verify(north.credential())
         assert open_subjects(north) == ["payouts", "watchers", "workers"]
-        assert [task for task, _ in hinted] == ["run_sync"] * 3
+        assert [task for task, _ in dispatched] == ["run_sync"] * 3
 
-    for _, ids in list(hinted):
+    for _, ids in list(dispatched):
         tasks.run_sync(*ids)
     north.verify(north.credential())
-    assert (len(hinted), open_subjects(north)) == (3, [])
+    assert (len(dispatched), open_subjects(north)) == (3, [])
 
 
-def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]) -> None:
+def test_each_subject_is_due_once_in_its_time(north: Hosting, dispatched: list[Hint]) -> None:
     start = timezone.now()
     # The one that comes daily has just been read in its turn: two hours hold no second one.
     while planner.slot(north.provider.pk, "main", Subject.WATCHERS, start) != planner.slot(
@@ -77,7 +79,7 @@ def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]
     north.sync_all()
     with north.context():
         SyncRun.objects.update(started_at=start)
-    turns = dict.fromkeys(planner.SUBJECTS, 0)
+    turns = dict.fromkeys(runs.SUBJECTS, 0)
     for minute in range(1, 121):
         now = start + timedelta(minutes=minute)
         plan(north, now)
@@ -98,12 +100,12 @@ def test_each_subject_is_due_once_in_its_time(north: Hosting, hinted: list[Hint]
 
 
 def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
-    north: Hosting, hinted: list[Hint]
+    north: Hosting, dispatched: list[Hint]
 ) -> None:
     now = timezone.now()
     touch = ("touch_key", (north.provider.pk, north.credential().pk))
     for silent, tried, due in [(19, 19, False), (21, 21, True), (21, 0.5, False), (100, 2, True)]:
-        hinted.clear()
+        dispatched.clear()
         with north.context():
             Credential.objects.update(
                 last_success_at=now - timedelta(hours=silent), checked_at=now - timedelta(hours=tried)
@@ -111,7 +113,7 @@ def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
 
         planner.plan(north.provider.pk, now=now)
 
-        assert (touch in hinted) is due, (silent, tried)
+        assert (touch in dispatched) is due, (silent, tried)
 
 
 def test_logins_do_not_all_start_at_the_full_hour() -> None:
@@ -129,7 +131,7 @@ def test_logins_do_not_all_start_at_the_full_hour() -> None:
     assert len(starts) > 18  # of the 24 minutes that there are
 
 
-def test_a_lost_run_is_given_up_and_due_again(north: Hosting, hinted: list[Hint]) -> None:
+def test_a_lost_run_is_given_up_and_due_again(north: Hosting, dispatched: list[Hint]) -> None:
     north.sync_all()
     with north.context():
         SyncRun.objects.filter(subject="rewards").update(
@@ -143,54 +145,56 @@ def test_a_lost_run_is_given_up_and_due_again(north: Hosting, hinted: list[Hint]
         assert SyncRun.objects.filter(subject="rewards", state="failed").count() == 1
 
 
-def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(north: Hosting, hinted: list[Hint]) -> None:
+def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(
+    north: Hosting, dispatched: list[Hint]
+) -> None:
     north.sync_all()
     now = timezone.now()
     with tenancy.access_context(north.access):
         (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=now)
-    hinted.clear()
+    dispatched.clear()
 
     times = 0
     for minute in range(1, 13):
         plan(north, now + timedelta(minutes=minute, seconds=1))
-        times += hinted.count(("run_sync", (north.provider.pk, run.pk, 0)))
-        hinted.clear()
+        times += dispatched.count(("run_sync", (north.provider.pk, run.pk, 0)))
+        dispatched.clear()
 
     assert times == 4
 
 
-def test_an_intent_whose_worker_was_lost_is_taken_up(north: Hosting, hinted: list[Hint]) -> None:
+def test_an_intent_whose_worker_was_lost_is_taken_up(north: Hosting, dispatched: list[Hint]) -> None:
     onboard(north, "alder_1")
-    hinted.clear()
+    dispatched.clear()
 
     plan(north, timezone.now() + timedelta(seconds=30))
-    assert "settle_intent" not in dict(hinted)
+    assert "settle_intent" not in dict(dispatched)
     plan(north, timezone.now() + timedelta(minutes=2))
 
-    task, ids = next(hint for hint in hinted if hint[0] == "settle_intent")
+    task, ids = next(hint for hint in dispatched if hint[0] == "settle_intent")
     getattr(tasks, task)(*ids)
     with north.context():
         assert PoolIntent.objects.get().state == PoolIntent.State.DONE
 
 
 def test_a_key_that_nobody_verified_is_taken_up_and_a_refused_one_tried_daily(
-    north: Hosting, hinted: list[Hint]
+    north: Hosting, dispatched: list[Hint]
 ) -> None:
     now = timezone.now()
     with north.context():
         Credential.objects.update(state="refused", checked_at=now)
     plan(north, now + timedelta(hours=23))
-    assert "verify_credential" not in dict(hinted)
+    assert "verify_credential" not in dict(dispatched)
 
     plan(north, now + timedelta(hours=25))
-    assert "verify_credential" in dict(hinted)
+    assert "verify_credential" in dict(dispatched)
 
-    tasks.verify_credential(*dict(hinted)["verify_credential"])
+    tasks.verify_credential(*dict(dispatched)["verify_credential"])
     assert north.credential().state == Credential.State.ACTIVE
 
 
 def test_a_refused_key_that_a_worker_could_not_open_is_tried_again_after_an_hour(
-    north: Hosting, hinted: list[Hint]
+    north: Hosting, dispatched: list[Hint]
 ) -> None:
     now = timezone.now() + timedelta(hours=25)
     with north.context():
@@ -198,23 +202,23 @@ def test_a_refused_key_that_a_worker_could_not_open_is_tried_again_after_an_hour
         SyncRun.objects.create(provider=north.provider, label="main", subject="key", state="failed", queued_at=now)
 
     plan(north, now + timedelta(minutes=59))
-    assert "verify_credential" not in dict(hinted)
+    assert "verify_credential" not in dict(dispatched)
     plan(north, now + timedelta(minutes=61))
-    assert "verify_credential" in dict(hinted)
+    assert "verify_credential" in dict(dispatched)
 
 
-def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting, hinted: list[Hint]) -> None:
+def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting, dispatched: list[Hint]) -> None:
     now = timezone.now() + timedelta(hours=1)
     with north.context():
         Credential.objects.update(state="checking", checked_at=now)
 
     plan(north, now + timedelta(minutes=1))
-    assert hinted == []
+    assert dispatched == []
     plan(north, now + timedelta(minutes=4))
-    assert dict(hinted) == {"verify_credential": (north.provider.pk, north.credential().pk)}
+    assert dict(dispatched) == {"verify_credential": (north.provider.pk, north.credential().pk)}
 
 
-def test_asking_twice_opens_one_run(north: Hosting, hinted: list[Hint]) -> None:
+def test_asking_twice_opens_one_run(north: Hosting, dispatched: list[Hint]) -> None:
     with tenancy.access_context(north.access):
         first = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
         second = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
@@ -222,27 +226,29 @@ def test_asking_twice_opens_one_run(north: Hosting, hinted: list[Hint]) -> None:
     assert [run.pk for run in first] == [run.pk for run in second]
 
 
-def test_what_is_due_already_goes_to_the_people_s_queue_once_a_person_asks(north: Hosting, hinted: list[Hint]) -> None:
+def test_what_is_due_already_goes_to_the_people_s_queue_once_a_person_asks(
+    north: Hosting, dispatched: list[Hint]
+) -> None:
     plan(north, timezone.now())
-    hinted.clear()
+    dispatched.clear()
 
     with tenancy.access_context(north.access):
         (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
 
-    assert hinted == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
+    assert dispatched == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
     with north.context():
         assert SyncRun.objects.get(pk=run.pk).asked
         assert not SyncRun.objects.get(subject="accounts", state="queued").asked
 
 
-def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, hinted: list[Hint]) -> None:
+def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, dispatched: list[Hint]) -> None:
     def ask(now: datetime) -> str:
-        hinted.clear()
+        dispatched.clear()
         with tenancy.access_context(north.access):
             (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=now)
         with north.context():
             SyncRun.objects.filter(pk=run.pk).update(state=SyncRun.State.OK, finished_at=now)
-        return hinted[0][0]
+        return dispatched[0][0]
 
     now = timezone.now()
 
@@ -252,7 +258,7 @@ def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, hinte
 
 
 def test_pressing_again_while_a_run_waits_or_is_between_turns_tells_the_workers_nothing_new(
-    north: Hosting, hinted: list[Hint]
+    north: Hosting, dispatched: list[Hint]
 ) -> None:
     now = timezone.now()
 
@@ -267,23 +273,25 @@ def test_pressing_again_while_a_run_waits_or_is_between_turns_tells_the_workers_
     press(3)
     press(70)
 
-    assert hinted == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
+    assert dispatched == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
 
 
-def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(north: Hosting, hinted: list[Hint]) -> None:
+def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(
+    north: Hosting, dispatched: list[Hint]
+) -> None:
     plan(north, timezone.now())
     with north.context():
         SyncRun.objects.filter(subject="rewards").update(turns=1, resume_after=7)
-    hinted.clear()
+    dispatched.clear()
 
     with tenancy.access_context(north.access):
         (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
 
     with north.context():
-        assert (hinted, SyncRun.objects.get(pk=run.pk).asked) == ([], False)
+        assert (dispatched, SyncRun.objects.get(pk=run.pk).asked) == ([], False)
 
 
-def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]) -> None:
+def test_without_a_key_asking_says_what_to_do(north: Hosting, dispatched: list[Hint]) -> None:
     for state, sentence in (
         ("refused", "refused the key of main"),
         ("checking", "wait a minute"),
@@ -296,7 +304,7 @@ def test_without_a_key_asking_says_what_to_do(north: Hosting, hinted: list[Hint]
 
 
 def test_beat_asks_every_active_provider_and_one_in_trouble_stops_no_other(
-    north: Hosting, south: Hosting, hinted: list[Hint], monkeypatch: pytest.MonkeyPatch
+    north: Hosting, south: Hosting, dispatched: list[Hint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = planner.plan
 
@@ -307,12 +315,12 @@ def test_beat_asks_every_active_provider_and_one_in_trouble_stops_no_other(
 
     monkeypatch.setattr(planner, "plan", plan_one)
     tasks.sync_due()
-    assert {ids[0] for _, ids in hinted} == {south.provider.pk}
+    assert {ids[0] for _, ids in dispatched} == {south.provider.pk}
 
-    hinted.clear()
+    dispatched.clear()
     Provider.objects.filter(pk=south.provider.pk).update(status=Provider.Status.SUSPENDED)
     tasks.sync_due()
-    assert hinted == []
+    assert dispatched == []
 
 
 def test_tasks_for_rows_that_are_gone_do_nothing(north: Hosting) -> None:

@@ -127,7 +127,7 @@ def test_a_customer_sees_its_own_and_nothing_else(world: World) -> None:
         assert queries.account_of(access, other.customer) is None
         assert queries.current_hashrate(access, other.account, now=NOW) == queries.UNKNOWN_HASHRATE
         assert {hour.accounts for hour in queries.total_series(access, now=NOW)} == {0, 1}
-        assert queries.unknown_accounts(access) == []
+        assert queries.unassigned_accounts(access) == []
         assert queries.subjects(access) == []
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from customers.models import Customer
-from mining import accounts, intents, payout, planner, runs
-from mining import listing as listings
+from mining import accounts, intents, planner, runs
 from mining.models import MiningAccount, PoolIntent, Reward, SyncRun
 from mining.models.runs import Subject
+from mining.payouts import agreements
+from mining.pool.listings import rewards as listings
 from tests.mining.hosting import Hosting
-from tests.mining.watching import watched
+from tests.mining.links.watching import watched
 from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import FIRST_DAY, NOW, Tenant, build_world, make_reward
 
@@ -113,7 +114,9 @@ def test_who_agrees_to_a_payout_waits_for_a_plan_while_holding_nothing_that_the_
 
     def agree() -> None:
         with north.context():
-            payout.accept(north.access, account.account, destination="main_balance", address=None, now=account.later())
+            agreements.accept(
+                north.access, account.account, destination="main_balance", address=None, now=account.later()
+            )
 
     with north.context():  # as a plan that opens its runs first, and then gives up edits that did not go out
         run, _ = runs.open_run(north.provider.pk, "main", Subject.PAYOUTS, now=account.now)

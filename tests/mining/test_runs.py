@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from customers import tenancy
-from mining import planner, runs, sync
+from mining import planner, runner, runs
 from mining.errors import RunLost
 from mining.models import Reward, SyncRun
 from mining.models.runs import Subject
@@ -31,9 +31,10 @@ SMALL_BATCHES = """
 import django
 django.setup()
 from django.utils import timezone
-from mining import reward_rows, sync
-reward_rows.BATCH_RECORDS = 1
-sync.sync_provider({provider}, only="rewards", now=timezone.now())
+from mining import runner
+from mining.rewards import store
+store.BATCH_RECORDS = 1
+runner.sync_provider({provider}, only="rewards", now=timezone.now())
 """
 
 
@@ -54,7 +55,7 @@ def test_two_workers_at_once_do_a_run_once(north: Hosting) -> None:
 
     def perform() -> None:
         both.wait()
-        done.append(sync.perform(north.provider.pk, run.pk, now=timezone.now()))
+        done.append(runner.perform(north.provider.pk, run.pk, now=timezone.now()))
 
     ended(in_thread(perform), in_thread(perform))
 
@@ -65,9 +66,9 @@ def test_two_workers_at_once_do_a_run_once(north: Hosting) -> None:
 def test_a_run_is_done_once_however_often_its_task_comes(north: Hosting) -> None:
     run = queued(north)
 
-    assert sync.perform(north.provider.pk, run.pk, now=timezone.now()) is not None
-    assert sync.perform(north.provider.pk, run.pk, now=timezone.now()) is None
-    assert sync.perform(north.provider.pk, run.pk + 1_000, now=timezone.now()) is None
+    assert runner.perform(north.provider.pk, run.pk, now=timezone.now()) is not None
+    assert runner.perform(north.provider.pk, run.pk, now=timezone.now()) is None
+    assert runner.perform(north.provider.pk, run.pk + 1_000, now=timezone.now()) is None
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(north: Hosting) -> None:
@@ -103,7 +104,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(north: Hosting) -> None:
 def test_a_worker_that_was_held_up_too_long_writes_nothing_more(north: Hosting) -> None:
     run = queued(north)
     north.pool.hold("rewards")
-    slow = in_thread(lambda: sync.perform(north.provider.pk, run.pk, now=timezone.now()))
+    slow = in_thread(lambda: runner.perform(north.provider.pk, run.pk, now=timezone.now()))
     north.pool.until_struck()
     let_leases_run_out(north)
 
@@ -147,15 +148,15 @@ def test_an_error_of_ours_ends_the_run_and_is_raised(north: Hosting, monkeypatch
     def broken(_reading: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setitem(sync.READERS, Subject.REWARDS, broken)
+    monkeypatch.setitem(runner.READERS, Subject.REWARDS, broken)
     run = queued(north)
 
     with pytest.raises(ZeroDivisionError):
-        sync.perform(north.provider.pk, run.pk, now=timezone.now())
+        runner.perform(north.provider.pk, run.pk, now=timezone.now())
 
     with north.context():
         after = SyncRun.objects.get(pk=run.pk)
-    assert (after.state, after.error) == (SyncRun.State.FAILED, sync.OUR_ERROR)
+    assert (after.state, after.error) == (SyncRun.State.FAILED, runner.OUR_ERROR)
 
 
 def test_a_real_worker_does_a_queued_run(north: Hosting) -> None:
@@ -187,7 +188,7 @@ def test_a_real_worker_does_a_queued_run(north: Hosting) -> None:
         worker.terminate()
         worker.wait()
 
-    assert len(asked) == len(planner.SUBJECTS)
+    assert len(asked) == len(runs.SUBJECTS)
     assert open_runs(north) == 0
     with north.context():
         assert set(SyncRun.objects.values_list("state", flat=True)) == {"ok"}

@@ -9,14 +9,16 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from mining import fanout, hashrate, hints, planner, runs, sync, tasks, workers
+from mining import dispatch, planner, runner, runs, tasks
+from mining.fleet import hashrate, workers
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
-from mining.pool.budget import Priority
+from mining.pool.answers.types import MinersInfo
 from mining.pool.client import PoolClient
 from mining.pool.errors import OutOfOrder
-from mining.pool.types import MinersInfo
-from mining.reading import Outcome, Reading
+from mining.pool.limits.rate_limit import Priority
+from mining.sync import fanout
+from mining.sync.reading import Outcome, Reading
 from portal.celery import app
 from tests.mining.hosting import Hosting
 from tests.waiting import until
@@ -33,9 +35,9 @@ def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hinted(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
+def dispatched(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
     told: list[Hint] = []
-    monkeypatch.setattr(hints, "_send", lambda task, ids: told.append((task, ids)))
+    monkeypatch.setattr(dispatch, "_send", lambda task, ids: told.append((task, ids)))
     return told
 
 
@@ -52,7 +54,7 @@ def queued(hosting: Hosting, subject: Subject = Subject.WORKERS) -> SyncRun:
 
 
 def turn(hosting: Hosting, run: SyncRun) -> SyncRun:
-    performed = sync.perform(hosting.provider.pk, run.pk, now=timezone.now())
+    performed = runner.perform(hosting.provider.pk, run.pk, now=timezone.now())
     assert performed is not None
     with hosting.context():
         return SyncRun.objects.get(pk=run.pk)
@@ -85,7 +87,7 @@ def break_on(
     def read(reading: Reading) -> Outcome:
         return fanout.for_each_account(reading, ask, workers._store)
 
-    monkeypatch.setitem(sync.READERS, Subject.WORKERS, read)
+    monkeypatch.setitem(runner.READERS, Subject.WORKERS, read)
 
 
 def unread(hosting: Hosting) -> list[MiningAccount]:
@@ -272,14 +274,14 @@ def test_a_turn_looks_up_only_the_accounts_that_it_can_ask(
 
 
 def test_a_run_stands_in_the_line_once_however_often_it_is_hinted_at(
-    listed: Hosting, short_turns: None, hinted: list[Hint]
+    listed: Hosting, short_turns: None, dispatched: list[Hint]
 ) -> None:
     grow(listed, 8)
     run = queued(listed)
 
     def told() -> list[Hint]:
-        mine = [(task, ids) for task, ids in hinted if task == "run_sync" and ids[1] == run.pk]
-        hinted.clear()
+        mine = [(task, ids) for task, ids in dispatched if task == "run_sync" and ids[1] == run.pk]
+        dispatched.clear()
         return mine
 
     line: list[Hint] = [("run_sync", (listed.provider.pk, run.pk, 0))]
@@ -295,21 +297,21 @@ def test_a_run_stands_in_the_line_once_however_often_it_is_hinted_at(
     assert lengths == [(1, 1)] * 8  # a turn for each account; the second hint at it does nothing
 
 
-def test_in_the_foreground_all_turns_are_taken(listed: Hosting, short_turns: None, hinted: list[Hint]) -> None:
+def test_in_the_foreground_all_turns_are_taken(listed: Hosting, short_turns: None, dispatched: list[Hint]) -> None:
     run = listed.sync(Subject.WORKERS)
 
-    assert (run.state, run.rows_changed, hinted) == (SyncRun.State.OK, 3, [])
+    assert (run.state, run.rows_changed, dispatched) == (SyncRun.State.OK, 3, [])
 
 
 def test_a_worker_puts_an_unfinished_run_at_the_end_of_the_line_and_a_finished_one_nowhere(
-    listed: Hosting, short_turns: None, hinted: list[Hint]
+    listed: Hosting, short_turns: None, dispatched: list[Hint]
 ) -> None:
     ids = (listed.provider.pk, queued(listed).pk)
 
     tasks.run_asked_sync(*ids, 0)
-    assert hinted == [("run_sync", (*ids, 1))]
-    while hinted:
-        tasks.run_sync(*hinted.pop()[1])
+    assert dispatched == [("run_sync", (*ids, 1))]
+    while dispatched:
+        tasks.run_sync(*dispatched.pop()[1])
 
     with listed.context():
         assert SyncRun.objects.get(pk=ids[1]).state == SyncRun.State.OK

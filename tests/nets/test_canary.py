@@ -16,7 +16,7 @@ from django.urls import reverse
 from customers import tenancy
 from mining import alerts
 from mining.models import Credential
-from portal import alert_mails
+from portal.alerts import mails as alert_mails
 from tests.portal.access_table import ROUTES
 from tests.portal.api.test_access import ROUTES as API_ROUTES
 from tests.portal.test_access_matrix import visit

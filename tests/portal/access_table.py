@@ -128,7 +128,7 @@ ROUTES: dict[str, Row] = {
     # To the page that asks for the second factor once more.
     "staff/customers/<str:code>/payout/accept/": Row("staff:payouts", customer, answers=(302,)),
     "staff/customers/<str:code>/payout/end-alarm/": Row("staff:payouts", customer, answers=(302,)),
-    "staff/customers/<str:code>/payout/release/": Row("staff:payouts", customer, answers=(302,)),
+    "staff/customers/<str:code>/payout/misdirected/": Row("staff:payouts", customer, answers=(302,)),
     "staff/customers/<str:code>/watcher-links/": Row("staff:read", customer, answers=(302,)),  # a part of the page
     "staff/customers/<str:code>/watcher-links/new/": Row("staff:links", customer),
     "staff/watcher-links/": Row("staff:read"),

@@ -14,7 +14,8 @@ from django.core.mail.backends.locmem import EmailBackend
 from customers.models import Membership, Provider
 from mining import alerts
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
-from portal import alert_mails, tasks
+from portal import tasks
+from portal.alerts import mails as alert_mails
 from portal.celery import app
 from tests.world import NOW, Tenant, World
 
@@ -208,7 +209,7 @@ def test_a_mail_server_that_is_away_is_tried_less_and_less_often_until_it_is_bac
         tried.append(minute)
         return whole(*args)
 
-    monkeypatch.setattr("portal.alert_mails.send_mail", counted)
+    monkeypatch.setattr("portal.alerts.mails.send_mail", counted)
     tick(north)
     more_trouble(north)  # waits for the next try, and is told with it
     alerts.refresh(north.provider.pk, now=NOW + MINUTE)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from portal import embedded
+from devkit import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ def cluster() -> Iterator[str]:
     """The query of a URL that leads to a cluster without our roles."""
     kept = {name: os.environ.pop(name) for name in ("DATABASE_URL", "DATABASE_OWNER_URL") if name in os.environ}
     try:
-        with embedded.servers(None) as addresses:
+        with servers.running(None) as addresses:
             query = urlsplit(addresses["DATABASE_URL"]).query
             with psycopg.connect(f"postgresql://postgres@/postgres?{query}", autocommit=True) as session:
                 for role in ("portal_owner", "portal_runtime"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portal.embedded import binaries
+from devkit.servers import binaries
 from tests.portal.test_database import SAFE, cluster, manage
 
 __all__ = ["cluster"]  # the fixture: a cluster without our roles
@@ -61,3 +61,12 @@ def test_the_roles_of_the_compose_database_stand_as_the_walls_need_them(cluster:
     migrated = manage("migrate", DATABASE_URL=runtime, DATABASE_OWNER_URL=owner)
     assert migrated.returncode == 0, migrated.stderr
     assert manage("shell", "--no-imports", "-c", SAFE, DATABASE_URL=runtime).stdout == "None\n"
+
+
+def test_nothing_of_the_devkit_is_in_the_image() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {word for line in copied for word in line.split()[:-1]}
+    assert sources == {
+        *("requirements-uv.txt", "pyproject.toml", "uv.lock", "manage.py"),
+        *("customers", "mining", "billing", "portal", "templates"),
+    }

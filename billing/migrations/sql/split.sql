@@ -1,4 +1,4 @@
--- The split of a reward as billing/components.py has it, for work on whole months: tests hold the two together.
+-- The split of a reward as billing/split.py has it, for work on whole months: tests hold the two together.
 -- Both are plain expressions without SET or STRICT, so that PostgreSQL inlines them into the query.
 
 -- amount × part / 1,000,000 rounded half-even, for amount >= 0. Split at a million first: the product of a large amount

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from billing.errors import Refused
-from billing.held import why_held
+from billing.holds.drafts import why_held
 from billing.issue import issue
 from billing.models import Document
 from billing.models.documents import DocumentStatus

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from customers import onboarding, tenancy
 from customers.models import MemberKind, Provider, Role
-from mining import key_check, keys
 from mining.errors import Refused
+from mining.keys import store as key_store
+from mining.keys import verification
 from portal.api.auth import unknown_scopes
 from portal.invitations import send_invitation
 from portal.management.operator import access_to
@@ -80,14 +81,14 @@ class Command(BaseCommand):
         access = access_to(options["slug"])
         try:
             with tenancy.access_context(access):
-                credential = keys.paste_key(
+                credential = key_store.paste_key(
                     access,
                     label=options["label"],
                     api_key=options["api_key"],
                     secret=_secret(options["secret_file"]),
                     now=timezone.now(),
                 )
-            key_check.verify(access.provider.pk, credential.pk, now=timezone.now())
+            verification.verify(access.provider.pk, credential.pk, now=timezone.now())
         except Refused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

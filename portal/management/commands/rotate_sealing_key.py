@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from customers.models import Provider
 from customers.sealing import SealError
-from mining.rotation import reseal
+from mining.keys.rotation import reseal
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from mining.models import SyncRun
 from mining.models.runs import Subject
-from mining.sync import sync_provider
+from mining.runner import sync_provider
 from portal.management.operator import access_to
 
 

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing.components import terms_in_words
 from billing.queries import terms_on
+from billing.words import terms_in_words
 from customers.models import MemberKind, Membership
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import customer_of, drift_of, frame_of

@@ -13,7 +13,7 @@ from customers.profile import profile_of
 from customers.tenancy import Access
 from mining import queries as mining
 from mining.models import MiningAccount
-from mining.payout import PayoutView, payout_view
+from mining.payouts.views import PayoutView, payout_view
 
 # Readings come every 5 to 15 minutes and are stamped to within ten: what is older than this has missed several.
 LATE_AFTER, LOST_AFTER = timedelta(minutes=90), timedelta(hours=6)

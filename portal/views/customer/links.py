@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from mining import links as pool_links
+from mining.links import room as pool_links
 from mining.models import WatcherLink
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of

@@ -13,17 +13,17 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing.components import WHOLE_PPM
 from billing.queries import month_before
 from billing.shares import month_to_date
+from billing.split import WHOLE_PPM
 from customers.tenancy import Access
 from mining import queries as mining
 from mining.models import MiningAccount, Reward
 from mining.queries import UNKNOWN_HASHRATE, Hour
 from portal.access import AccessRequest, customer_page
 from portal.views.charts import hashrate_chart
-from portal.views.customer.answer import answer
 from portal.views.customer.frame import Frame, customer_of, drift_of, frame_of, freshness
+from portal.views.customer.headline import answer
 from portal.views.customer.reward_rows import reward_rows
 from portal.views.customer.rewards import month_terms
 from portal.views.customer.statements import statements_of

@@ -17,7 +17,7 @@ NOTES = {
     shares.SHARE_CAPPED: "The pool's fee is larger than your part",
     shares.UNKNOWN_CURRENCY: "Not paid in BTC",
     shares.MISSING: "No longer listed by the pool",
-    shares.PAID_ELSEWHERE: "Not paid as agreed",
+    shares.MISDIRECTED: "Not paid as agreed",
 }
 # Whose address it was, the pool does not say, and it may be nobody's that was agreed.
 PAID_TO = {"main_balance": "us", "external_address": "an address"}

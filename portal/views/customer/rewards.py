@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing.components import of_gross
 from billing.queries import terms_of_month
 from billing.settlement import month_of
 from billing.shares import MonthToDate, Parts, month_to_date
+from billing.split import of_gross
 from customers import tenancy
 from customers.tenancy import Access
 from mining.models import Reward

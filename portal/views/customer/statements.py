@@ -19,10 +19,10 @@ from customers import tenancy
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of
+from portal.views.lookup import the
 from portal.views.paging import keyset
-from portal.views.rows import the
 
-# What is issued counts as paid to the customer, or a person let it pass.
+# What is issued counts as paid to the customer, or a person approved it.
 PAID_TO = {"main_balance": "us", "external_address": "you"}
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from mining.models import Alert
 from portal.access import AccessRequest, staff_page
-from portal.alert_words import page_of, sentence
+from portal.alerts.words import page_of, sentence
 from portal.views.paging import keyset
 
 

@@ -13,16 +13,16 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing import contracts as agreed
+from billing import contracts, words
 from billing import queries as billing
-from billing.components import terms_in_words
 from billing.models import Contract, ContractComponent
+from billing.words import terms_in_words
 from customers.tenancy import Access
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
+from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.rows import the
-from portal.views.staff.answers import accepted
+from portal.views.staff.responses import accepted
 from portal.views.staff.search import customers_found
 
 
@@ -74,7 +74,7 @@ def terms_of(access: Access, contract: Contract, *, now: datetime) -> Terms | No
 
 @staff_page("read")
 @require_GET
-def contracts(request: AccessRequest) -> HttpResponse:
+def contract_list(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
     form = CustomerFilter(request.GET or None)
     words = form.cleaned_data["q"] if form.is_valid() else ""
@@ -111,7 +111,7 @@ def contract_new(request: AccessRequest) -> HttpResponse:
 
     def agree() -> None:
         made.append(
-            agreed.agree(
+            contracts.agree(
                 access,
                 customer=form.customers[form.cleaned_data["customer"]],
                 valid_from=form.cleaned_data["valid_from"],
@@ -140,7 +140,7 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
     form = TermsForm(request.POST)
 
     def add() -> None:
-        agreed.new_version(
+        contracts.new_version(
             request.access,
             found,
             valid_from=form.cleaned_data["valid_from"],
@@ -150,7 +150,7 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
         )
 
     if accepted(form, add):
-        messages.success(request, f"New terms from {agreed.in_words(form.cleaned_data['valid_from'])} on.")
+        messages.success(request, f"New terms from {words.in_words(form.cleaned_data['valid_from'])} on.")
         return redirect("staff:contract", found.code)
     return _contract_page(request, found, form)
 

@@ -30,13 +30,13 @@ from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, N
 from portal.invitations import send_invitation
 from portal.templatetags.units import hashrate_unit
 from portal.views.charts import hashrate_chart
+from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.rows import the
-from portal.views.staff.answers import accepted, do
 from portal.views.staff.contracts import terms_of
 from portal.views.staff.links import links_part
 from portal.views.staff.overview import read_at
 from portal.views.staff.payouts import payout_part
+from portal.views.staff.responses import accepted, do
 from portal.views.staff.rewards import notes
 from portal.views.staff.search import customers_found
 
@@ -77,7 +77,7 @@ def customers(request: AccessRequest) -> HttpResponse:
         "words": words,
         "count": everybody.count(),
         "states": _states(access),
-        "strays": len(mining.unknown_accounts(access)),
+        "unassigned": len(mining.unassigned_accounts(access)),
         "month": now.date(),
         "read_at": read_at(access, now=now),
     }
@@ -225,7 +225,7 @@ def customer_new(request: AccessRequest) -> HttpResponse:
             request, f"{made[0].name} is onboarded. The pool is asked about the account; agree on terms meanwhile."
         )
         return redirect("staff:customer", made[0].code)
-    context = {"form": form, "strays": mining.unknown_accounts(access), "labels": labels}
+    context = {"form": form, "unassigned": mining.unassigned_accounts(access), "labels": labels}
     return render(request, "staff/customer_new.html", context)
 
 
@@ -250,7 +250,12 @@ def customer_account(request: AccessRequest, code: str) -> HttpResponse:
     if request.method == "POST" and accepted(form, assign):
         messages.success(request, f"{found.name} gets the account {form.cleaned_data['account_name']}.")
         return redirect("staff:customer", found.code)
-    context = {"form": form, "customer": found, "strays": mining.unknown_accounts(request.access), "labels": labels}
+    context = {
+        "form": form,
+        "customer": found,
+        "unassigned": mining.unassigned_accounts(request.access),
+        "labels": labels,
+    }
     return render(request, "staff/customer_account.html", context)
 
 

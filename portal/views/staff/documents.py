@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from billing import evidence, settlement
 from billing import queries as billing
 from billing.errors import Refused
-from billing.held import Hold, held_drafts, why_held
+from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.issue import Issued, issue_all
 from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
 from billing.pdf.content import why
@@ -30,9 +30,9 @@ from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import period
+from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.rows import the
-from portal.views.staff.answers import do
+from portal.views.staff.responses import do
 from portal.views.staff.search import customers_found
 
 MONTHS_BACK = 12
@@ -292,7 +292,7 @@ def document_discard(request: AccessRequest, code: str) -> HttpResponse:
 
     def discard() -> str:
         settlement.discard(request.access, found, now=timezone.now())
-        return f"The draft for {found.customer.name} is put aside. Closing the month again makes a new one."
+        return f"The draft for {found.customer.name} is discarded. Closing the month again makes a new one."
 
     return do(request, discard, "staff:document", found.code)
 

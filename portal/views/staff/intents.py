@@ -12,8 +12,8 @@ from mining import intents
 from mining.errors import Refused
 from mining.models import PoolIntent
 from portal.access import AccessRequest, may, staff_page
-from portal.views.rows import the
-from portal.views.staff.answers import do
+from portal.views.lookup import the
+from portal.views.staff.responses import do
 
 Kind = PoolIntent.Kind
 

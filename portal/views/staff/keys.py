@@ -12,15 +12,16 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mining import key_health, logins
-from mining import keys as pool_keys
-from mining.key_health import Health, Level
+from mining.keys import health as key_health
+from mining.keys import logins
+from mining.keys import store as pool_keys
+from mining.keys.health import Health, Level
 from mining.models import Credential, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import PasteKeyForm
-from portal.views.rows import the
-from portal.views.staff.answers import accepted, do, fragment
+from portal.views.lookup import the
+from portal.views.staff.responses import accepted, do, fragment
 
 RETIRED_SHOWN = 10
 

@@ -16,16 +16,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import links as pool_links
 from mining import queries as mining
+from mining.links import issuing
+from mining.links import room as link_room
 from mining.models import MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import NEVER_ENDS, WatcherLinkQuerySet
 from portal.access import AccessRequest, may, staff_page
 from portal.forms.links import LinkForm
 from portal.forms.staff import CustomerFilter
+from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.rows import the
-from portal.views.staff.answers import accepted, answer, do
+from portal.views.staff.responses import accepted, answer, do
 from portal.views.staff.search import customers_found
 from portal.views.watcher_links import SOON, link_row
 
@@ -71,7 +72,7 @@ def _present(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySe
     active = Q(state=State.ACTIVE) & (NEVER_ENDS | Q(live_until__gt=since))
     gone = Q(state=State.GONE, ended_at__gt=since)
     failed = Q(state=State.FAILED, created_at__gt=since)
-    wanting = Q(pk__in=pool_links.not_renewed(links, now=now).values("pk"))
+    wanting = Q(pk__in=link_room.not_renewed(links, now=now).values("pk"))
     return links.filter(active | gone | failed | wanting | Q(state__in=[State.CREATING, State.UNKNOWN]))
 
 
@@ -102,7 +103,7 @@ def links_part(access: Access, customer: Customer, *, now: datetime) -> dict[str
         "account": account,
         "links": rows,
         "earlier": [link_row(link, now=now) for link in own.exclude(pk__in=[link.pk for link in present])[:FEW]],
-        "room": account and pool_links.room(access, account, now=now),
+        "room": account and link_room.room(access, account, now=now),
         "making": any(row.is_watched for row in rows),
     }
 
@@ -143,11 +144,11 @@ def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
     made: list[WatcherLink] = []
 
     def issue() -> None:
-        made.append(pool_links.issue_link(access, account, **form.cleaned_data, forever_confirmed=confirmed, now=now))
+        made.append(issuing.issue_link(access, account, **form.cleaned_data, forever_confirmed=confirmed, now=now))
 
     if request.method == "POST" and accepted(form, issue):
         return answer(request, messages.SUCCESS, _said(made[0]), _page_of(found))
-    context["room"] = pool_links.room(access, account, now=now)
+    context["room"] = link_room.room(access, account, now=now)
     return render(request, "staff/customer_link_new.html", context)
 
 
@@ -164,7 +165,7 @@ def link_renew(request: AccessRequest, code: str) -> HttpResponse:
     confirmed = request.POST.get("confirmed") == "early"
 
     def renew() -> str:
-        new = pool_links.renew_link(request.access, link, early_confirmed=confirmed, now=timezone.now())
+        new = issuing.renew_link(request.access, link, early_confirmed=confirmed, now=timezone.now())
         return _said(new)
 
     return do(request, renew, _page_of(account.customer))
@@ -178,10 +179,10 @@ def link_renewal(request: AccessRequest, code: str) -> HttpResponse:
 
     def change() -> str:
         now = timezone.now()
-        pool_links.set_renewal(request.access, link, renews=renews, now=now)
+        issuing.set_renewal(request.access, link, renews=renews, now=now)
         if not renews:
             return "This link ends and no new one is made."
-        if link.pk in pool_links.room(request.access, account, now=now).renewed_late:
+        if link.pk in link_room.room(request.access, account, now=now).renewed_late:
             return "A new link is made once this one has ended: no place is free for it before that."
         return "A new link is made before this one ends."
 

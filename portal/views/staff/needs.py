@@ -11,14 +11,15 @@ from urllib.parse import urlencode
 from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
-from billing import astray, held
 from billing import queries as billing
+from billing.holds import drafts as held_drafts
+from billing.holds import misdirected
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import key_health, logins, payout
-from mining import links as pool_links
 from mining import queries as mining
-from mining.aside import UNMATCHED, records_aside
+from mining.keys import health as key_health
+from mining.keys import logins
+from mining.links import room as pool_links
 from mining.models import (
     Credential,
     LinkLifetime,
@@ -29,8 +30,12 @@ from mining.models import (
     WatcherLink,
 )
 from mining.models.runs import Subject
-from portal import alert_words
+from mining.payouts import agreements
+from mining.payouts import views as payout_views
+from mining.payouts import words as payout_words
+from mining.sync.quarantine import UNMATCHED, records_quarantined
 from portal.access import may
+from portal.alerts import words as alert_words
 from portal.templatetags.units import plain_date
 from portal.views.watcher_links import SOON
 
@@ -54,11 +59,11 @@ class Need:
 
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
-    unread, drafted = logins.unread(access), astray.on_drafts(access)
+    unread, drafted = logins.unread(access), misdirected.on_drafts(access)
     found = [
         *_keys(access, unread, now),
         *_payouts(access),
-        *_strays(access, drafted, now),
+        *_misdirected(access, drafted, now),
         *_readings(access, unread),
         *_accounts(access),
         *_acts(access, now),
@@ -110,32 +115,35 @@ def _of_key(credential: Credential, health: key_health.Health) -> tuple[str, str
 
 
 def _payouts(access: Access) -> Iterator[Need]:
-    for account in payout.drifting(access):
+    for account in payout_views.drifting(access):
         name = account.customer.name if account.customer else account.name
         title = alert_words.payout_drifts(name, account)
-        until = "you end the alarm" if payout.is_lost(account) else "you agree to that or have it put back"
+        until = "you end the alarm" if agreements.is_lost(account) else "you agree to that or have it put back"
         text = f"{_where_to(account)} Nothing is issued for {name} until {until}."
         yield Need("is-down", "Payout", title, text, f"{_customer(account.customer)}#payout", "Look", "read")
 
 
 def _where_to(account: MiningAccount) -> str:
     begun, seen = account.payout_drift_since, account.payout_first_seen_at
-    to, since = payout.in_words(account.payout_destination, account.payout_address), plain_date(begun) if begun else ""
-    if payout.is_lost(account):
+    to, since = (
+        payout_words.in_words(account.payout_destination, account.payout_address),
+        plain_date(begun) if begun else "",
+    )
+    if agreements.is_lost(account):
         return f"Not as agreed since {since}; when the pool last answered for it they went to {to}."
     if seen and plain_date(seen) != since:
         return f"Not as agreed since {since}; since {plain_date(seen)} they go to {to}."
     return f"Since {since} they go to {to}."
 
 
-def _strays(access: Access, drafted: list[astray.Found], now: datetime) -> Iterator[Need]:
-    strays = astray.all_strays(access, drafted, now=now)
-    for customer in Customer.objects.visible_to(access).filter(pk__in=strays).order_by("name", "pk"):
-        one = strays[customer.pk].count == 1
+def _misdirected(access: Access, drafted: list[misdirected.Found], now: datetime) -> Iterator[Need]:
+    waiting = misdirected.of_all_customers(access, drafted, now=now)
+    for customer in Customer.objects.visible_to(access).filter(pk__in=waiting).order_by("name", "pk"):
+        one = waiting[customer.pk].count == 1
         title = f"{customer.name}: {'a reward was' if one else 'rewards were'} paid where nobody had agreed to"
         it = "it" if one else "them"
-        text = f"{strays[customer.pk]} No draft that bills {it} is issued until you let {it} pass."
-        yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#strays", "Look", "read")
+        text = f"{waiting[customer.pk]} No draft that bills {it} is issued until you approve {it}."
+        yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#misdirected", "Look", "read")
 
 
 def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
@@ -150,17 +158,18 @@ def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
             continue
         what = subject.label.lower()
         title = f"Reading {what} of {run.label} {'failed' if failed else 'is not complete'}"
-        text = run.error or records_aside(run.quarantined)
+        text = run.error or records_quarantined(run.quarantined)
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
 
 
 def _accounts(access: Access) -> Iterator[Need]:
-    strays = mining.unknown_accounts(access)
-    if strays:
-        title = (
-            f"{_counted(len(strays), 'account')} at the pool {_has(len(strays), 'belongs', 'belong')} to no customer"
+    unassigned = mining.unassigned_accounts(access)
+    if unassigned:
+        belong = _has(len(unassigned), "belongs", "belong")
+        title = f"{_counted(len(unassigned), 'account')} at the pool {belong} to no customer"
+        text = (
+            f"{_listed([account.name for account in unassigned])}. The rewards are kept until you say whose they are."
         )
-        text = f"{_listed([account.name for account in strays])}. The rewards are kept until you say whose they are."
         yield Need("is-low", "Account", title, text, _url("customer_new"), "Take over", "onboard")
     lost = (
         MiningAccount.objects.visible_to(access)
@@ -261,7 +270,7 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
         yield Need("is-low", "Rewards", title, text, f"{_url('rewards')}?{urlencode({'status': 'unknown'})}", "Rewards")
 
 
-# What is told of records that were put aside: they are of rewards or of watcher links.
+# What is told of quarantined records: they are of rewards or of watcher links.
 PUT_ASIDE = (
     (
         "changes",
@@ -297,7 +306,7 @@ def _put_aside(access: Access, now: datetime) -> Iterator[Need]:
             yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
 
 
-def _money(access: Access, drafted: list[astray.Found], now: datetime) -> Iterator[Need]:
+def _money(access: Access, drafted: list[misdirected.Found], now: datetime) -> Iterator[Need]:
     uncovered = billing.uncovered(access)
     if uncovered:
         rewards = sum(row.rewards for row in uncovered)
@@ -320,7 +329,7 @@ def _money(access: Access, drafted: list[astray.Found], now: datetime) -> Iterat
         )
     drafts = billing.drafts_open(access).count
     if drafts:
-        kept_back = len(held.held_drafts(access, drafted))
+        kept_back = len(held_drafts.held_drafts(access, drafted))
         does = _has(drafts, "waits", "wait") + " to be issued"
         text = "Customers see a document only once it is issued."
         if kept_back == drafts:

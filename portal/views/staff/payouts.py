@@ -1,4 +1,4 @@
-"""Where a customer's rewards go: agreed beside what the pool says, and what a person may agree to, end or let pass."""
+"""Where a customer's rewards go: agreed beside what the pool says, and what a person may agree to, end or approve."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from billing import astray
+from billing.holds import misdirected
 from customers.models import Customer
 from customers.tenancy import Access
-from mining import payout as pool_payouts
 from mining import queries as mining
 from mining.models import MiningAccount, PoolIntent
+from mining.payouts import agreements
+from mining.payouts import views as payout_views
 from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.templatetags.units import UNKNOWN, plain_date
-from portal.views.rows import the
-from portal.views.staff.answers import answer, do
+from portal.views.lookup import the
+from portal.views.staff.responses import answer, do
 
 IntentState = PoolIntent.State
 
 
 def payout_part(access: Access, found: Customer, account: MiningAccount | None, *, now: datetime) -> dict[str, Any]:
     if account is None:
-        return {"payout": None, "payout_change": None, "strays": []}
+        return {"payout": None, "payout_change": None, "misdirected": []}
     changes = PoolIntent.objects.visible_to(access).filter(
         mining_account=account,
         kind=PoolIntent.Kind.EDIT_PAYOUT,
         state__in=[IntentState.PLANNED, IntentState.CALLED, IntentState.UNKNOWN],
     )
     return {
-        "payout": pool_payouts.payout_view(access, account),
+        "payout": payout_views.payout_view(access, account),
         "payout_change": changes.order_by("-pk").first(),  # our own change of it, until it is settled
-        "strays": astray.strays_of(access, found, now=now).rewards,
+        "misdirected": misdirected.of_customer(access, found, now=now).rewards,
     }
 
 
@@ -89,12 +90,12 @@ def payout_accept(request: AccessRequest, found: Customer, now: datetime) -> Act
     if account is None or account.payout_drift_since is None:
         return "The pool pays as agreed: there is nothing to accept."
 
-    payout = pool_payouts.payout_view(access, account)
+    payout = payout_views.payout_view(access, account)
 
     def accept() -> str:
         # As it was shown: what has changed since is refused.
         destination, address = request.POST.get("destination", ""), request.POST.get("address") or None
-        pool_payouts.accept(access, account, destination=destination, address=address, now=now)
+        agreements.accept(access, account, destination=destination, address=address, now=now)
         return f"Agreed to what the pool said on {_minute(payout.read_at)}. Closing and paying {found.name} goes on."
 
     return Act("staff/payout_accept.html", {"account": account, "payout": payout}, accept)
@@ -111,33 +112,33 @@ def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> 
     account = mining.account_of(access, found)
     if account is None or account.payout_drift_since is None:
         return "There is no alarm to end."
-    if not pool_payouts.is_lost(account):
+    if not agreements.is_lost(account):
         return "This alarm ends by itself with a reading, or when you accept. It cannot be ended by hand."
 
     def end() -> str:
-        pool_payouts.end_alarm(access, account, now=now)
+        agreements.end_alarm(access, account, now=now)
         return f"The alarm has ended. Closing and paying {found.name} goes on."
 
-    shown = {"account": account, "payout": pool_payouts.payout_view(access, account)}
+    shown = {"account": account, "payout": payout_views.payout_view(access, account)}
     return Act("staff/payout_end_alarm.html", shown, end)
 
 
 @payout_act
-def payout_release(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
+def approve_misdirected(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
     """Shows each reward with where it was paid, then bills just these all the same."""
     access = request.access
-    strays = astray.strays_of(access, found, now=now)
-    if not strays.rewards:
-        return astray.NOTHING_ASTRAY
+    waiting = misdirected.of_customer(access, found, now=now)
+    if not waiting.rewards:
+        return misdirected.NOTHING_MISDIRECTED
 
-    def release() -> str:
-        count = astray.release(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
-        return f"Let pass. {'It is' if count == 1 else 'They are'} billed to {found.name} like all others."
+    def approve() -> str:
+        count = misdirected.approve(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
+        return f"Approved. {'It is' if count == 1 else 'They are'} billed to {found.name} like all others."
 
     shown = {
-        "strays": strays.rewards,
-        "seen_as": strays.seen_as,
-        "places": {reward.payout_destination for reward in strays.rewards},
-        "on_drafts": bool(astray.on_drafts(access, found)),
+        "misdirected": waiting.rewards,
+        "seen_as": waiting.seen_as,
+        "places": {reward.payout_destination for reward in waiting.rewards},
+        "on_drafts": bool(misdirected.on_drafts(access, found)),
     }
-    return Act("staff/payout_release.html", shown, release)
+    return Act("staff/approve_misdirected.html", shown, approve)

@@ -16,8 +16,8 @@ from customers.tenancy import Access
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import RewardFilter
+from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.rows import the
 from portal.views.staff.search import customers_found
 
 # Why a reward has no split, or an odd one; what stands here is told in the row.
@@ -28,7 +28,7 @@ FLAG_WORDS = {
     "unknown_destination": "destination not known to us",
     "unknown_currency": "not in BTC",
     "missing": "no longer listed by the pool",
-    "paid_elsewhere": "paid where nobody had agreed to",
+    "misdirected": "paid where nobody had agreed to",
 }
 
 

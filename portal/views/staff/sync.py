@@ -11,13 +11,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from customers.tenancy import Access
-from mining import logins, planner
+from mining import planner
 from mining import queries as mining
+from mining.keys import logins
 from mining.models import QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
 from portal.views.paging import keyset
-from portal.views.staff.answers import do, fragment
+from portal.views.staff.responses import do, fragment
 
 RUNS = 20
 # Any other reason names the field that could not be read.
@@ -45,7 +46,7 @@ def sync(request: AccessRequest) -> HttpResponse:
     access = request.access
     context = _live(access, request.GET.get("after")) | {
         "quarantine": [(record, _why_aside(record)) for record in mining.quarantine(access)],
-        "strays": mining.unknown_accounts(access),
+        "unassigned": mining.unassigned_accounts(access),
     }
     return fragment(request, "staff/sync.html", "staff/_sync_live.html", context)
 

@@ -13,9 +13,9 @@ from customers.models import ROLES, Invitation, MemberKind, Membership, Role
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import InviteForm, role_choices
 from portal.invitations import send_invitation
-from portal.views.rows import the
-from portal.views.staff.answers import accepted, do
+from portal.views.lookup import the
 from portal.views.staff.customers import open_invitations
+from portal.views.staff.responses import accepted, do
 
 
 @staff_page("read")

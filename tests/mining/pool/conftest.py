@@ -122,7 +122,7 @@ def punctual_client(sandbox: Sandbox, store: redis.Redis) -> Iterator[MakeClient
                 "secret": key.secret,
                 "redis": store,
             }
-            waits = {"patience_seconds": 3.0, "first_wait_seconds": 0.02, "longest_wait_seconds": 0.1}
+            waits = {"deadline_seconds": 3.0, "first_wait_seconds": 0.02, "longest_wait_seconds": 0.1}
             return opened.enter_context(PoolClient(**given | waits | options))
 
         yield make

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from mining.pool import patience, transport
-from mining.pool.patience import Patience
+from mining.pool.limits import deadline
+from mining.pool.limits.deadline import Deadline
+from mining.pool.transport import http
 from tests.waiting import LAST_RESORT_SECONDS
 
 
-class Sleepless(Patience):
+class Sleepless(Deadline):
     """Of one that must be told at once: no wait may begin."""
 
     def wait(self, seconds: float) -> bool:
@@ -22,14 +23,14 @@ class Sleepless(Patience):
         return True
 
 
-class Sleepy(Patience):
+class Sleepy(Deadline):
     """Has time when it asks, and none any more when it is told how long to sleep."""
 
     def wait(self, seconds: float) -> bool:
         return False
 
 
-class Counting(Patience):
+class Counting(Deadline):
     """Tells how often its owner has waited."""
 
     waits = 0
@@ -53,13 +54,13 @@ class WaitsAlone(threading.local):
 
 
 def count_waits_alone(monkeypatch: pytest.MonkeyPatch) -> WaitsAlone:
-    """A call's patience is used up by the waits that it chooses, not by a slow machine; and whoever answers late on a
+    """A call's deadline is used up by the waits that it chooses, not by a slow machine; and whoever answers late on a
     slow machine is not silent. For tests in which nobody is."""
     clock = WaitsAlone()
-    monkeypatch.setattr(patience, "time", clock)
-    monkeypatch.setattr(Patience, "exchange_seconds", LAST_RESORT_SECONDS)
-    monkeypatch.setattr(transport, "READ_SECONDS", LAST_RESORT_SECONDS)
-    monkeypatch.setattr(transport, "TOTAL_SECONDS", LAST_RESORT_SECONDS)
+    monkeypatch.setattr(deadline, "time", clock)
+    monkeypatch.setattr(Deadline, "exchange_seconds", LAST_RESORT_SECONDS)
+    monkeypatch.setattr(http, "READ_SECONDS", LAST_RESORT_SECONDS)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", LAST_RESORT_SECONDS)
     return clock
 
 

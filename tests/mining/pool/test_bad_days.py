@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from mining.pool import transport
+from devkit.sandbox.faults import FAULTS
 from mining.pool.client import PoolClient
 from mining.pool.errors import (
     BadAnswer,
@@ -26,7 +26,7 @@ from mining.pool.errors import (
     Unreachable,
     WrongSignature,
 )
-from mining.pool.sandbox.faults import FAULTS
+from mining.pool.transport import http
 from tests.mining.pool.conftest import MakeClient, forget_troubles
 from tests.mining.pool.moments import WaitsAlone
 from tests.sandbox import Sandbox
@@ -81,7 +81,7 @@ def test_a_trouble_that_stays_ends_the_call_within_its_patience(
     sandbox: Sandbox, client: MakeClient, unhurried: WaitsAlone, name: str, error: type[PoolError]
 ) -> None:
     sandbox.fault(name)
-    pool = client(patience_seconds=0.8)
+    pool = client(deadline_seconds=0.8)
 
     # The error is the pool's own, also when a breaker ended the call.
     with pytest.raises(error) as raised:
@@ -96,7 +96,7 @@ def test_back_off_doubles_so_that_a_storm_sees_few_probes(sandbox: Sandbox, clie
     sandbox.fault("rate_limited")
 
     with pytest.raises(RateLimited):
-        client(patience_seconds=1.5, first_wait_seconds=0.2, longest_wait_seconds=10).rewards_page()
+        client(deadline_seconds=1.5, first_wait_seconds=0.2, longest_wait_seconds=10).rewards_page()
 
     # Waits of at least 0.1, 0.2, 0.4 and 0.8 s; those of the library would be none.
     assert 3 <= sandbox.calls()["rewards"] <= 5
@@ -106,7 +106,7 @@ def test_a_nonce_refusal_is_given_up_after_a_few_new_nonces(sandbox: Sandbox, cl
     sandbox.fault("nonce_refused")
 
     with pytest.raises(NonceRefused, match="seen this nonce before"):
-        client(patience_seconds=20).rewards_page()
+        client(deadline_seconds=20).rewards_page()
 
     # Five strikes hold the key back. A slow machine comes when that step is over, and makes one probe.
     assert sandbox.calls()["rewards"] in (5, 6)
@@ -199,7 +199,7 @@ def test_a_pool_whose_time_cannot_be_read_is_unavailable_and_nothing_is_sent(
         sandbox.fault(name, endpoint="public/time")
 
         with pytest.raises(PoolUnavailable, match="clock could not be read") as raised:
-            client(patience_seconds=0.3).create_account("newcomer")
+            client(deadline_seconds=0.3).create_account("newcomer")
         assert not raised.value.may_have_acted
 
     assert "accounts/create" not in sandbox.calls()
@@ -304,7 +304,7 @@ def test_another_spelling_of_the_same_is_the_same(
         ("amounts_disagree", "amount_identity"),
     ],
 )
-def test_one_impossible_amount_is_put_aside_and_the_others_are_read(
+def test_one_impossible_amount_is_quarantined_and_the_others_are_read(
     sandbox: Sandbox, client: MakeClient, name: str, reason: str
 ) -> None:
     whole = client().rewards_page().records
@@ -371,20 +371,20 @@ def test_a_pool_that_takes_its_time_does_not_take_ours(
     options: dict[str, Any],
 ) -> None:
     punctual_client().miners_info("north")  # the clock is known
-    # Nothing but the call's patience can end it: else the pool would, in other words.
-    monkeypatch.setattr(transport, "READ_SECONDS", 600)
-    monkeypatch.setattr(transport, "TOTAL_SECONDS", 600)
+    # Nothing but the call's deadline can end it: else the pool would, in other words.
+    monkeypatch.setattr(http, "READ_SECONDS", 600)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 600)
     sandbox.fault(name, endpoint="rewards", **options)
 
     with pytest.raises(PoolUnavailable, match="no whole answer came in time"):
-        punctual_client(patience_seconds=0.7).rewards_page()
+        punctual_client(deadline_seconds=0.7).rewards_page()
 
     until(lambda: "rewards" in sandbox.calls())  # the sandbox notes it when it sees that we hung up
 
 
 def test_a_pool_that_is_not_there_is_unavailable(client: MakeClient) -> None:
     with pytest.raises(PoolUnavailable) as raised:
-        client(base_url="http://127.0.0.1:9", patience_seconds=0.3).rewards_page()
+        client(base_url="http://127.0.0.1:9", deadline_seconds=0.3).rewards_page()
 
     assert not isinstance(raised.value, CallsStopped)
 
@@ -413,7 +413,7 @@ def test_no_fault_of_the_sandbox_gets_anything_but_our_errors_out_of_the_client(
             forget_troubles(store)  # or the fault before would hold this one's calls back
             short = {"seconds": 0.05} if name in ("silence", "slow_drip", "delay") else {}
             sandbox.fault(name, phase=phase, **short)
-            pool = client(patience_seconds=0.08)
+            pool = client(deadline_seconds=0.08)
             for call in (READS["rewards"], READS["hashrate"], CREATE):
                 try:
                     call(pool)

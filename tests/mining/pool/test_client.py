@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import redis
 
+from mining.pool.answers.types import PayoutDestination, RewardRecord
 from mining.pool.client import PoolClient
 from mining.pool.errors import CallsStopped, KeyRefused, OurBug, RequestRefused
-from mining.pool.signing import Secret
-from mining.pool.types import PayoutDestination, RewardRecord
+from mining.pool.transport.signing import Secret
 from tests.mining.pool.conftest import MakeClient
 from tests.sandbox import Sandbox
 from tests.waiting import LAST_RESORT_SECONDS

@@ -10,10 +10,10 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from mining.pool import line
+from mining.pool.answers.types import PayoutDestination
 from mining.pool.errors import AmbiguousOutcome, OurBug, RequestRefused
 from mining.pool.public import PublicPool
-from mining.pool.types import PayoutDestination
+from mining.pool.transport import attempt
 from tests.mining.pool.conftest import MakeClient
 from tests.sandbox import Sandbox
 
@@ -220,7 +220,7 @@ def test_an_empty_name_is_our_bug(client: MakeClient) -> None:
 def test_undocumented_fields_are_told_once_in_a_process(
     sandbox: Sandbox, client: MakeClient, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line, "_told", set())
+    monkeypatch.setattr(attempt, "_told", set())
     sandbox.fault("extra_fields", endpoint="payout-destination")
     sandbox.fault("extra_fields", endpoint="public/mining-pool")
 
@@ -238,10 +238,10 @@ def test_undocumented_fields_are_told_once_in_a_process(
 
 
 def test_ever_new_names_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "_told", set())
+    monkeypatch.setattr(attempt, "_told", set())
 
     with capture_logs() as logs:
         for round_ in range(20):
-            line._tell_once({f"rewards.{round_}-{number}": 1 for number in range(200)})
+            attempt._tell_once({f"rewards.{round_}-{number}": 1 for number in range(200)})
 
     assert len(logs) == 5

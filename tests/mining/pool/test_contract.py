@@ -15,18 +15,19 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from devkit.sandbox.call import PREFIX
+from devkit.sandbox.endpoints import ENDPOINTS
+from devkit.sandbox.faults import FAULTS, Stage
+from devkit.sandbox.sandbox import ENDPOINT_OF_PATH
+from devkit.sandbox.worlds import WORLDS
 from mining.pool import client as client_module
 from mining.pool import public as public_module
-from mining.pool.calls import Endpoint
 from mining.pool.client import PoolClient
 from mining.pool.errors import PoolError
 from mining.pool.public import PublicPool
 from mining.pool.rights import ACTING
-from mining.pool.sandbox.call import PREFIX
-from mining.pool.sandbox.endpoints import ENDPOINTS
-from mining.pool.sandbox.faults import FAULTS, Stage
-from mining.pool.sandbox.sandbox import ENDPOINT_OF_PATH
-from mining.pool.sandbox.worlds import WORLDS
+from mining.pool.transport.caller import Endpoint
+from tests.devkit.sandbox.signed import Caller, Reply, request
 from tests.mining.pool.conftest import NOON, MakeClient
 from tests.mining.pool.contract import (
     CONTRACT,
@@ -38,7 +39,6 @@ from tests.mining.pool.contract import (
     judge,
     request_judge,
 )
-from tests.mining.pool.sandbox.signed import Caller, Reply, request
 from tests.sandbox import Sandbox
 
 ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
@@ -292,7 +292,7 @@ def test_the_clients_reading_of_the_clock_is_in_the_contract(sandbox: Sandbox, c
 
 
 def test_every_public_request_of_the_client_is_in_the_contract(sandbox: Sandbox, store: redis.Redis) -> None:
-    with PublicPool(base_url=sandbox.base_url, redis=store, patience_seconds=3.0) as pool:
+    with PublicPool(base_url=sandbox.base_url, redis=store, deadline_seconds=3.0) as pool:
         for drive in PUBLIC_DRIVES.values():
             drive(pool)
     sent = sent_queries(sandbox)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mining.pool.errors import AmbiguousOutcome, CallsStopped, PoolUnavailable, RequestRefused
-from mining.pool.patience import Patience
+from mining.pool.limits.deadline import Deadline
 from tests.mining.pool.conftest import MakeClient
 from tests.mining.pool.moments import WaitsAlone
 from tests.sandbox import Sandbox
@@ -65,7 +65,7 @@ def test_creating_an_account_is_repeated_when_it_surely_did_not_happen(
 def test_creating_an_account_where_nobody_listens_is_no_doubt(client: MakeClient) -> None:
     pool = client()
     pool.rewards_page()  # the clock is known, so the next call goes straight out
-    gone = client(base_url="http://127.0.0.1:9", patience_seconds=0.3)
+    gone = client(base_url="http://127.0.0.1:9", deadline_seconds=0.3)
 
     with pytest.raises(PoolUnavailable) as raised:
         gone.create_account("newcomer")
@@ -88,7 +88,7 @@ def test_creating_an_account_is_not_cut_short_by_impatience(
 ) -> None:
     pool = client()
     pool.rewards_page()  # the clock is known
-    monkeypatch.setattr(Patience, "exchange_seconds", 0.1)
+    monkeypatch.setattr(Deadline, "exchange_seconds", 0.1)
     sandbox.fault("delay", endpoint="accounts/create", seconds=0.5, phase="after")
 
     assert pool.create_account("newcomer").name == "newcomer"
@@ -98,12 +98,12 @@ def test_an_act_that_was_held_up_beyond_its_patience_is_not_sent(
     sandbox: Sandbox, client: MakeClient, unhurried: WaitsAlone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client().rewards_page()  # the clock is known
-    pool = client(patience_seconds=0.2)
+    pool = client(deadline_seconds=0.2)
     next_nonce = pool._caller._nonces.next
 
-    def slowly(patience: Patience) -> int:
+    def slowly(deadline: Deadline) -> int:
         unhurried.told += 0.3
-        return next_nonce(patience)
+        return next_nonce(deadline)
 
     monkeypatch.setattr(pool._caller._nonces, "next", slowly)
     with pytest.raises(CallsStopped, match="held up for too long and was not sent"):

@@ -18,7 +18,7 @@ from tests.sandbox import Sandbox
 @pytest.fixture
 def public(sandbox: Sandbox, store: redis.Redis, unhurried: WaitsAlone) -> Iterator[PublicPool]:
     with PublicPool(
-        base_url=sandbox.base_url, redis=store, patience_seconds=2.0, first_wait_seconds=0.02, longest_wait_seconds=0.1
+        base_url=sandbox.base_url, redis=store, deadline_seconds=2.0, first_wait_seconds=0.02, longest_wait_seconds=0.1
     ) as pool:
         yield pool
 

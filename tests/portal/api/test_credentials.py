@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from customers.models import AuditEntry
-from mining import hints
+from mining import dispatch
 from mining.models import Credential, SyncRun
 from tests.portal.api.conftest import Caller, detail_of
 from tests.world import NOW, World
@@ -89,7 +89,7 @@ def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
     world: World, north: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant, told = world.north, []
-    monkeypatch.setattr(hints, "after_commit", lambda *hint: told.append(hint))
+    monkeypatch.setattr(dispatch, "after_commit", lambda *hint: told.append(hint))
     verify = f"credentials/{tenant.credential.code}/verify"
     hour = timedelta(hours=1)
     just_now = -hour  # of a test however slow

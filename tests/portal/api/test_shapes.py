@@ -9,7 +9,7 @@ import time_machine
 
 from billing import contracts, settlement, tasks
 from customers import tenancy
-from mining import key_health
+from mining.keys import health as key_health
 from mining.models import Credential, MiningAccount, PayoutAgreement, Reward
 from mining.pool.rights import ACTING, ENDPOINTS
 from tests.portal.api.conftest import Caller, October
@@ -207,13 +207,13 @@ def test_what_was_paid_elsewhere_is_marked_and_holds_its_draft(world: World, nor
     held = {
         "reason": "3 rewards were paid to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4, to which nobody had agreed, the"
         " first for 1 October 2026.",
-        "what_to_do": "Ask the customer, and let them pass, then issue.",
-        "part": "strays",
+        "what_to_do": "Ask the customer, and approve them, then issue.",
+        "part": "misdirected",
     }
     assert north.get(f"documents/{draft.code}").json()["held"] == held
     assert [document["held"] for document in north.data("documents")] == [held, None]
     marked = {reward["customer"]: reward["flags"] for reward in north.data("rewards")}
-    assert marked == {client.customer.code: ["paid_elsewhere"], world.north.clients[0].customer.code: []}
+    assert marked == {client.customer.code: ["misdirected"], world.north.clients[0].customer.code: []}
 
 
 def test_the_lines_of_a_document(world: World, north: Caller, october: October) -> None:

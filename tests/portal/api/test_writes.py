@@ -12,7 +12,7 @@ from billing import contracts
 from billing.models import Contract
 from customers import tenancy
 from customers.models import AuditEntry, Customer
-from mining import accounts, planner
+from mining import accounts, runs
 from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, SyncRun
 from tests.portal.api.conftest import API, Caller, October, detail_of
@@ -218,7 +218,7 @@ def test_asking_for_a_sync_queues_a_run_for_each_subject(world: World, north: Ca
     assert answer.status_code == 202
     queued = answer.json()["data"]
     assert [(run["subject"], run["state"], run["credential"]) for run in queued] == [
-        (subject, "queued", "main") for subject in planner.SUBJECTS
+        (subject, "queued", "main") for subject in runs.SUBJECTS
     ]
     assert answer.json()["next"] is None
     # An open run is answered again, not doubled.
@@ -228,7 +228,7 @@ def test_asking_for_a_sync_queues_a_run_for_each_subject(world: World, north: Ca
 def test_asking_for_one_subject_and_without_a_body(world: World, north: Caller) -> None:
     assert [run["subject"] for run in north.post("sync-runs", {"only": "payouts"}).json()["data"]] == ["payouts"]
     bare = north.client.generic("POST", f"{API}/sync-runs")
-    assert (bare.status_code, len(bare.json()["data"])) == (202, len(planner.SUBJECTS))
+    assert (bare.status_code, len(bare.json()["data"])) == (202, len(runs.SUBJECTS))
 
 
 def test_without_a_key_there_is_nothing_to_read(world: World, north: Caller) -> None:

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from customers import tenancy
 from customers.models import Customer
 from mining.errors import Refused
-from portal.views.staff.answers import accepted, answer, do
+from portal.views.staff.responses import accepted, answer, do
 from tests.portal.staff.reading import rows
 from tests.world import NOW, Tenant
 

@@ -332,7 +332,7 @@ def test_corrections_stand_apart_and_name_what_they_correct(north: Tenant) -> No
 def test_discarding_puts_a_draft_aside_once(north: Tenant) -> None:
     draft = close(north)[0]
     browser = north.finance.browser()
-    for says in ("The draft for Alder & Finch is put aside.", "Only a draft can be discarded."):
+    for says in ("The draft for Alder & Finch is discarded.", "Only a draft can be discarded."):
         answer = browser.post(page_of(draft, "document_discard"), north.finance.form(), follow=True)
         assert says in text(answer)
     assert [d.status for d in rows(north, Document)] == ["discarded", "draft"]

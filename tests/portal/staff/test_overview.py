@@ -202,8 +202,8 @@ def test_records_that_were_put_aside_are_told_by_what_they_are_of(north: Tenant)
         run = SyncRun.objects.create(
             provider=north.provider, label="main", subject="watchers", state="ok", queued_at=NOW
         )
-        aside = ((north.run, 1, "twin"), (run, 2, "twin"), (run, 3, "twin"), (north.run, 4, "unmatched"))
-        for subject, number, reason in aside:
+        quarantined = ((north.run, 1, "twin"), (run, 2, "twin"), (run, 3, "twin"), (north.run, 4, "unmatched"))
+        for subject, number, reason in quarantined:
             QuarantinedRecord.objects.create(
                 provider=north.provider, label="main", sync_run=subject, reason=reason, fingerprint=str(number),
                 raw="{}", seen_at=NOW,

@@ -10,7 +10,7 @@ import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.test import Client
 
-from billing.models import RewardRelease
+from billing.models import RewardApproval
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import AuditEntry
@@ -221,7 +221,7 @@ def test_the_neighbours_customer_cannot_be_accepted(world: World) -> None:
 # --- Rewards that were paid where nobody had agreed to
 
 
-def astray(tenant: Tenant, *, closed: bool = True) -> None:
+def misdirect(tenant: Tenant, *, closed: bool = True) -> None:
     """One of Alder's rewards of October went to a stranger; October is closed, and nothing drifts."""
     agree(tenant, 0, "main_balance", days_ago=90)
     account = tenant.clients[0].account
@@ -233,43 +233,43 @@ def astray(tenant: Tenant, *, closed: bool = True) -> None:
 
 
 def release(tenant: Tenant, browser: Client, who: Person, seen_as: str) -> Any:
-    return browser.post(f"{page_of(tenant)}payout/release/", who.form(seen_as=seen_as), follow=True)
+    return browser.post(f"{page_of(tenant)}payout/misdirected/", who.form(seen_as=seen_as), follow=True)
 
 
-def test_a_reward_that_went_astray_is_shown_and_billed_only_once_somebody_let_it_pass(north: Tenant) -> None:
-    astray(north)
+def test_a_misdirected_reward_is_shown_and_billed_only_once_somebody_let_it_pass(north: Tenant) -> None:
+    misdirect(north)
     words = text(north.support.browser().get(page_of(north)))
     assert "A reward was paid where nobody had agreed to 1" in words
     assert OTHER in words.replace(" ", "")
-    assert "An owner or finance can let it pass." in words
+    assert "An owner or finance can approve it." in words
     assert "a reward was paid where nobody had agreed to" in text(north.owner.browser().get("/staff/"))
 
     browser = proved(north.finance)
-    page = browser.get(f"{page_of(north)}payout/release/")
+    page = browser.get(f"{page_of(north)}payout/misdirected/")
     assert heading(page) == "Bill 1 reward of Alder & Finch all the same?"
     assert OTHER in text(page).replace(" ", "")
     # Only what is so of this one: it went to an address, and a draft bills it.
     assert "owes us our share of it. A draft that bills it says so already: look at it, then issue it." in text(page)
     assert "main balance" not in text(page)
     assert "not what you looked at any more" in text(release(north, browser, north.finance, "other"))
-    assert rows(north, RewardRelease) == []
+    assert rows(north, RewardApproval) == []
 
     answer = release(north, browser, north.finance, page.context["seen_as"])
-    assert "Let pass. It is billed to Alder & Finch like all others." in text(answer)
+    assert "Approved. It is billed to Alder & Finch like all others." in text(answer)
     assert "nobody had agreed" not in text(answer)
-    assert [(row.address, row.released_by) for row in rows(north, RewardRelease)] == [(OTHER, "finance@north.example")]
+    assert [(row.address, row.approved_by) for row in rows(north, RewardApproval)] == [(OTHER, "finance@north.example")]
     assert "No reward waits that was" in text(release(north, browser, north.finance, page.context["seen_as"]))
 
 
-def test_a_reward_that_went_astray_is_marked_before_any_draft_bills_it(north: Tenant) -> None:
-    astray(north, closed=False)
+def test_a_misdirected_reward_is_marked_before_any_draft_bills_it(north: Tenant) -> None:
+    misdirect(north, closed=False)
     for page in ("/staff/rewards/", page_of(north)):
         assert "paid where nobody had agreed to</span>" in north.auditor.browser().get(page).content.decode()
     overview = text(north.owner.browser().get("/staff/"))
     assert f"1 reward was paid to {OTHER}, to which nobody had agreed, for 3 October 2026." in overview
 
     browser = proved(north.finance)
-    asked = browser.get(f"{page_of(north)}payout/release/")
+    asked = browser.get(f"{page_of(north)}payout/misdirected/")
     assert "draft" not in text(asked).split("What happens")[1]
     seen_as = asked.context["seen_as"]
     release(north, browser, north.finance, seen_as)
@@ -278,16 +278,16 @@ def test_a_reward_that_went_astray_is_marked_before_any_draft_bills_it(north: Te
 
 
 def test_without_a_fresh_second_factor_nothing_passes(north: Tenant) -> None:
-    astray(north)
+    misdirect(north)
     lose(north)
     browser = proved(north.owner, again=False)
-    for act in ("release", "end-alarm"):
+    for act in ("misdirected", "end-alarm"):
         address = f"{page_of(north)}payout/{act}/"
         to_the_code = f"/account/2fa/reauthenticate/?next={address.replace('/', '%2F')}"
         assert browser.get(address)["Location"] == to_the_code
         assert browser.post(address, north.owner.form())["Location"] == to_the_code
         assert proved(north.support).post(address, north.support.form()).status_code == 403
-    assert (rows(north, RewardRelease), rows(north, AuditEntry, action="payout.alarm_ended")) == ([], [])
+    assert (rows(north, RewardApproval), rows(north, AuditEntry, action="payout.alarm_ended")) == ([], [])
 
 
 # --- An account that is gone while it drifts

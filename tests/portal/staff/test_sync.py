@@ -116,7 +116,7 @@ def test_failed_and_partial_runs_say_why(north: Tenant) -> None:
     assert "Machines main Partial just now 1 of 2 accounts could not be read." in words
 
 
-def test_quarantined_records_and_strays_are_shown_only_to_their_own(world: World) -> None:
+def test_quarantined_records_and_unassigned_accounts_are_shown_only_to_their_own(world: World) -> None:
     for tenant in (world.north, world.south):
         with tenancy.access_context(tenant.system):
             MiningAccount.objects.create(

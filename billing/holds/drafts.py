@@ -1,0 +1,115 @@
+"""Drafts that are not issued because of where the pool pays or paid.
+
+Whoever changed a payout destination may be after the money, and what is owed to whom follows from it. The caller is in
+the access's context. The database refuses the same (held_documents.sql).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Q
+
+from billing.holds import misdirected
+from billing.holds.misdirected import Found, Misdirection, on_drafts
+from billing.models import Document, DocumentStatus
+from billing.words import in_words
+from customers.tenancy import Access
+from mining.models import MiningAccount, Reward
+from mining.models.rewards import Destination
+from mining.payouts import agreements
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Of one draft. `part`: of the customer's page, where a person settles it; None: the month is closed again."""
+
+    document: Document
+    reason: str  # a sentence that begins small and names nobody
+    what_to_do: str
+    part: Literal["payout", "misdirected"] | None
+
+    def __str__(self) -> str:
+        return f"{self.document.customer.name} is held: {self.reason} {self.what_to_do}"
+
+
+def why_held(access: Access, documents: Iterable[Document]) -> dict[int, Hold]:
+    """Those of these documents that are held, by primary key. Four queries."""
+    shown = list(documents)
+    before = _drafts_before(access, shown)
+    drifting = _drifting(access, shown)
+    waiting = misdirected.on_documents(access, [*shown, *(draft for drafts in before.values() for draft in drafts)])
+    found = {}
+    for document in shown:
+        if (account := drifting.get(document.customer_id)) is not None:
+            found[document.pk] = _drifts(document, account)
+        elif document.pk in waiting:
+            found[document.pk] = _misdirected(document, waiting[document.pk])
+        elif (first := next((draft for draft in before[document.pk] if draft.pk in waiting), None)) is not None:
+            found[document.pk] = _comes_later(document, _misdirected(first, waiting[first.pk]))
+    return found
+
+
+def held_drafts(access: Access, drafted: list[Found] | None = None) -> dict[int, Hold]:
+    """All drafts that are held, by primary key, the earliest month first. Six queries, and few rows.
+
+    `drafted`: what on_drafts has found already.
+    """
+    misdirected_drafts = {found.draft for found in (on_drafts(access) if drafted is None else drafted)}
+    drafts = Document.objects.visible_to(access).filter(status=DocumentStatus.DRAFT)
+    drifting = MiningAccount.objects.visible_to(access).filter(payout_drift_since__isnull=False)
+    contracts = drafts.filter(Q(customer__in=drifting.values("customer")) | Q(pk__in=misdirected_drafts)).values(
+        "contract"
+    )
+    suspects = drafts.filter(contract__in=contracts).select_related("customer")
+    return why_held(access, suspects.order_by("period", "customer__name", "pk"))
+
+
+def _drafts_before(access: Access, documents: list[Document]) -> dict[int, list[Document]]:
+    """By document: earlier drafts of its contract, which have to be issued before it."""
+    contracts = {document.contract_id for document in documents}
+    drafts = Document.objects.visible_to(access).filter(status=DocumentStatus.DRAFT, contract__in=contracts)
+    of_contract: dict[int, list[Document]] = {}
+    for draft in drafts.order_by("period", "pk"):
+        of_contract.setdefault(draft.contract_id, []).append(draft)
+    return {
+        document.pk: [d for d in of_contract.get(document.contract_id, []) if d.first_day < document.first_day]
+        for document in documents
+    }
+
+
+def _drifting(access: Access, documents: list[Document]) -> dict[int | None, MiningAccount]:
+    """By customer: the account whose rewards the pool pays elsewhere than was agreed."""
+    customers = [document.customer_id for document in documents]
+    accounts = MiningAccount.objects.visible_to(access).filter(customer__in=customers, payout_drift_since__isnull=False)
+    return {account.customer_id: account for account in accounts.order_by("-payout_drift_since", "pk")}
+
+
+def _drifts(document: Document, account: MiningAccount) -> Hold:
+    since = in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"
+    what_to_do = (
+        "The pool does not answer for the account any more: end the alarm on the customer's page, then issue."
+        if agreements.is_lost(account)
+        else "Agree to that or have it put back at the pool, then issue."
+    )
+    return Hold(document, f"since {since} the pool pays its rewards elsewhere than was agreed.", what_to_do, "payout")
+
+
+def _misdirected(document: Document, rewards: list[Reward]) -> Hold:
+    known = [reward for reward in rewards if reward.payout_destination != Destination.UNKNOWN]
+    if known:
+        what_to_do = "Ask the customer, and approve them, then issue."
+        places = [(reward.payout_destination, reward.payout_address, reward.day) for reward in known]
+        return Hold(document, str(Misdirection.of(places)), what_to_do, "misdirected")
+    # The draft is older than what the pool says now. Nobody can approve what nobody knows the place of.
+    which = "a reward on it was" if len(rewards) == 1 else f"{len(rewards)} rewards on it were"
+    day = f"{'' if len(rewards) == 1 else 'the first '}for {in_words(rewards[0].day)}"
+    reason = f"where {which} paid the pool says in a word that we do not know, {day}."
+    return Hold(document, reason, f"Close {document.first_day:%B %Y} again: they are left out until it is known.", None)
+
+
+def _comes_later(document: Document, first: Hold) -> Hold:
+    month = f"{first.document.first_day:%B %Y}"
+    return Hold(document, f"its draft of {month} comes first, and on that {first.reason}", first.what_to_do, first.part)

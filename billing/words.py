@@ -1,0 +1,37 @@
+"""Terms, shares, amounts and days as sentences and files say them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing.models import FeeBearer
+from billing.split import SAT_PER_BTC, WHOLE_PPM, of_gross
+
+
+def terms_in_words(share_ppm: int, basis: str, pool_fee_borne_by: str) -> str:
+    """The sentence that documents and pages say about a revenue share."""
+    customer, provider = percent(WHOLE_PPM - share_ppm), percent(share_ppm)
+    if not of_gross(basis, pool_fee_borne_by):
+        base = "of the net reward, after the pool's fee"
+    elif pool_fee_borne_by == FeeBearer.CUSTOMER:
+        base = "of the gross reward, before the pool's fee, which the customer bears"
+    else:
+        base = "of the gross reward, before the pool's fee, which the provider bears"
+    return f"Customer {customer}, provider {provider} {base}. The provider takes the rounding."
+
+
+def percent(ppm: int) -> str:
+    """15 %, 33.3333 %: exact, without idle zeros."""
+    whole, part = divmod(ppm, 10_000)
+    decimals = f"{part:04d}".rstrip("0")
+    return f"{whole}{'.' if decimals else ''}{decimals} %"
+
+
+def btc_text(amount_sat: int) -> str:
+    """-0.00013012: eight decimals, a point, no grouping, for files and sentences."""
+    whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
+    return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
+
+
+def in_words(day: date) -> str:
+    return f"{day.day} {day:%B} {day.year}"

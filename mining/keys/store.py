@@ -1,0 +1,251 @@
+"""Pool keys: pasted by a person, sealed at once, checked by a worker (key_check.py), opened here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.views.decorators.debug import sensitive_variables
+
+from customers import audit, tenancy
+from customers.sealing import NoPrivateKey, SealError, Secret, seal, unseal
+from customers.tenancy import Access
+from mining import dispatch
+from mining.errors import NoKey, NotOpened, Refused
+from mining.keys import logins
+from mining.models import Credential, SyncRun
+from mining.models.runs import Subject
+from mining.pool.client import PoolClient
+from mining.pool.limits.egress import address_for
+from mining.pool.limits.rate_limit import Priority
+
+log = structlog.get_logger(__name__)
+
+State = Credential.State
+SHORTEST_KEY, LONGEST_KEY, HINT = 16, 256, 4
+LONGEST_LABEL = 64
+TRIED_AGAIN_AFTER = timedelta(minutes=1)  # on request, however often that is made
+LABEL = re.compile(r"[\w@.+ -]+")
+KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
+REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
+# Without a key for these nothing can be read at all; without one for the others the rest goes on.
+NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
+
+
+# --- Pasting: the web process, which can seal and not open
+
+
+@sensitive_variables("api_key", "secret")
+def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: datetime) -> Credential:
+    """Seal a new key under a login's label and have a worker check it. It takes over only once the pool accepts it."""
+    label, api_key, secret = label.strip(), api_key.strip(), secret.strip()
+    _check_label(access, label)
+    _check_form("API key", api_key)
+    _check_form("secret", secret)
+    digest = key_digest(api_key)
+    if api_key == secret or len(secret) < len(api_key) or _is_stored(access, key_digest(secret)):
+        raise Refused("API key and secret look swapped: paste the public API key first, and the secret second.")
+    _make_room(access, label, digest)
+    credential = Credential(
+        provider=access.provider, label=label, key_digest=digest, key_hint=api_key[-HINT:], created_at=now
+    )
+    credential.sealed_api_key = seal(api_key, credential.place("api_key"))
+    credential.sealed_secret = seal(secret, credential.place("secret"))
+    try:
+        _store(credential)
+    except IntegrityError as error:
+        # Who else has it is nobody's business.
+        just_now = "This API key has just been stored by somebody else."
+        raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
+    audit.record(access, "credential.pasted", credential.code, now=now, label=label, hint=credential.key_hint)
+    dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
+    return credential
+
+
+def ask_verification(access: Access, credential: Credential, *, now: datetime) -> bool:
+    """A person says that the key has been mended at the pool: have a worker try it anew.
+
+    False: it waits to be tried, or a key of its login is tried now or was a moment ago, so nothing was asked for.
+    """
+    if credential.state == State.RETIRED:
+        raise Refused("This key was replaced by another one. Paste a new key to change it.")
+    if credential.state == State.CHECKING or _tried_lately(access, credential.label, now=now):
+        return False
+    mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
+    if mine.filter(state=State.REFUSED).update(state=State.CHECKING):
+        credential.state = State.CHECKING
+    audit.record(access, "credential.verification_asked", credential.code, now=now, label=credential.label)
+    dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
+    return True
+
+
+def _tried_lately(access: Access, label: str, *, now: datetime) -> bool:
+    """A check that has been queued for longer was left by its worker: asking takes it up."""
+    checks = SyncRun.objects.visible_to(access).filter(label=label, subject=Subject.KEY)
+    return checks.filter(Q(state=SyncRun.State.RUNNING) | Q(queued_at__gt=now - TRIED_AGAIN_AFTER)).exists()
+
+
+def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool = False, now: datetime) -> None:
+    """Throw a key away: nothing of it is kept. `in_use_confirmed`: somebody was told that it is in use, and what ends
+    with it (logins.withdrawal). Raises Refused."""
+    kept = Credential.objects.visible_to(access).filter(pk=credential.pk).exclude(state=State.RETIRED)
+    unused = kept if in_use_confirmed else kept.exclude(state=State.ACTIVE)
+    if not unused.update(**RETIRED):
+        in_use = "This key is in use. Paste another one to replace it, or confirm that reading with it ends."
+        raise Refused(in_use if kept.exists() else "This key has been thrown away or replaced already.")
+    audit.record(access, "credential.withdrawn", credential.code, now=now, label=credential.label)
+
+
+def key_digest(api_key: str) -> str:
+    """The same for every provider: a key that two of them have pasted is found by the database alone."""
+    return hashlib.sha256(f"portal.v2|{api_key}".encode()).hexdigest()
+
+
+def _check_label(access: Access, label: str) -> None:
+    if not label or len(label) > LONGEST_LABEL or not LABEL.fullmatch(label):
+        raise Refused(
+            "The label names the WhiteBIT user, in at most 64 letters, digits, spaces and . _ - + @ characters."
+        )
+    known = Credential.objects.visible_to(access).filter(label__iexact=label).exclude(label=label).first()
+    if known is not None:
+        raise Refused(f"There is a label {known.label!r}. Write it the same way, or choose another name.")
+
+
+@sensitive_variables("value")
+def _check_form(what: str, value: str) -> None:
+    if not value:
+        raise Refused(f"The {what} is empty. Copy it from WhiteBIT's API settings.")
+    if any(character.isspace() for character in value):
+        raise Refused(f"The {what} has a space or line break inside. Copy it again, whole and alone.")
+    if not (value.isascii() and value.isprintable()):
+        raise Refused(f"The {what} holds characters that no key has. Copy it again.")
+    if not SHORTEST_KEY <= len(value) <= LONGEST_KEY:
+        raise Refused(f"The {what} is {len(value)} characters long, which no key is. Copy it again, whole and alone.")
+
+
+def _is_stored(access: Access, digest: str) -> bool:
+    return Credential.objects.visible_to(access).filter(key_digest=digest).exists()
+
+
+def _store(credential: Credential) -> None:
+    """Raises IntegrityError, also when another provider's key that works is the same: no wall lets us look, only the
+    index across all of them (ONE_PROVIDER) can tell. So the row claims the key for a moment within its transaction, and
+    lets go of it: until the pool has accepted it, it keeps nobody out."""
+    with transaction.atomic():
+        credential.verified_at = credential.created_at
+        credential.save(force_insert=True)
+        credential.verified_at = None
+        credential.save(update_fields=["verified_at"])
+
+
+def _make_room(access: Access, label: str, digest: str) -> None:
+    """The same API key again: with a mended secret it replaces what did not work; else it is refused."""
+    same = Credential.objects.visible_to(access).filter(key_digest=digest).order_by("-pk")
+    for stored in same:
+        if stored.label != label:
+            raise Refused(f"This API key is stored under the label {stored.label!r}: a key has one WhiteBIT user only.")
+        if stored.state == State.ACTIVE:
+            raise Refused(f"This API key is stored under {label!r} already, and works.")
+    same.filter(state__in=[State.CHECKING, State.REFUSED]).update(**RETIRED)
+
+
+# A retired key is of no use to anybody, so nothing of it is kept that could leak.
+RETIRED = {"state": State.RETIRED, "sealed_api_key": "", "sealed_secret": "", "problem": ""}
+
+
+# --- Opening: workers only
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """A key that this process has opened. `client()` makes one pool client; each thread needs its own."""
+
+    provider_id: int
+    credential_id: int
+    label: str
+    _api_key: Secret = field(repr=False)
+    _secret: Secret = field(repr=False)
+
+    def client(self, *, priority: Priority = Priority.ACCOUNTS, deadline_seconds: float | None = None) -> PoolClient:
+        """`deadline_seconds`: all that one call may wait (PoolClient); None: as the settings say."""
+        party = str(self.provider_id)
+        first_wait_seconds, longest_wait_seconds = settings.POOL_BACK_OFF_SECONDS
+        # The client keeps the secret in its own type, which can sign and cannot be asked: it is revealed only here.
+        return PoolClient(
+            base_url=settings.WHITEPOOL_BASE_URL,
+            api_key=self._api_key.reveal(),
+            secret=self._secret.reveal(),
+            redis=_redis(),
+            party=party,
+            priority=priority,
+            egress=address_for(party, settings.POOL_EGRESS_ADDRESSES),
+            deadline_seconds=settings.POOL_RETRY_BUDGET_SECONDS if deadline_seconds is None else deadline_seconds,
+            first_wait_seconds=first_wait_seconds,
+            longest_wait_seconds=longest_wait_seconds,
+        )
+
+
+def pool_client(provider_id: int, label: str) -> PoolClient:
+    """A client with the active key of this login. Raises NoKey."""
+    return open_key(provider_id, label).client()
+
+
+def open_key(provider_id: int, label: str) -> OpenKey:
+    """The active key of this login, opened. Raises NoKey with what is wrong."""
+    with tenancy.provider_context(provider_id):
+        stored = list(
+            Credential.objects.select_related("provider")
+            .filter(provider=provider_id, label=label)
+            .exclude(state=State.RETIRED)
+            .order_by("pk")
+        )
+    active = next((credential for credential in stored if credential.state == State.ACTIVE), None)
+    if active is None:
+        raise NoKey(logins.why_no_key(label, stored))
+    return opened(active)
+
+
+def opened(credential: Credential) -> OpenKey:
+    """Raises NoKey."""
+    try:
+        api_key = unseal(credential.sealed_api_key, credential.place("api_key"))
+        secret = unseal(credential.sealed_secret, credential.place("secret"))
+    except NoPrivateKey as error:
+        raise NotOpened(str(error)) from error
+    except SealError as error:
+        raise NoKey(str(error)) from error
+    if credential.key_digest != key_digest(api_key.reveal()):
+        _renew_digest(credential, key_digest(api_key.reveal()))
+    return OpenKey(credential.provider_id, credential.pk, credential.label, api_key, secret)
+
+
+def _renew_digest(credential: Credential, digest: str) -> None:
+    """Digests were once made for each provider by itself; the web cannot renew them, because it opens no key.
+
+    Where another provider's key has taken the place meanwhile, the one in use goes on: who was here first is not
+    pushed out by a copy. One that is not in use is refused.
+    """
+    with tenancy.provider_context(credential.provider_id):
+        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        try:
+            with transaction.atomic():
+                mine.exclude(state=State.RETIRED).update(key_digest=digest)
+        except IntegrityError as error:
+            if credential.state != State.ACTIVE:
+                raise NoKey(KEPT_ELSEWHERE) from error
+            log.error("key.kept_elsewhere", credential_id=credential.pk)
+            mine.filter(state=State.ACTIVE).exclude(problem=REPLACE_IT).update(problem=REPLACE_IT)
+
+
+@cache
+def _redis() -> redis.Redis:
+    # Time-outs of its own: without Redis no call goes out, and none may hang either.
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=3)

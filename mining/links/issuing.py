@@ -1,0 +1,219 @@
+"""Watcher links: issued for a customer's account, handed on and renewed by people, in the request's transaction.
+
+Whoever has a link's address sees the page, and the pool cannot take a link back: what is issued lives to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from customers import audit
+from customers.codes import new_code
+from customers.tenancy import Access
+from mining import dispatch
+from mining.errors import Refused
+from mining.keys import logins
+from mining.links.reconcile import MOST_ACTIVE
+from mining.links.room import Room, room
+from mining.links.rules import RENEW_LATE, Origin, State
+from mining.models import LinkLifetime, LinkPermission, MiningAccount, PoolIntent, WatcherLink
+
+
+def issue_link(
+    access: Access,
+    account: MiningAccount,
+    *,
+    permissions: Iterable[str],
+    lifetime: str,
+    renews: bool = False,
+    forever_confirmed: bool = False,
+    now: datetime,
+) -> WatcherLink:
+    """A link of ours that shows just this, and lives just so long: one that is there already, or a new one that a
+    worker makes. Raises Refused. Inside the provider's context."""
+    shown = _checked_permissions(permissions)
+    _check_lifetime(lifetime, renews=renews, forever_confirmed=forever_confirmed)
+    with transaction.atomic():
+        mine = _locked(access, account)
+        link = _alike(access, mine, shown, lifetime, now=now)
+        if link is None:
+            return _new_link(access, mine, shown, lifetime, renews=renews, now=now)
+        if renews and not link.renews:
+            set_renewal(access, link, renews=True, now=now)
+    return link
+
+
+def renew_link(access: Access, link: WatcherLink, *, early_confirmed: bool = False, now: datetime) -> WatcherLink:
+    """Another one that shows the same for as long; the old one lives to its end. Renewing twice makes one.
+
+    While half of its life is left a link is handed on, as `issue_link` does, and not renewed: two would take two of
+    the account's three places until they end. `early_confirmed`: somebody was told that and wants it. Raises Refused.
+    """
+    if link.origin != Origin.PORTAL or link.lifetime is None:
+        raise Refused("This link was made outside the portal. Issue a new one instead.")
+    if link.lifetime == LinkLifetime.ALWAYS:
+        raise Refused("This link never ends: there is nothing to renew.")
+    with transaction.atomic():
+        account = _locked(access, link.mining_account)
+        old = WatcherLink.objects.visible_to(access).select_related("successor").get(pk=link.pk)
+        if old.successor is not None and old.successor.state != State.FAILED:
+            return old.successor
+        if old.pool_id is None:
+            raise Refused("This link has not been made yet: there is nothing to renew.")
+        if _is_long_over(old, now=now):
+            raise Refused("This link is over: issue a new one.")
+        if old.is_young(now) and not early_confirmed:
+            raise Refused(_too_early(old))
+        new = _new_link(access, account, old.permissions, link.lifetime, renews=old.renews, now=now)
+        WatcherLink.objects.visible_to(access).filter(pk=old.pk).update(successor=new, problem="")
+    link.successor = new
+    audit.record(access, "link.renewed", link.code, now=now, successor=new.code)
+    return new
+
+
+def _too_early(link: WatcherLink) -> str:
+    return (
+        f"This link still works until {link.live_until:%Y-%m-%d at %H:%M} UTC: hand that one on, or confirm that you"
+        f" want a second one, which takes another of the account's {MOST_ACTIVE} places until it ends."
+    )
+
+
+def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetime) -> None:
+    """Whether a new one is made by itself before this one ends, or the newest of those that followed it."""
+    if renews and (link.lifetime != LinkLifetime.WEEK or link.origin != Origin.PORTAL):
+        raise Refused("Only links of 7 days that were issued here renew themselves.")
+    with transaction.atomic():
+        _held(access, link.mining_account)
+        line = _with_successors(access, link)
+        newest = line[-1]
+        if renews and (newest.state == State.FAILED or newest.is_over(now)):
+            raise Refused("This link is over: issue a new one.")
+        # All of them: when the newest is not made after all, the one before it is renewed again, or not.
+        mine = WatcherLink.objects.visible_to(access).filter(pk__in=[one.pk for one in line])
+        changed = mine.exclude(renews=renews).update(renews=renews)
+        link.renews = renews
+        if changed:
+            said = {"renews": "yes" if renews else "no", "newest": newest.code if newest != link else None}
+            audit.record(access, "link.renewal_set", link.code, now=now, **said)
+
+
+def _with_successors(access: Access, link: WatcherLink) -> list[WatcherLink]:
+    """The link as it is now, and those that followed it, the newest last. Whoever has its id means the newest."""
+    line = [WatcherLink.objects.visible_to(access).select_related("successor").get(pk=link.pk)]
+    while (successor := line[-1].successor) is not None and successor.state != State.FAILED:
+        line.append(WatcherLink.objects.visible_to(access).select_related("successor").get(pk=successor.pk))
+    return line
+
+
+def _is_long_over(link: WatcherLink, *, now: datetime) -> bool:
+    """Too long for a renewal that nobody has missed; and what vanished before its end somebody wanted to end."""
+    if link.state == State.GONE and link.ended_at != link.live_until:
+        return True
+    return link.live_until is not None and link.live_until <= now - RENEW_LATE
+
+
+def _checked_permissions(permissions: Iterable[str]) -> list[str]:
+    asked = set(permissions)
+    if not asked:
+        raise Refused("Choose at least one thing that the link shows.")
+    if unknown := sorted(asked - set(LinkPermission.values)):
+        raise Refused(f"A link cannot show {unknown[0]!r}: it shows {', '.join(LinkPermission.values)}.")
+    return [word for word in LinkPermission.values if word in asked]
+
+
+def _check_lifetime(lifetime: str, *, renews: bool, forever_confirmed: bool) -> None:
+    if lifetime not in LinkLifetime.values:
+        raise Refused(f"A link lives for one of {', '.join(LinkLifetime.values)}.")
+    if lifetime == LinkLifetime.ALWAYS and not forever_confirmed:
+        raise Refused("A link for ever can never be taken back, not even by the pool. Confirm that this is meant.")
+    if renews and lifetime != LinkLifetime.WEEK:
+        raise Refused("Only links of 7 days renew themselves.")
+
+
+def _held(access: Access, account: MiningAccount) -> MiningAccount:
+    """So that two clicks issue one link, and nobody renews what somebody else is just stopping."""
+    return MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+
+
+def _locked(access: Access, account: MiningAccount) -> MiningAccount:
+    """The account's row, held. Raises Refused when it can have no link."""
+    mine = _held(access, account)
+    if mine.state == MiningAccount.State.CREATING:
+        raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
+    if mine.unlisted_since is not None:
+        raise Refused(f"The pool does not list the account {mine.name!r} now, so it makes no links for it.")
+    if (why := logins.why_unread(access, mine.label)) is not None:
+        raise Refused(why)
+    return mine
+
+
+def _alike(
+    access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, now: datetime
+) -> WatcherLink | None:
+    """One of ours to hand out again: half of its life is left, and it does not live longer than was asked for."""
+    alike = WatcherLink.objects.visible_to(access).filter(
+        mining_account=account,
+        origin=Origin.PORTAL,
+        permissions=permissions,
+        lifetime=lifetime,
+        shows_others=False,
+        successor=None,
+    )
+    half = LinkLifetime(lifetime).half
+    ends = Q(live_until=None) if half is None else Q(live_until__gte=now + half)
+    return alike.filter(Q(ends, state=State.ACTIVE) | Q(state=State.CREATING)).order_by("-pk").first()
+
+
+def _new_link(
+    access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, renews: bool, now: datetime
+) -> WatcherLink:
+    """Inside the transaction that holds the account's row."""
+    if account.customer_id is None:
+        raise Refused(f"The account {account.name!r} belongs to no customer yet.")
+    taken = room(access, account, now=now)
+    if taken.is_full:
+        raise Refused(_full(account, taken))
+    code = new_code("int")
+    link = WatcherLink.objects.create(
+        provider=access.provider,
+        mining_account=account,
+        customer_id=account.customer_id,
+        state=State.CREATING,
+        origin=Origin.PORTAL,
+        name=f"portal_{code}",  # the intent's mark: random, so that nobody else's link has it
+        permissions=permissions,
+        lifetime=lifetime,
+        renews=renews,
+        created_at=now,
+    )
+    intent = PoolIntent.objects.create(
+        provider=access.provider,
+        code=code,
+        kind=PoolIntent.Kind.CREATE_LINK,
+        customer_id=account.customer_id,
+        label=account.label,
+        account_name=account.name,
+        mining_account=account,
+        watcher_link=link,
+        asked_by=access.actor,
+        created_at=now,
+    )
+    shows = ", ".join(permissions)
+    audit.record(access, "link.issued", link.code, now=now, account=account.code, shows=shows, lifetime=lifetime)
+    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
+    return link
+
+
+def _full(account: MiningAccount, taken: Room) -> str:
+    sentence = f"The account {account.name!r} has {taken.used} active watcher links, and the pool allows {taken.most}."
+    if taken.next_end_at is None:
+        sentence += " None of them is known to end."
+    else:
+        sentence += f" The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
+    if taken.unseen and taken.counted_at is not None:
+        sentence += f" The pool alone knows {taken.unseen} of them, as of {taken.counted_at:%Y-%m-%d at %H:%M} UTC."
+    return sentence

@@ -1,0 +1,64 @@
+"""Records of the pool that are not taken in: each is kept once, for a person to look at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from mining.models import QuarantinedRecord
+from mining.pool.answers.types import RejectedRecord
+from mining.sync.reading import Outcome, Reading
+
+LONGEST_REASON = 64
+TWIN, UNMATCHED = "twin", "unmatched"
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that is not taken in, and why. `account_name` is empty when not even that can be told."""
+
+    reason: str
+    account_name: str
+    fingerprint: str
+    raw: str
+
+    @classmethod
+    def unreadable(cls, record: RejectedRecord, account_name: str) -> Self:
+        fingerprint = hashlib.sha256(record.raw.encode()).hexdigest()
+        return cls(record.reason[:LONGEST_REASON], account_name, fingerprint, record.raw)
+
+
+def records_quarantined(count: int) -> str:
+    counted = "1 record was" if count == 1 else f"{count:,} records were"
+    return f'{counted} quarantined: see "Records that were not taken in".'
+
+
+def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined]) -> list[Quarantined]:
+    """Those that are new: each record once for ever, however often it is read. The outcome counts all that this
+    reading met. Inside `reading.writing()`."""
+    met = {(one.fingerprint, one.reason): one for one in records}
+    known = set(
+        QuarantinedRecord.objects.filter(
+            provider=reading.provider_id,
+            label=reading.label,
+            fingerprint__in={fingerprint for fingerprint, _ in met},
+        ).values_list("fingerprint", "reason")
+    )
+    new = [one for key, one in sorted(met.items()) if key not in known]
+    QuarantinedRecord.objects.bulk_create(
+        QuarantinedRecord(
+            provider_id=reading.provider_id,
+            label=reading.label,
+            account_name=one.account_name,
+            sync_run=reading.run,
+            reason=one.reason,
+            fingerprint=one.fingerprint,
+            raw=one.raw,
+            seen_at=reading.now(),
+        )
+        for one in new
+    )
+    outcome.quarantined += len(met)
+    return new

@@ -1,0 +1,85 @@
+"""What one run of the sync has in its hands while it reads a subject, and what it comes back with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mining import runs
+from mining.keys.store import OpenKey
+from mining.models import SyncRun
+from mining.models.runs import Depth, Subject
+from mining.pool.client import PoolClient
+from mining.pool.errors import PoolError
+from mining.pool.limits.rate_limit import Priority
+
+# The moments of reading on an account are kept to within this, so that a reading without news writes no row.
+READ_AT_GRAIN = timedelta(minutes=10)
+
+
+@dataclass
+class Outcome:
+    """Counts of rows, what was wrong with parts of it (then the run is partial), and what ended it early.
+
+    `resume_after`: the turn ended after this account, and there are more. `answered`: the pool took the key's call.
+    """
+
+    rows_new: int = 0
+    rows_changed: int = 0
+    quarantined: int = 0
+    problems: list[str] = field(default_factory=list)
+    failure: PoolError | None = None
+    resume_after: int | None = None
+    answered: bool = True
+
+    def add(self, other: Outcome) -> None:
+        self.rows_new += other.rows_new
+        self.rows_changed += other.rows_changed
+        self.quarantined += other.quarantined
+        self.problems += other.problems
+        self.failure = self.failure or other.failure
+
+
+@dataclass
+class Reading:
+    run: SyncRun
+    key: OpenKey
+    watch: runs.Watch
+
+    @property
+    def provider_id(self) -> int:
+        return self.run.provider_id
+
+    @property
+    def label(self) -> str:
+        return self.run.label
+
+    @property
+    def priority(self) -> Priority:
+        """Whose turn a call of this run takes at the pool's limit."""
+        # In its first turn only: who asks for everything again and again must not make the others' data old.
+        if self.run.asked and self.run.turns == 0:
+            return Priority.PERSON
+        if self.run.subject == Subject.PAYOUTS:
+            return Priority.PAYOUTS
+        return Priority.BACKFILL if self.run.depth in (Depth.DEEP, Depth.FULL) else Priority.ACCOUNTS
+
+    def now(self) -> datetime:
+        return self.watch.now()
+
+    def alive(self) -> None:
+        """Between two steps: keeps the lease. Raises RunLost when the run was given up."""
+        runs.renew(self.run, self.watch)
+
+    def writing(self) -> AbstractContextManager[None]:
+        return runs.writing(self.run)
+
+    @contextmanager
+    def pool(self) -> Iterator[PoolClient]:
+        with self.key.client(priority=self.priority) as pool:
+            try:
+                yield pool
+            finally:
+                self.run.calls += pool.calls

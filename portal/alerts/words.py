@@ -1,0 +1,68 @@
+"""What is told of what needs a person, each in one sentence, and where it is seen to: for mails, pages and the API."""
+
+from django.urls import reverse
+
+from customers.models import Customer
+from mining.keys.health import ALARM_AFTER, WARN_AFTER
+from mining.models import Alert, MiningAccount, PoolIntent
+
+Kind = Alert.Kind
+
+ASKED = {
+    PoolIntent.Kind.CREATE_ACCOUNT: "was the mining account created?",
+    PoolIntent.Kind.ADOPT_ACCOUNT: "is the mining account there?",
+    PoolIntent.Kind.CREATE_LINK: "was the watcher link made?",
+    PoolIntent.Kind.EDIT_PAYOUT: "was the payout destination changed?",
+}
+
+
+# Of the customer's page: where such an act is decided. A change of the payout is at its head.
+PARTS = {
+    PoolIntent.Kind.CREATE_ACCOUNT: "#account",
+    PoolIntent.Kind.ADOPT_ACCOUNT: "#account",
+    PoolIntent.Kind.CREATE_LINK: "#links",
+    PoolIntent.Kind.EDIT_PAYOUT: "",
+}
+
+
+def sentence(alert: Alert) -> str:
+    """Without addresses: the page has them. Needs the alert's related rows."""
+    if alert.credential is not None:
+        label = alert.credential.label
+        return {
+            Kind.KEY_REFUSED: key_is_refused(label),
+            Kind.KEY_QUIET: f"The pool has not answered the key of {label} for {WARN_AFTER.days} days",
+            Kind.KEY_SILENT: f"The pool has not answered the key of {label} for {ALARM_AFTER.days} days",
+        }[Kind(alert.kind)]
+    whose = alert.customer.name if alert.customer else "No customer"
+    if alert.intent is not None:
+        return act_in_doubt(whose, alert.intent)
+    # One that has ended tells of then, and the account of today.
+    return payout_drifts(whose, alert.mining_account if alert.is_open else None)
+
+
+def key_is_refused(label: str) -> str:
+    return f"The pool refuses the key of {label}"
+
+
+def act_in_doubt(whose: str, intent: PoolIntent) -> str:
+    return f"{whose}: {ASKED[PoolIntent.Kind(intent.kind)]}"
+
+
+def payout_drifts(whose: str, account: MiningAccount | None) -> str:
+    begun, seen = (account.payout_drift_since, account.payout_first_seen_at) if account else (None, None)
+    went_on = ", now to yet another place" if begun and seen and seen > begun else ""
+    return f"{whose}: the pool pays the rewards elsewhere than was agreed{went_on}"
+
+
+def page_of(alert: Alert) -> str:
+    """Needs the alert's related rows."""
+    if alert.customer is None:
+        return reverse("staff:keys")
+    if alert.intent is not None:
+        return page_of_act(alert.customer, alert.intent)
+    return reverse("staff:customer", args=[alert.customer.code]) + "#payout"
+
+
+def page_of_act(customer: Customer, intent: PoolIntent) -> str:
+    return reverse("staff:customer", args=[customer.code]) + PARTS[PoolIntent.Kind(intent.kind)]

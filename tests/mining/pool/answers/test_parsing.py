@@ -1,0 +1,418 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mining.pool.answers import parsing
+from mining.pool.answers.strict_json import ExtraFields, Unreadable, read_json
+from mining.pool.answers.types import HashratePoint, MinersInfo, PayoutDestination, PoolAccount, RewardsPage, Stratum
+
+REWARD: dict[str, Any] = {
+    "miningAccountName": "north",
+    "payoutDestination": "external_address",
+    "payoutTransactionHash": "ab" * 32,
+    "payoutAddress": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+    "payoutTime": 1763856000,
+    "rewardCurrency": "BTC",
+    "totalReward": "0.001000000000000001",
+    "reward": "0.000975000000000001",
+    "fee": "0.000025",
+    "fppsRate": "0.00000042",
+    "hashRate": "500000000000000",
+    "date": 1763769600,
+    "status": "successful",
+}
+
+
+def unchanged(text: str, limit: int) -> str:
+    return text[:limit]
+
+
+def page_of(*records: Any, extra: ExtraFields | None = None) -> RewardsPage:
+    body = json.dumps({"offset": 0, "limit": 100, "data": list(records)}).encode()
+    return rewards(body, extra)
+
+
+def rewards(body: bytes, extra: ExtraFields | None = None) -> RewardsPage:
+    return parsing.parse_rewards(read_json(body), extra if extra is not None else ExtraFields(unchanged), unchanged)
+
+
+def reason(**changes: Any) -> str:
+    """Why a reward with these changes is quarantined; "" when it is not."""
+    page = page_of(REWARD | changes)
+    return page.rejected[0].reason if page.rejected else ""
+
+
+def test_a_reward_comes_in_our_units_and_exact() -> None:
+    (record,) = page_of(REWARD).records
+
+    assert record.account == "north"
+    assert record.reward_at == datetime(2025, 11, 22, tzinfo=UTC)
+    assert record.currency == "BTC"
+    assert (record.total, record.net, record.fee) == (
+        Decimal("0.001000000000000001"),
+        Decimal("0.000975000000000001"),
+        Decimal("0.000025"),
+    )
+    assert (record.total_raw, record.net_raw, record.fee_raw) == (
+        "0.001000000000000001",
+        "0.000975000000000001",
+        "0.000025",
+    )
+    assert record.fpps_rate == Decimal("0.00000042")
+    assert record.hashrate_hs == Decimal(500_000_000_000_000)
+    assert (record.status, record.destination) == ("successful", "external_address")
+    assert record.address == "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+    assert record.transaction_hash == "ab" * 32
+    assert record.paid_at == datetime(2025, 11, 23, tzinfo=UTC)
+
+
+def test_a_pending_reward_has_no_payment_and_may_have_no_rate() -> None:
+    pending = dict.fromkeys(("payoutTransactionHash", "payoutAddress", "payoutTime", "fppsRate", "hashRate"))
+
+    (record,) = page_of(REWARD | pending).records
+
+    assert (record.address, record.transaction_hash, record.paid_at) == (None, None, None)
+    assert (record.fpps_rate, record.hashrate_hs) == (None, None)
+
+
+def test_words_that_we_do_not_know_are_passed_on() -> None:
+    (record,) = page_of(
+        REWARD | {"status": "on_hold", "payoutDestination": "lightning", "rewardCurrency": "LTC"}
+    ).records
+
+    assert (record.status, record.destination, record.currency) == ("on_hold", "lightning", "LTC")
+
+
+def test_numbers_instead_of_strings_are_taken_exactly_as_written() -> None:
+    text = json.dumps({"offset": 0, "limit": 100, "data": [REWARD]})
+    for name in ("totalReward", "reward", "fee", "fppsRate", "hashRate"):
+        text = text.replace(f'"{name}": "{REWARD[name]}"', f'"{name}": {REWARD[name]}')
+
+    (record,) = rewards(text.encode()).records
+
+    assert record == page_of(REWARD).records[0]
+
+
+def test_a_record_says_the_same_however_its_numbers_and_dates_are_written() -> None:
+    spellings = [
+        REWARD | {"totalReward": "0.1", "reward": "0.1", "fee": "0"},
+        REWARD | {"totalReward": "0.10000000", "reward": "1e-1", "fee": "-0.0"},
+        REWARD | {"totalReward": "0.1", "reward": "0.1", "fee": 0, "date": "1763769600", "payoutTime": "1763856000"},
+        dict(reversed((REWARD | {"totalReward": "0.1", "reward": "0.1", "fee": "0", "newField": 1}).items())),
+    ]
+
+    canonical = {record.canonical() for record in page_of(*spellings).records}
+
+    assert len(page_of(*spellings).records) == 4
+    assert len(canonical) == 1
+    assert json.loads(canonical.pop()) == {
+        "date": 1763769600,
+        "fee": "0",
+        "fppsRate": "0.00000042",
+        "hashRate": "500000000000000",
+        "miningAccountName": "north",
+        "payoutAddress": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "payoutDestination": "external_address",
+        "payoutTime": 1763856000,
+        "payoutTransactionHash": "ab" * 32,
+        "reward": "0.1",
+        "rewardCurrency": "BTC",
+        "status": "successful",
+        "totalReward": "0.1",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "canceled"},
+        {"totalReward": "0.001000000000000002", "reward": "0.000975000000000002"},
+        {"payoutTransactionHash": None},
+        {"payoutTime": 1763856001},
+        {"fppsRate": None},
+        {"hashRate": "500000000000001"},
+        {"date": 1763769601},
+    ],
+)
+def test_a_record_that_changed_says_something_else(change: dict[str, Any]) -> None:
+    before, after = page_of(REWARD, REWARD | change).records
+
+    assert before.canonical() != after.canonical()
+
+
+def test_what_is_kept_of_a_record_can_be_stored_as_json() -> None:
+    text = json.dumps({"offset": 0, "limit": 100, "data": [REWARD]}).replace('"0.000025"', "0.000025")
+
+    (record,) = rewards(text.encode()).records
+
+    assert json.loads(json.dumps(record.raw)) == REWARD
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"totalReward": "0.002"}, "amount_identity"),
+        ({"fee": "0.000025000000000001"}, "amount_identity"),
+        ({"totalReward": "NaN"}, "totalReward: not_a_number"),
+        ({"totalReward": "Infinity"}, "totalReward: not_a_number"),
+        ({"totalReward": float("nan")}, "totalReward: not_finite"),
+        ({"totalReward": float("inf")}, "totalReward: not_finite"),
+        ({"totalReward": "1e400"}, "totalReward: out_of_range"),
+        ({"totalReward": "0e9999"}, "totalReward: out_of_range"),
+        ({"totalReward": "10000000000.1"}, "totalReward: out_of_range"),
+        ({"totalReward": "-0.001"}, "totalReward: negative"),
+        ({"totalReward": -1}, "totalReward: negative"),
+        ({"totalReward": "0.0000000000000000001"}, "totalReward: too_many_digits"),
+        ({"totalReward": "0." + "1234567890" * 4}, "totalReward: too_many_digits"),
+        ({"totalReward": "0" * 41}, ""),
+        ({"totalReward": "1" * 65}, "totalReward: not_a_number"),
+        ({"totalReward": "1_000"}, "totalReward: not_a_number"),
+        ({"totalReward": " 1"}, "totalReward: not_a_number"),
+        ({"totalReward": "1\n"}, "totalReward: not_a_number"),
+        ({"totalReward": "١"}, "totalReward: not_a_number"),
+        ({"totalReward": ""}, "totalReward: not_a_number"),
+        ({"totalReward": None}, "totalReward: not_a_number"),
+        ({"totalReward": True}, "totalReward: not_a_number"),
+        ({"totalReward": ["1"]}, "totalReward: not_a_number"),
+        ({"fppsRate": "-1"}, "fppsRate: negative"),
+        ({"hashRate": "fast"}, "hashRate: not_a_number"),
+        ({"hashRate": "1e31"}, "hashRate: out_of_range"),
+        ({"date": 1763769600000}, "date: out_of_range"),
+        ({"date": 1230767999}, "date: out_of_range"),
+        ({"date": 4102444800}, "date: out_of_range"),
+        ({"date": -1}, "date: out_of_range"),
+        ({"date": 1763769600.5}, "date: not_a_whole_number"),
+        ({"date": True}, "date: not_a_whole_number"),
+        ({"date": "yesterday"}, "date: not_a_whole_number"),
+        ({"date": "2025-99-99T00:00:00Z"}, "date: not_a_moment"),
+        ({"date": None}, "date: not_a_whole_number"),
+        ({"payoutTime": 1763769600000}, "payoutTime: out_of_range"),
+        ({"miningAccountName": ""}, "miningAccountName: empty"),
+        ({"miningAccountName": "N" * 256}, "miningAccountName: too_long"),
+        ({"miningAccountName": "nor\x00th"}, "miningAccountName: forbidden_character"),
+        ({"miningAccountName": "nor\nth"}, "miningAccountName: forbidden_character"),
+        ({"miningAccountName": "nor\u2028th"}, "miningAccountName: forbidden_character"),
+        ({"miningAccountName": "nor\ud800th"}, "miningAccountName: forbidden_character"),
+        ({"miningAccountName": 7}, "miningAccountName: not_a_text"),
+        ({"payoutTransactionHash": "a" * 129}, "payoutTransactionHash: too_long"),
+        ({"payoutAddress": "bc1\x7f"}, "payoutAddress: forbidden_character"),
+        ({"status": None}, "status: not_a_text"),
+        ({"status": "s" * 65}, "status: too_long"),
+    ],
+)
+def test_a_bad_record_is_put_aside_with_its_reason(changes: dict[str, Any], expected: str) -> None:
+    if not expected:
+        # Zeros are no digits: the number itself is fine, only the amounts no longer agree.
+        expected = "amount_identity"
+
+    assert reason(**changes) == expected
+
+
+@pytest.mark.parametrize("name", sorted(REWARD))
+def test_a_record_without_a_documented_field_is_put_aside(name: str) -> None:
+    page = page_of({key: value for key, value in REWARD.items() if key != name})
+
+    assert [rejected.reason for rejected in page.rejected] == [f"{name}: missing"]
+
+
+def test_one_bad_record_does_not_hide_its_neighbours() -> None:
+    page = page_of(REWARD, REWARD | {"reward": "-1"}, "not a record", REWARD | {"miningAccountName": "south"})
+
+    assert [record.account for record in page.records] == ["north", "south"]
+    assert [rejected.reason for rejected in page.rejected] == ["reward: negative", "not_an_object"]
+    assert json.loads(page.rejected[0].raw) == REWARD | {"reward": "-1"}
+
+
+def test_what_is_put_aside_is_plain_text_of_bounded_length() -> None:
+    page = page_of(REWARD | {"miningAccountName": "\x00\ud800" + "N" * 10_000})
+
+    assert len(page.rejected[0].raw) <= 4_000
+    assert page.rejected[0].raw.isascii()
+    assert "\x00" not in page.rejected[0].raw
+
+
+def test_huge_numbers_cost_no_time_and_only_their_record() -> None:
+    text = json.dumps({"offset": 0, "limit": 100, "data": [REWARD, REWARD]})
+    for huge in ("9" * 500_000, "1e999999999999999999999", "0." + "1" * 500_000, "-1e-99999999", "Infinity", "NaN"):
+        page = rewards(text.replace('"0.000025"', huge, 1).encode())
+
+        assert len(page.records) == 1
+        assert [rejected.reason.split(":")[0] for rejected in page.rejected] == ["fee"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"<html>", "not_json"),
+        (b'{"offset":0,"limit":30,"da', "not_json"),
+        (b'{"data":"\xff"}', "not_utf8"),
+        (b"[" * 100_000, "too_deep"),
+        (b"[]", "not_an_object"),
+        (b"null", "missing"),
+        (b"{}", "limit: missing"),
+        (b'{"limit":1,"offset":0}', "data: missing"),
+        (b'{"limit":1,"offset":0,"data":null}', "data: missing"),
+        (b'{"limit":1,"offset":0,"data":{}}', "data: not_a_list"),
+        (b'{"limit":null,"offset":0,"data":[]}', "limit: not_a_whole_number"),
+    ],
+)
+def test_a_bad_envelope_fails_the_call(body: bytes, expected: str) -> None:
+    with pytest.raises(Unreadable, match=f"^{expected}$"):
+        rewards(body)
+
+
+def test_undocumented_fields_are_left_out_and_counted() -> None:
+    extra = ExtraFields(unchanged)
+    body = json.dumps({"offset": 0, "limit": 1, "total": 9, "data": [REWARD | {"coin": "BTC"}, REWARD | {"coin": 1}]})
+
+    page = rewards(body.encode(), extra)
+
+    assert extra.counts == {"rewards.total": 1, "rewards.coin": 2}
+    assert page.records[0].raw == REWARD
+
+
+def test_a_hostile_answer_cannot_fill_the_counter_of_undocumented_fields() -> None:
+    extra = ExtraFields(unchanged)
+
+    page_of(REWARD | {f"{number}{'x' * 1000}": 1 for number in range(5_000)}, extra=extra)
+
+    assert len(extra.counts) <= 201
+    assert sum(extra.counts.values()) == 5_000
+    assert max(map(len, extra.counts)) < 100
+
+
+def test_accounts_come_with_their_moment_of_creation_or_none() -> None:
+    document = {
+        "data": [
+            {"name": "north", "createdAt": 1763769600},
+            {"name": "Ångström_1", "createdAt": "2025-11-22T00:00:00Z"},
+            {"name": "south", "createdAt": None},
+        ],
+        "limit": 30,
+        "offset": 0,
+    }
+
+    accounts = parsing.parse_accounts(document, ExtraFields(unchanged))
+
+    assert accounts == (
+        PoolAccount("north", datetime(2025, 11, 22, tzinfo=UTC)),
+        PoolAccount("Ångström_1", datetime(2025, 11, 22, tzinfo=UTC)),
+        PoolAccount("south", None),
+    )
+
+
+def test_a_created_account_must_be_the_one_that_was_asked_for() -> None:
+    document = {"data": {"name": "north", "createdAt": 1763769600}}
+
+    assert parsing.parse_created_account(document, ExtraFields(unchanged), name="north").name == "north"
+    with pytest.raises(Unreadable, match="another_account"):
+        parsing.parse_created_account(document, ExtraFields(unchanged), name="South")
+
+
+def test_hashrate_points_are_th_per_second_in_the_order_they_came() -> None:
+    points = [
+        {"timestamp": 1763773200, "hashrate": "512.5", "rejectRate": 0.01},
+        {"timestamp": 1763769600, "hashrate": 0, "rejectRate": None},
+    ]
+    document = read_json(json.dumps({"data": {"account": "north", "hashrate": points}}).encode())
+
+    assert parsing.parse_hashrate(document, ExtraFields(unchanged), account="north") == (
+        HashratePoint(datetime(2025, 11, 22, 1, tzinfo=UTC), Decimal("512.5"), Decimal("0.01")),
+        HashratePoint(datetime(2025, 11, 22, tzinfo=UTC), Decimal(0), None),
+    )
+
+
+@pytest.mark.parametrize("data", [[], {"account": "north", "hashrate": []}])
+def test_a_disabled_account_has_no_points(data: object) -> None:
+    assert parsing.parse_hashrate({"data": data}, ExtraFields(unchanged), account="north") == ()
+
+
+def test_the_hashrate_of_another_account_is_not_taken_for_the_one_asked_for() -> None:
+    document = {"data": {"account": "south", "hashrate": []}}
+
+    with pytest.raises(Unreadable, match="another_account"):
+        parsing.parse_hashrate(document, ExtraFields(unchanged), account="north")
+
+
+def test_miners_info_and_payout_destination() -> None:
+    info = {
+        "data": {
+            "fee": "2.5",
+            "workers": {"online": 7, "offline": "2", "low": 1},
+            "stratum": [{"url": "stratum+tcp://pool.whitebit.com:3333", "workersCount": 7}],
+        }
+    }
+
+    assert parsing.parse_miners_info(info, ExtraFields(unchanged)) == MinersInfo(
+        Decimal("2.5"), 7, 2, 1, (Stratum("stratum+tcp://pool.whitebit.com:3333", 7),)
+    )
+    assert parsing.parse_payout_destination(
+        {"payoutDestination": "main_balance", "externalAddress": None}, ExtraFields(unchanged)
+    ) == PayoutDestination("main_balance", None)
+
+
+def test_a_nested_field_is_named_with_its_way() -> None:
+    with pytest.raises(Unreadable, match=r"^data\.workers\.online: missing$"):
+        parsing.parse_miners_info({"data": {"fee": "2.5", "workers": {}, "stratum": []}}, ExtraFields(unchanged))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+NASTY = JSON | st.sampled_from(["1e99", "-1", "0.1", 1763769600, 10**40, Decimal("1e-30"), Decimal("sNaN"), "\ud800"])
+NEARLY_REWARD = st.fixed_dictionaries({name: st.just(value) | NASTY for name, value in REWARD.items()}) | NASTY
+PARSERS: dict[str, Callable[[object], object]] = {
+    "accounts": lambda document: parsing.parse_accounts(document, ExtraFields(unchanged)),
+    "create": lambda document: parsing.parse_created_account(document, ExtraFields(unchanged), name="north"),
+    "hashrate": lambda document: parsing.parse_hashrate(document, ExtraFields(unchanged), account="north"),
+    "info": lambda document: parsing.parse_miners_info(document, ExtraFields(unchanged)),
+    "payout": lambda document: parsing.parse_payout_destination(document, ExtraFields(unchanged)),
+    "rewards": lambda document: parsing.parse_rewards(document, ExtraFields(unchanged), unchanged),
+    "time": lambda document: parsing.parse_time(document, ExtraFields(unchanged)),
+    "names": lambda document: parsing.parse_worker_names(document, ExtraFields(unchanged), unchanged),
+    "worker": lambda document: parsing.parse_worker_hashrate(document, ExtraFields(unchanged)),
+    "link": lambda document: parsing.parse_created_link(document, ExtraFields(unchanged)),
+    "links": lambda document: parsing.parse_links(document, ExtraFields(unchanged), unchanged),
+    "overview": lambda document: parsing.parse_overview(document, ExtraFields(unchanged)),
+    "price": lambda document: parsing.parse_last_price(document, "data"),
+    "prices": parsing.parse_daily_prices,
+}
+
+
+@pytest.mark.parametrize("name", sorted(PARSERS))
+@given(document=JSON | st.fixed_dictionaries({"data": JSON, "limit": JSON, "offset": JSON, "time": JSON}))
+@settings(max_examples=150, deadline=None)
+def test_arbitrary_json_is_read_or_unreadable_and_nothing_else(name: str, document: object) -> None:
+    with suppress(Unreadable):
+        PARSERS[name](document)
+
+
+@given(records=st.lists(NEARLY_REWARD, max_size=3))
+@settings(max_examples=400, deadline=None)
+def test_every_record_of_a_page_is_read_or_put_aside_whatever_it_holds(records: list[object]) -> None:
+    page = parsing.parse_rewards({"data": records, "limit": 100, "offset": 0}, ExtraFields(unchanged), unchanged)
+
+    assert len(page.records) + len(page.rejected) == len(records)
+    for record in page.records:
+        assert record.net + record.fee == record.total
+        assert json.loads(record.canonical())["date"] == record.reward_at.timestamp()
+
+
+@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value, default=str).encode()))
+@settings(max_examples=300, deadline=None)
+def test_arbitrary_bytes_are_json_or_unreadable_and_nothing_else(body: bytes) -> None:
+    with suppress(Unreadable):
+        read_json(body)
