@@ -43,9 +43,10 @@ def refusal(status: int, message: str, fields: Fields | None = None, *, code: in
     return Answer(status, encode({"code": code, "message": message, "errors": fields or {}}))
 
 
-def invalid(status: int, field: str, sentence: str) -> Refused:
-    """A parameter that does not pass: the field's own sentence is what callers should look at."""
-    return Refused(status, "Validation failed", {field: [sentence]}, code=status)
+def invalid(status: int, field: str, words: str) -> Refused:
+    """A parameter that does not pass. Callers look at the field: its words are mostly translation keys, of which few
+    are documented (docs/sandbox.md)."""
+    return Refused(status, "Validation failed", {field: [words]}, code=status)
 
 
 def nonce_refused(status: int = 429) -> Answer:

@@ -41,23 +41,23 @@ class Call:
         value = self.fields.get(field)
         if value is None or isinstance(value, str):
             return value
-        raise invalid(400, field, f"The {field} must be a string.")
+        raise invalid(400, field, "validation.string")
 
     def needed_text(self, field: str, *, longest: int = LONGEST_NAME) -> str:
         value = self.text(field)
         if not value:
-            raise invalid(400, field, f"The {field} field is required.")
+            raise invalid(400, field, "validation.required")
         if len(value) > longest:
-            raise invalid(400, field, f"The {field} may not be greater than {longest} characters.")
+            raise invalid(400, field, "validation.max.string")
         return value
 
     def texts(self, field: str) -> list[str]:
         """A list of at least one text; what is given twice counts once."""
         value = self.fields.get(field)
         if not isinstance(value, list) or not value:
-            raise invalid(400, field, f"The {field} must have at least 1 item.")
+            raise invalid(400, field, "validation.min.array")
         if not all(isinstance(item, str) and len(item) <= LONGEST_NAME for item in value):
-            raise invalid(400, field, f"The {field} must hold strings of at most {LONGEST_NAME} characters.")
+            raise invalid(400, field, "validation.string")
         return list(dict.fromkeys(value))
 
     def moment(self, field: str, *, latest: int = LATEST_TIMESTAMP - 1) -> int | None:
@@ -68,10 +68,17 @@ class Call:
             raise invalid(422, field, "Incorrect timestamp")
         return value
 
+    def span(self, *, latest: int = LATEST_TIMESTAMP - 1) -> tuple[int | None, int | None]:
+        """`from` and `to`: neither has to be there, but none ends before it begins."""
+        since, until = self.moment("from", latest=latest), self.moment("to", latest=latest)
+        if since is not None and until is not None and since > until:
+            raise invalid(422, "from", "Incorrect timestamp")
+        return since, until
+
     def whole_number(self, field: str, default: int, lowest: int, highest: int) -> int:
         value = self.fields.get(field, default)
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise invalid(400, field, f"The {field} must be between {lowest} and {highest}.")
+            raise invalid(400, field, "validation.between.numeric")
         return value
 
     def page(self, default_limit: int = DEFAULT_LIMIT) -> tuple[int, int]:
@@ -81,7 +88,7 @@ class Call:
     def account(self, field: str, error_field: str) -> Account:
         name = self.text(field)
         if name is None:
-            raise invalid(400, field, f"The {field} field is required.")
+            raise invalid(400, field, "validation.required")
         account = self.user.accounts.get(name)
         if account is None:
             raise not_found(error_field)

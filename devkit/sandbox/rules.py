@@ -136,7 +136,7 @@ def check_signature(
     """
     payload = headers.get(b"x-txc-payload")
     if not payload:
-        raise Refused(400, "Payload not provided.")
+        raise Refused(401, "Payload not provided.")
     if payload != b64encode(body) or not is_compact(body):
         raise invalid_payload()
     key = keys.get(headers.get(b"x-txc-apikey", b"").decode("latin-1"))
@@ -192,7 +192,7 @@ def _nonce(value: Any) -> int:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise Refused(400, "Nonce not provided.")
+    raise Refused(422, "Nonce not provided.")
 
 
 def check_permission(key: Key, endpoint: str) -> None:

@@ -12,11 +12,11 @@ MAX_REFERRAL_CODE = 50
 def create_account(call: Call) -> Answer:
     name = call.text("name")
     if not name:
-        raise invalid(400, "name", "The name field is required.")
+        raise invalid(400, "name", "validation.required")
     if not ACCOUNT_NAME.fullmatch(name):
         raise invalid(400, "name", "The name may only contain letters, numbers and underscores, at most 255.")
     if len(call.text("referralCode") or "") > MAX_REFERRAL_CODE:
-        raise invalid(400, "referralCode", "The referral code may not be greater than 50 characters.")
+        raise invalid(400, "referralCode", "validation.max.string")
     if name in call.user.accounts:
         raise invalid(400, "name", "The name has already been taken.")
     if len(call.user.accounts) >= call.user.account_cap:

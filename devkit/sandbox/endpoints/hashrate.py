@@ -20,7 +20,7 @@ WrittenDay = Iterable[tuple[int, bytes]]
 def account_hashrate(call: Call) -> Answer:
     account = call.account("account", "account")
     interval = _interval(call)
-    start, end = _span(call, interval, call.moment("from"), call.moment("to"))
+    start, end = _span(call, interval, *call.span())
     fleet = call.fleet(account)
     points = [] if account.disabled else _points(fleet, _written_day, start, end, INTERVALS_S[interval])
     head = encode({"data": {"account": account.name, "hashrate": []}})[:-3]
@@ -32,7 +32,7 @@ def worker_hashrate(call: Call) -> Answer:
     account = call.enabled_account("account")
     worker = call.needed_text("worker")
     interval = _interval(call)
-    since, until = call.moment("from", latest=call.now), call.moment("to", latest=call.now)
+    since, until = call.span(latest=call.now)
     start, end = _span(call, interval, since, until)
 
     def written(fleet: Fleet, day: int, step_s: int) -> WrittenDay:

@@ -29,17 +29,17 @@ def _address(call: Call) -> str | None:
     """With main_balance it is ignored, but it must still be a text of an address's length."""
     address = call.text("address")
     if address is not None and len(address) > LONGEST_ADDRESS:
-        raise invalid(400, "address", "miningPool.validation.invalidBtcAddress")
+        raise invalid(400, "address", "miningPool.validation.payoutDestination.invalidBtcAddress")
     return address
 
 
 def _payable(account: Account, address: str | None) -> str:
     if account.custom_currency:
-        raise invalid(400, "destination", "miningPool.validation.customCurrencyConflict")
+        raise invalid(400, "destination", "miningPool.validation.payoutDestination.customCurrencyConflict")
     if not address:
-        raise invalid(400, "address", "miningPool.validation.btcAddressRequired")
+        raise invalid(400, "address", "miningPool.validation.payoutDestination.btcAddressRequired")
     if not is_address(address):
-        raise invalid(400, "address", "miningPool.validation.invalidBtcAddress")
+        raise invalid(400, "address", "miningPool.validation.payoutDestination.invalidBtcAddress")
     return address
 
 

@@ -10,7 +10,7 @@ from ..rewards import Reward
 
 def list_rewards(call: Call) -> Answer:
     name = call.text("account")
-    since, until = call.moment("from"), call.moment("to")
+    since, until = call.span()
     limit, offset = call.page()
     if name is not None and "other_account" in call.quirks:
         other = call.other_account(name)

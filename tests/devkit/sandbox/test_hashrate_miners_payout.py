@@ -137,21 +137,21 @@ def test_rewards_follow_an_edited_destination(sandbox: Sandbox, alpha: Caller) -
 @pytest.mark.parametrize(
     ("fields", "field", "sentence"),
     [
-        ({"address": ...}, "address", "miningPool.validation.btcAddressRequired"),
-        ({"address": None}, "address", "miningPool.validation.btcAddressRequired"),
-        ({"address": ""}, "address", "miningPool.validation.btcAddressRequired"),
-        ({"address": BECH32[:-1] + "5"}, "address", "miningPool.validation.invalidBtcAddress"),
+        ({"address": ...}, "address", "miningPool.validation.payoutDestination.btcAddressRequired"),
+        ({"address": None}, "address", "miningPool.validation.payoutDestination.btcAddressRequired"),
+        ({"address": ""}, "address", "miningPool.validation.payoutDestination.btcAddressRequired"),
+        ({"address": BECH32[:-1] + "5"}, "address", "miningPool.validation.payoutDestination.invalidBtcAddress"),
         (
             {"address": "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"},
             "address",
-            "miningPool.validation.invalidBtcAddress",
+            "miningPool.validation.payoutDestination.invalidBtcAddress",
         ),
-        ({"address": "1" * 101}, "address", "miningPool.validation.invalidBtcAddress"),
-        ({"address": 5}, "address", "The address must be a string."),
+        ({"address": "1" * 101}, "address", "miningPool.validation.payoutDestination.invalidBtcAddress"),
+        ({"address": 5}, "address", "validation.string"),
         ({"destination": "cold_storage"}, "destination", "The selected destination is invalid."),
-        ({"destination": ...}, "destination", "The destination field is required."),
+        ({"destination": ...}, "destination", "validation.required"),
         ({"accountName": "nobody"}, "user", "Account not found"),
-        ({"accountName": ...}, "accountName", "The accountName field is required."),
+        ({"accountName": ...}, "accountName", "validation.required"),
     ],
 )
 def test_an_edit_that_cannot_be_is_refused_by_field(
@@ -165,7 +165,10 @@ def test_an_edit_that_cannot_be_is_refused_by_field(
 def test_an_account_paid_in_another_currency_takes_no_external_address(sandbox: Sandbox, alpha: Caller) -> None:
     sandbox.edit("set_custom_currency", login="alpha", account="north")
     status, body = edited(alpha, address=BECH32)
-    assert (status, body["errors"]) == (400, {"destination": ["miningPool.validation.customCurrencyConflict"]})
+    assert (status, body["errors"]) == (
+        400,
+        {"destination": ["miningPool.validation.payoutDestination.customCurrencyConflict"]},
+    )
     assert edited(alpha, destination="main_balance")[0] == 200
     sandbox.edit("set_custom_currency", login="alpha", account="north", custom=False)
     assert edited(alpha, address=BECH32)[0] == 200

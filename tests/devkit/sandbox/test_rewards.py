@@ -104,6 +104,11 @@ def test_from_and_to_are_inclusive_seconds(alpha: Caller) -> None:
     assert dates == {OCTOBER_19 - 2 * DAY_S, OCTOBER_19 - DAY_S}
 
 
+def test_a_window_that_ends_before_it_begins_is_refused(alpha: Caller) -> None:
+    reply = alpha("rewards", {"from": OCTOBER_19, "to": OCTOBER_19 - DAY_S})
+    assert (reply.status, reply.json["errors"]) == (422, {"from": ["Incorrect timestamp"]})
+
+
 @pytest.mark.parametrize("field", ["from", "to"])
 @pytest.mark.parametrize("value", [OCTOBER_19 * 1000, -1, "2026-10-19", 1.5, True])
 def test_a_timestamp_in_milliseconds_or_none_at_all_is_422(alpha: Caller, field: str, value: Any) -> None:

@@ -46,7 +46,7 @@ def test_white_space_inside_a_string_is_no_spaced_json(alpha: Caller) -> None:
 
 def test_no_payload_header(alpha: Caller) -> None:
     reply = alpha.send("accounts", compact(alpha.body("accounts", {})), {"X-TXC-PAYLOAD": ""})
-    assert (reply.status, reply.json) == refusal(400, "Payload not provided.")
+    assert (reply.status, reply.json) == refusal(401, "Payload not provided.")
 
 
 def test_a_payload_that_is_not_the_base64_of_the_body(alpha: Caller) -> None:
@@ -55,7 +55,7 @@ def test_a_payload_that_is_not_the_base64_of_the_body(alpha: Caller) -> None:
     assert (reply.status, reply.json) == refusal(400, "Invalid payload.", 9)
 
 
-@pytest.mark.parametrize("body", [b"[1]", b'"text"', b"{", b"", b'{"request":NaN}', b"[" * 5_000])
+@pytest.mark.parametrize("body", [b"[1]", b'"text"', b"{", b'{"request":NaN}', b"[" * 5_000])
 def test_a_body_that_is_no_json_object(alpha: Caller, body: bytes) -> None:
     reply = alpha.send("accounts", body)
     assert reply.status == 400
@@ -89,21 +89,21 @@ def test_a_request_that_was_refused_for_its_signature_uses_up_no_nonce(sandbox: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "message", "code"),
+    ("fields", "status", "message", "code"),
     [
-        ({"request": ...}, "Request not provided.", 0),
-        ({"request": "/api/v4/mining/rewards"}, "Invalid payload.", 9),
-        ({"nonce": ...}, "Nonce not provided.", 0),
-        ({"nonce": "soon"}, "Nonce not provided.", 0),
-        ({"nonce": 1.5}, "Nonce not provided.", 0),
-        ({"nonce": True}, "Nonce not provided.", 0),
-        ({"nonceWindow": "true"}, "Invalid nonceWindow.", 0),
-        ({"nonceWindow": 1}, "Invalid nonceWindow.", 0),
+        ({"request": ...}, 400, "Request not provided.", 0),
+        ({"request": "/api/v4/mining/rewards"}, 400, "Invalid payload.", 9),
+        ({"nonce": ...}, 422, "Nonce not provided.", 0),
+        ({"nonce": "soon"}, 422, "Nonce not provided.", 0),
+        ({"nonce": 1.5}, 422, "Nonce not provided.", 0),
+        ({"nonce": True}, 422, "Nonce not provided.", 0),
+        ({"nonceWindow": "true"}, 400, "Invalid nonceWindow.", 0),
+        ({"nonceWindow": 1}, 400, "Invalid nonceWindow.", 0),
     ],
 )
-def test_a_malformed_envelope(alpha: Caller, fields: dict[str, Any], message: str, code: int) -> None:
+def test_a_malformed_envelope(alpha: Caller, fields: dict[str, Any], status: int, message: str, code: int) -> None:
     reply = alpha("accounts", fields)
-    assert (reply.status, reply.json) == refusal(400, message, code)
+    assert (reply.status, reply.json) == refusal(status, message, code)
 
 
 def test_a_body_that_is_not_declared_as_json_is_not_read(alpha: Caller) -> None:

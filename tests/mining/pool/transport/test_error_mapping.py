@@ -44,7 +44,7 @@ def pool_body(message: str, errors: object = None, code: int = 0) -> bytes:
 @pytest.mark.parametrize(
     ("status", "message", "kind"),
     [
-        (400, "Payload not provided.", OurBug),
+        (401, "Payload not provided.", OurBug),
         (400, "Invalid payload", OurBug),
         (400, "Invalid payload.", OurBug),
         (401, "Unauthorized request.", WrongSignature),
@@ -57,7 +57,7 @@ def pool_body(message: str, errors: object = None, code: int = 0) -> bytes:
         (422, "Too many requests.", NonceRefused),
         (400, "Your nonce is more than 5 seconds lesser than the current nonce", NonceRefused),
         (401, "Your nonce is more than 5 seconds greater than the current nonce", NonceRefused),
-        (400, "Nonce not provided.", OurBug),
+        (422, "Nonce not provided.", OurBug),
         (400, "Request not provided.", OurBug),
         (400, "Invalid nonceWindow.", OurBug),
         (401, "Zugriff verweigert", KeyRefused),
@@ -106,7 +106,7 @@ def wrong_secret(caller: Caller) -> Reply:
 
 # Of a 400 without fields nothing tells what it means: there the nonce's window and our bugs are refusals like others.
 IN_OTHER_WORDS: dict[str, tuple[dict[str, object], Callable[[Caller], Reply], type[PoolError]]] = {
-    "payload missing": ({}, lambda caller: caller.send("rewards", b"{}", {"X-TXC-PAYLOAD": ""}), RequestRefused),
+    "payload missing": ({}, lambda caller: caller.send("rewards", b"{}", {"X-TXC-PAYLOAD": ""}), KeyRefused),
     "payload wrong": ({}, lambda caller: caller.send("rewards", b"{}", {"X-TXC-PAYLOAD": "e30"}), RequestRefused),
     "signature": ({}, wrong_secret, KeyRefused),
     "key disabled": ({"enabled": False}, lambda caller: caller("rewards"), KeyRefused),
