@@ -14,10 +14,11 @@ from django.db.models import Max
 from billing.errors import TermsRefused
 from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, DocumentStatus, FeeBearer
 from billing.split import WHOLE_PPM
-from billing.words import in_words, terms_in_words
+from billing.words import terms_in_words
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access
+from customers.words import day_in_words
 
 REVENUE_SHARE = ContractComponent.Kind.REVENUE_SHARE
 
@@ -110,20 +111,20 @@ def _latest_version(contract: Contract) -> ContractVersion | None:
 
 def _check_year(valid_from: date, now: datetime) -> None:
     if valid_from > now.date() + FARTHEST_AHEAD:
-        raise TermsRefused(f"{in_words(valid_from)} is more than five years ahead: check the year.")
+        raise TermsRefused(f"{day_in_words(valid_from)} is more than five years ahead: check the year.")
 
 
 def _end_before(former: ContractVersion, valid_from: date) -> None:
     began = former.valid.lower
     if valid_from <= began:
         raise TermsRefused(
-            f"The present terms began on {in_words(began)}. New ones must begin later: choose a day after it."
+            f"The present terms began on {day_in_words(began)}. New ones must begin later: choose a day after it."
         )
     billed = last_day_billed(former)
     if billed is not None and valid_from <= billed:
         raise TermsRefused(
-            f"The days up to {in_words(billed)} are billed with the present terms in issued documents."
-            f" New terms can begin on {in_words(billed + timedelta(days=1))} or later."
+            f"The days up to {day_in_words(billed)} are billed with the present terms in issued documents."
+            f" New terms can begin on {day_in_words(billed + timedelta(days=1))} or later."
         )
     if former.valid.upper is None or former.valid.upper > valid_from:
         former.valid = DateRange(began, valid_from)

@@ -28,6 +28,7 @@ from billing.words import terms_in_words
 from customers import audit
 from customers.models import Customer, ProviderProfile
 from customers.tenancy import Access
+from customers.words import month_in_words
 from mining.models import MiningAccount, Reward
 from mining.models.rewards import RewardStatus
 
@@ -104,13 +105,13 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
     )
     if earlier is not None:
         raise IssueRefused(
-            f"The draft of {earlier.first_day:%B %Y} comes first: issue or discard it, then close"
-            f" {draft.first_day:%B %Y} again."
+            f"The draft of {month_in_words(earlier.first_day)} comes first: issue or discard it, then close"
+            f" {month_in_words(draft.first_day)} again."
         )
     if settlement.is_stale(draft):
         raise IssueRefused(
             "Rewards or terms changed after this draft was computed. Close"
-            f" {draft.first_day:%B %Y} again and look at it once more."
+            f" {month_in_words(draft.first_day)} again and look at it once more."
         )
 
 

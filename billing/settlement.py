@@ -17,10 +17,10 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from billing.errors import PeriodRefused, Refused
 from billing.models import Document, DocumentStatus, DocumentType
 from billing.planning import hash_joins
-from billing.words import in_words
 from customers import audit
 from customers.codes import new_code
 from customers.tenancy import Access
+from customers.words import day_in_words, month_in_words
 
 EXPECTED_LINES = (Path(__file__).parent / "expected_lines.sql").read_text(encoding="utf-8")
 
@@ -207,7 +207,6 @@ def month_of(day: date) -> DateRange:
 def ended_month(day: date, now: datetime) -> DateRange:
     period = month_of(day)
     if period.upper > now.astimezone(UTC).date():
-        raise PeriodRefused(
-            f"{period.lower:%B %Y} has not ended in UTC. It can be closed from {in_words(period.upper)} on."
-        )
+        month, first_day = month_in_words(period.lower), day_in_words(period.upper)
+        raise PeriodRefused(f"{month} has not ended in UTC. It can be closed from {first_day} on.")
     return period

@@ -1,8 +1,6 @@
-"""Terms, shares, amounts and days as sentences and files say them."""
+"""Terms, shares and amounts as sentences and files say them."""
 
 from __future__ import annotations
-
-from datetime import date
 
 from billing.models import FeeBearer
 from billing.split import SAT_PER_BTC, WHOLE_PPM, of_gross
@@ -31,7 +29,3 @@ def btc_text(amount_sat: int) -> str:
     """-0.00013012: eight decimals, a point, no grouping, for files and sentences."""
     whole, part = divmod(abs(amount_sat), SAT_PER_BTC)
     return f"{'-' if amount_sat < 0 else ''}{whole}.{part:08d}"
-
-
-def in_words(day: date) -> str:
-    return f"{day.day} {day:%B} {day.year}"

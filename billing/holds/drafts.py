@@ -15,8 +15,8 @@ from django.db.models import Q
 from billing.holds import misdirected
 from billing.holds.misdirected import Found, Misdirection, on_drafts
 from billing.models import Document, DocumentStatus
-from billing.words import in_words
 from customers.tenancy import Access
+from customers.words import agreeing, day_in_words, month_in_words
 from mining.models import MiningAccount, Reward
 from mining.models.rewards import Destination
 from mining.payouts import agreements
@@ -88,7 +88,7 @@ def _drifting(access: Access, documents: list[Document]) -> dict[int | None, Min
 
 
 def _drifts(document: Document, account: MiningAccount) -> Hold:
-    since = in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"
+    since = day_in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"
     what_to_do = (
         "The pool does not answer for the account any more: end the alarm on the customer's page, then issue."
         if agreements.is_lost(account)
@@ -104,12 +104,17 @@ def _misdirected(document: Document, rewards: list[Reward]) -> Hold:
         places = [(reward.payout_destination, reward.payout_address, reward.day) for reward in known]
         return Hold(document, str(Misdirection.of(places)), what_to_do, "misdirected")
     # The draft is older than what the pool says now. Nobody can approve what nobody knows the place of.
-    which = "a reward on it was" if len(rewards) == 1 else f"{len(rewards)} rewards on it were"
-    day = f"{'' if len(rewards) == 1 else 'the first '}for {in_words(rewards[0].day)}"
+    which = agreeing(len(rewards), "a reward on it was", f"{len(rewards):,} rewards on it were")
+    day = f"{agreeing(len(rewards), '', 'the first ')}for {day_in_words(rewards[0].day)}"
     reason = f"where {which} paid the pool says in a word that we do not know, {day}."
-    return Hold(document, reason, f"Close {document.first_day:%B %Y} again: they are left out until it is known.", None)
+    return Hold(
+        document,
+        reason,
+        f"Close {month_in_words(document.first_day)} again: they are left out until it is known.",
+        None,
+    )
 
 
 def _comes_later(document: Document, first: Hold) -> Hold:
-    month = f"{first.document.first_day:%B %Y}"
+    month = month_in_words(first.document.first_day)
     return Hold(document, f"its draft of {month} comes first, and on that {first.reason}", first.what_to_do, first.part)

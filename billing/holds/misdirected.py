@@ -18,10 +18,10 @@ from django.db import connection, transaction
 from billing.errors import Refused
 from billing.models import Document, RewardApproval
 from billing.planning import hash_joins
-from billing.words import in_words
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access
+from customers.words import agreeing, counted, day_in_words
 from mining.models import Reward
 from mining.models.rewards import Destination
 from mining.payouts import words as payout_words
@@ -43,9 +43,9 @@ class Misdirection:
 
     def __str__(self) -> str:
         more = f" and {len(self.places) - 1} more" if len(self.places) > 1 else ""
-        counted = "1 reward was" if self.count == 1 else f"{self.count:,} rewards were"
-        day = f"{'' if self.count == 1 else 'the first '}for {in_words(self.first_day)}"
-        return f"{counted} paid to {self.places[0]}{more}, to which nobody had agreed, {day}."
+        rewards = f"{counted(self.count, 'reward')} {agreeing(self.count, 'was', 'were')}"
+        day = f"{agreeing(self.count, '', 'the first ')}for {day_in_words(self.first_day)}"
+        return f"{rewards} paid to {self.places[0]}{more}, to which nobody had agreed, {day}."
 
 
 def among(rewards: Iterable[Reward]) -> set[int]:

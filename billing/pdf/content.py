@@ -22,7 +22,8 @@ from billing.models import (
     LineReason,
 )
 from billing.split import SAT_PER_BTC, WHOLE_PPM
-from billing.words import btc_text, in_words, percent
+from billing.words import btc_text, percent
+from customers.words import agreeing, counted, day_in_words, month_in_words, short_day
 
 Content = dict[str, Any]
 LONGEST_WORD, PIECE = 36, 20  # a longer word may break after each piece, or it would run out of its column
@@ -64,10 +65,10 @@ def _head(document: Document, snapshot: dict[str, Any], issued_on: date) -> Cont
     return {
         "title": snapshot["title"],
         "number": document.number,
-        "issued_on": in_words(issued_on),
+        "issued_on": day_in_words(issued_on),
         "date": [issued_on.year, issued_on.month, issued_on.day],
-        "month": f"{document.first_day:%B %Y}",
-        "period": f"{document.first_day.day} to {in_words(document.last_day)} (UTC)",
+        "month": month_in_words(document.first_day),
+        "period": f"{document.first_day.day} to {day_in_words(document.last_day)} (UTC)",
         "provider_name": names["provider"],
         "customer_name": names["customer"],
         "payer": names[payer],
@@ -97,7 +98,7 @@ def _reference(external_ref: str) -> str:
 
 
 def _terms(terms: dict[str, Any], several: bool) -> str:
-    since = f"From {in_words(date.fromisoformat(terms['valid_from']))}: " if several else ""
+    since = f"From {day_in_words(date.fromisoformat(terms['valid_from']))}: " if several else ""
     words: str = terms["words"]
     return since + words
 
@@ -107,21 +108,17 @@ def _summary(snapshot: dict[str, Any], regular: list[DocumentLine], corrections:
     external = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
     names = {key: clean(snapshot[key]["name"]) for key in ("provider", "customer")}
     rows = [
-        (main, f"{_counted(main, 'reward')} paid to {names['provider']}: the part of {names['customer']}"),
-        (external, f"{_counted(external, 'reward')} paid to {names['customer']}: the part of {names['provider']}"),
-        (corrections, f"Corrections to earlier periods, {_counted(corrections, 'line')}"),
+        (main, f"{counted(len(main), 'reward')} paid to {names['provider']}: the part of {names['customer']}"),
+        (external, f"{counted(len(external), 'reward')} paid to {names['customer']}: the part of {names['provider']}"),
+        (corrections, f"Corrections to earlier periods, {counted(len(corrections), 'line')}"),
     ]
     return [{"text": text, "amount": btc_text(sum(line.amount_sat for line in lines))} for lines, text in rows if lines]
-
-
-def _counted(lines: list[DocumentLine], noun: str) -> str:
-    return f"{len(lines)} {noun}{'' if len(lines) == 1 else 's'}"
 
 
 def _row(line: DocumentLine) -> Content:
     facts = line.facts
     return {
-        "day": _short(line.day),
+        "day": short_day(line.day, year=False),
         "status": STATUS[facts["status"]],
         "total": btc_text(facts["total_sat"]),
         "fee": btc_text(facts["fee_sat"]),
@@ -164,7 +161,7 @@ def _part_sums(lines: Iterable[DocumentLine]) -> Content:
 def _correction(line: DocumentLine) -> Content:
     was_sat = line.facts.get("was_sat")
     return {
-        "day": f"{_short(line.day)} {line.day.year}",
+        "day": f"{short_day(line.day, year=False)} {line.day.year}",
         "why": why(line),
         "corrects": line.corrects.document.number if line.corrects else "–",
         "net": btc_text(line.net_sat),
@@ -203,7 +200,7 @@ def _worked(document: Document, lines: list[DocumentLine]) -> str | None:
     terms = ContractComponent.objects.get(provider=document.provider_id, version=whole.version_id)
     customer_ppm = percent(WHOLE_PPM - terms.share_ppm)
     facts = whole.facts
-    day = f"{whole.day.day} {whole.day:%B}"
+    day = day_in_words(whole.day, year=False)
     customer, net = minus(btc_text(whole.customer_share_sat)), btc_text(whole.net_sat)
     total, fee = btc_text(facts["total_sat"]), btc_text(facts["fee_sat"])
     gross = terms.basis == Basis.GROSS and terms.pool_fee_borne_by != FeeBearer.SHARED
@@ -222,18 +219,14 @@ def _worked(document: Document, lines: list[DocumentLine]) -> str | None:
 def _pending(pending: list[dict[str, Any]]) -> str | None:
     if not pending:
         return None
-    days = [_short(date.fromisoformat(row["day"])) for row in pending]
+    days = [short_day(date.fromisoformat(row["day"]), year=False) for row in pending]
     listed = ", ".join(days[:12]) + (" and more" if len(days) > 12 else "")
-    rewards = "1 reward that is" if len(days) == 1 else f"{len(days)} rewards that are"
+    rewards = f"{counted(len(days), 'reward')} that {agreeing(len(days), 'is', 'are')}"
     return f"Not part of this document: {rewards} not final at the pool yet ({listed})."
 
 
 def minus(amount: str) -> str:
     return amount.replace("-", "−")
-
-
-def _short(day: date) -> str:
-    return f"{day.day} {day:%b}"
 
 
 def clean(text: str) -> str:

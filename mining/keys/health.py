@@ -12,6 +12,7 @@ import structlog
 from customers import audit, tenancy
 from customers.models import Provider
 from customers.tenancy import Access, Kind
+from customers.words import counted
 from mining.keys.store import NEEDED_ENDPOINTS, OpenKey
 from mining.models import Credential
 from mining.pool.errors import KeyRefused, PermissionMissing
@@ -115,5 +116,5 @@ def _silence_in_words(silent_for: timedelta, days_left: int) -> str:
     silence = f"The pool has not answered this key for {silent_for.days} days"
     if silent_for >= SWITCHED_OFF_AFTER:
         return f"{silence}, and switches off what is not used for 14. Switch it on in WhiteBIT's API settings."
-    ends = "within a day" if days_left == 0 else f"in {days_left} day{'' if days_left == 1 else 's'}"
+    ends = "within a day" if days_left == 0 else f"in {counted(days_left, 'day')}"
     return f"{silence} and switches it off {ends}. See what stops it: the key, its allowed addresses, or our workers."

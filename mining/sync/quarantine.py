@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from customers.words import agreeing, counted
 from mining.models import QuarantinedRecord
 from mining.pool.answers.types import RejectedRecord
 from mining.sync.reading import Outcome, Reading
@@ -31,8 +32,8 @@ class Quarantined:
 
 
 def records_quarantined(count: int) -> str:
-    counted = "1 record was" if count == 1 else f"{count:,} records were"
-    return f'{counted} quarantined: see "Records that were not taken in".'
+    records = f"{counted(count, 'record')} {agreeing(count, 'was', 'were')}"
+    return f'{records} quarantined: see "Records that were not taken in".'
 
 
 def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined]) -> list[Quarantined]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from customers.words import month_in_words
 from mining.models.rewards import RewardStatus
 from portal.templatetags.states import state_word
 
@@ -29,7 +30,7 @@ class RewardFilter(forms.Form):
         super().__init__({"month": given.get("month") or newest, "status": given.get("status", "")})
         field = self.fields["month"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [*((f"{month:%Y-%m}", f"{month:%B %Y}") for month in months), (ALL_MONTHS, "All months")]
+        field.choices = [*((f"{month:%Y-%m}", month_in_words(month)) for month in months), (ALL_MONTHS, "All months")]
 
     @property
     def chosen_month(self) -> date | None:

@@ -11,6 +11,7 @@ from django import forms
 
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
+from customers.words import month_in_words
 from mining.keys.store import LONGEST_LABEL
 from mining.models.rewards import RewardStatus
 from portal.templatetags.states import state_word
@@ -311,7 +312,7 @@ class CloseForm(forms.Form):
 
 
 def month_choices(months: list[date]) -> list[tuple[str, str]]:
-    return [(f"{month:%Y-%m}", f"{month:%B %Y}") for month in months]
+    return [(f"{month:%Y-%m}", month_in_words(month)) for month in months]
 
 
 def first_sentence(form: forms.Form) -> str:

@@ -13,7 +13,11 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from customers.words import counted, day_in_words, month_in_words, short_day
+
 register = template.Library()
+# {{ count|counted:"reward" }}: 1,234 rewards.
+register.filter("counted", counted)
 
 UNKNOWN = "unknown"
 MINUS = "−"
@@ -204,8 +208,8 @@ def ago_coarsely(moment: datetime, now: datetime) -> str:
         return "within the last hour"
     if seconds < DAY:
         hours = int(seconds // HOUR)
-        return f"{hours} hour{'' if hours == 1 else 's'} ago"
-    return f"on {_day(_utc(moment), year=_utc(moment).year != _utc(now).year)}"
+        return f"{counted(hours, 'hour')} ago"
+    return f"on {short_day(_utc(moment), year=_utc(moment).year != _utc(now).year)}"
 
 
 @register.simple_tag
@@ -234,7 +238,7 @@ def moment(at: datetime | None, none: str = UNKNOWN) -> SafeString:
     """4 Nov 2026, 14:32 UTC"""
     if at is None:
         return nothing(none)
-    return _time(_utc(at), f"{_day(_utc(at), year=True)}, {_utc(at):%H:%M} UTC")
+    return _time(_utc(at), f"{short_day(_utc(at), year=True)}, {_utc(at):%H:%M} UTC")
 
 
 @register.filter
@@ -243,7 +247,7 @@ def utc_date(day: date | None, form: str = "") -> SafeString:
     if day is None:
         return nothing()
     day = _utc(day).date() if isinstance(day, datetime) else day
-    text = f"{day.day} {day:%B} {day.year}" if form == "long" else _day(day, year=form != "short")
+    text = day_in_words(day) if form == "long" else short_day(day, year=form != "short")
     return format_html('<time datetime="{}">{}</time>', day.isoformat(), text)
 
 
@@ -253,7 +257,7 @@ def period(month: str | date | None, none: str = UNKNOWN) -> str | SafeString:
     if month is None:
         return nothing(none)
     day = month if isinstance(month, date) else date.fromisoformat(f"{month}-01")
-    return f"{day:%B} {day.year}"
+    return month_in_words(day)
 
 
 def _utc(at: datetime) -> datetime:
@@ -269,17 +273,12 @@ def _relative(at: datetime, now: datetime) -> str:
         return "just now"
     if 0 < seconds < HOUR:
         return f"{int(seconds // MINUTE)} min ago"
-    return f"{_day(at, year=at.year != now.year)}, {at:%H:%M} UTC"
+    return f"{short_day(at, year=at.year != now.year)}, {at:%H:%M} UTC"
 
 
 def plain_date(at: datetime) -> str:
     """4 Nov 2026, for a sentence."""
-    return _day(_utc(at), year=True)
-
-
-def _day(day: date, *, year: bool) -> str:
-    # No %-d: it is not in every C library.
-    return f"{day.day} {day:%b} {day.year}" if year else f"{day.day} {day:%b}"
+    return short_day(_utc(at))
 
 
 def _time(at: datetime, text: str) -> SafeString:

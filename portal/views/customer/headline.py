@@ -8,6 +8,7 @@ from datetime import datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from customers.words import agreeing
 from mining import queries as mining
 from mining.models import MiningAccount
 from mining.queries import Workers
@@ -66,7 +67,7 @@ def _up(workers: Workers, total: int, *, present: bool) -> str:
     whole = "up" if up == total else "down" if workers.offline == total else ""
     if whole:
         return f"Your machine {is_} {whole}" if total == 1 else f"All {total:,} machines {are} {whole}"
-    return f"{up:,} of {total:,} machines {is_ if up == 1 else are} up"
+    return f"{up:,} of {total:,} machines {agreeing(up, is_, are)} up"
 
 
 def _exceptions(workers: Workers, total: int, *, nothing_else: bool) -> str:
@@ -76,10 +77,10 @@ def _exceptions(workers: Workers, total: int, *, nothing_else: bool) -> str:
         return "Nothing needs you." if nothing_else else ""
     low, down = workers.low or 0, workers.offline or 0
     if down == total:
-        return "The pool gets no work from it." if total == 1 else "The pool gets no work from any of them."
+        return f"The pool gets no work from {agreeing(total, 'it', 'any of them')}."
     told = [
-        f"{low:,} {'runs' if low == 1 else 'run'} low" if low else "",
-        f"{down:,} {'is' if down == 1 else 'are'} down" if down else "",
+        f"{low:,} {agreeing(low, 'runs', 'run')} low" if low else "",
+        f"{down:,} {agreeing(down, 'is', 'are')} down" if down else "",
     ]
     words = ", ".join(word for word in told if word)
     return f"{words}." if words else ""

@@ -13,11 +13,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing import contracts, words
+from billing import contracts
 from billing import queries as billing
 from billing.models import Contract, ContractComponent
 from billing.words import terms_in_words
 from customers.tenancy import Access
+from customers.words import day_in_words
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
 from portal.views.lookup import the
@@ -150,7 +151,7 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
         )
 
     if accepted(form, add):
-        messages.success(request, f"New terms from {words.in_words(form.cleaned_data['valid_from'])} on.")
+        messages.success(request, f"New terms from {day_in_words(form.cleaned_data['valid_from'])} on.")
         return redirect("staff:contract", found.code)
     return _contract_page(request, found, form)
 

@@ -26,6 +26,7 @@ from billing.pdf.content import why
 from customers import tenancy
 from customers.models import Customer
 from customers.tenancy import Access
+from customers.words import agreeing, counted
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
@@ -145,7 +146,7 @@ def document_close(request: AccessRequest) -> HttpResponse:
 def _closed(month: date, drafts: int) -> str:
     if not drafts:
         return f"{period(month)}: nothing to bill that is not on a document already."
-    return f"{period(month)}: {_documents(drafts, 'draft')} to look at."
+    return f"{period(month)}: {counted(drafts, 'draft')} to look at."
 
 
 # --- Issuing
@@ -175,7 +176,7 @@ def document_issue(request: AccessRequest) -> HttpResponse:
 
 
 def _are_held(count: int) -> str:
-    return f"{_documents(count, 'draft')} {'is' if count == 1 else 'are'} held"
+    return f"{counted(count, 'draft')} {agreeing(count, 'is', 'are')} held"
 
 
 def _to_issue(request: AccessRequest) -> list[Document]:
@@ -227,11 +228,7 @@ def _issued(request: AccessRequest, issued: Issued) -> str:
         messages.warning(request, f"Not issued: {hold}")
     numbers = [document.number or "" for document in issued.documents]
     named = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    return f"Issued {_documents(len(numbers))}: {named}. The PDFs are being made."
-
-
-def _documents(count: int, noun: str = "document") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"Issued {counted(len(numbers), 'document')}: {named}. The PDFs are being made."
 
 
 def _back(chosen: list[Document]) -> str:

@@ -16,6 +16,7 @@ from billing.holds import drafts as held_drafts
 from billing.holds import misdirected
 from customers.models import Customer
 from customers.tenancy import Access
+from customers.words import agreeing, counted, month_in_words
 from mining import queries as mining
 from mining.keys import health as key_health
 from mining.keys import logins
@@ -139,9 +140,9 @@ def _where_to(account: MiningAccount) -> str:
 def _misdirected(access: Access, drafted: list[misdirected.Found], now: datetime) -> Iterator[Need]:
     waiting = misdirected.of_all_customers(access, drafted, now=now)
     for customer in Customer.objects.visible_to(access).filter(pk__in=waiting).order_by("name", "pk"):
-        one = waiting[customer.pk].count == 1
-        title = f"{customer.name}: {'a reward was' if one else 'rewards were'} paid where nobody had agreed to"
-        it = "it" if one else "them"
+        count = waiting[customer.pk].count
+        were, it = agreeing(count, "a reward was", "rewards were"), agreeing(count, "it", "them")
+        title = f"{customer.name}: {were} paid where nobody had agreed to"
         text = f"{waiting[customer.pk]} No draft that bills {it} is issued until you approve {it}."
         yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#misdirected", "Look", "read")
 
@@ -165,8 +166,8 @@ def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
 def _accounts(access: Access) -> Iterator[Need]:
     unassigned = mining.unassigned_accounts(access)
     if unassigned:
-        belong = _has(len(unassigned), "belongs", "belong")
-        title = f"{_counted(len(unassigned), 'account')} at the pool {belong} to no customer"
+        belong = agreeing(len(unassigned), "belongs", "belong")
+        title = f"{counted(len(unassigned), 'account')} at the pool {belong} to no customer"
         text = (
             f"{_listed([account.name for account in unassigned])}. The rewards are kept until you say whose they are."
         )
@@ -231,7 +232,7 @@ def _links(access: Access, now: datetime) -> Iterator[Need]:
     present = WatcherLink.objects.visible_to(access).live(now).select_related("customer")
     shared = present.filter(shows_others=True).aggregate(links=Count("pool_id", distinct=True))["links"]
     if shared:
-        title = f"{_counted(shared, 'watcher link')} {_has(shared, 'shows', 'show')} several accounts"
+        title = f"{counted(shared, 'watcher link')} {agreeing(shared, 'shows', 'show')} several accounts"
         text = "Made outside the portal: whoever has the address sees them all. Customers are not shown it here."
         yield Need("is-low", "Link", title, text, _url("links"), "Look")
     for link in (
@@ -249,7 +250,7 @@ def _links(access: Access, now: datetime) -> Iterator[Need]:
         .order_by("live_until", "pk")
     )
     if ending:
-        title = f"{_counted(len(ending), 'watcher link')} {_has(len(ending), 'ends', 'end')} within 2 days"
+        title = f"{counted(len(ending), 'watcher link')} {agreeing(len(ending), 'ends', 'end')} within 2 days"
         names = _listed([link.customer.name if link.customer else "no customer" for link in ending])
         text = f"{names}. Whoever uses it needs a new address then."
         yield Need("is-info", "Link", title, text, _url("links"), "Look")
@@ -259,13 +260,14 @@ def _records(access: Access, now: datetime) -> Iterator[Need]:
     yield from _put_aside(access, now)
     unsure = billing.unsure(access)
     if unsure.missing:
-        title = f"{_counted(unsure.missing, 'reward')} {_has(unsure.missing, 'is', 'are')} no longer listed by the pool"
+        title = (
+            f"{counted(unsure.missing, 'reward')} {agreeing(unsure.missing, 'is', 'are')} no longer listed by the pool"
+        )
         text = "Missing is not canceled: nothing is taken back, and nothing new is billed for them."
         yield Need("is-low", "Rewards", title, text, _url("rewards"), "Rewards")
     if unsure.unknown:
-        title = (
-            f"{_counted(unsure.unknown, 'reward')} {_has(unsure.unknown, 'has', 'have')} a status that we do not know"
-        )
+        have = agreeing(unsure.unknown, "has", "have")
+        title = f"{counted(unsure.unknown, 'reward')} {have} a status that we do not know"
         text = "They are kept as the pool told them, and are not billed."
         yield Need("is-low", "Rewards", title, text, f"{_url('rewards')}?{urlencode({'status': 'unknown'})}", "Rewards")
 
@@ -302,7 +304,7 @@ def _put_aside(access: Access, now: datetime) -> Iterator[Need]:
     counts = news.aggregate(links=links, changes=changes, rewards=Count("pk") - links - changes)
     for kind, one, many, text in PUT_ASIDE:
         if count := counts[kind]:
-            title = f"{count:,} {_has(count, one, many)}"
+            title = f"{count:,} {agreeing(count, one, many)}"
             yield Need("is-low", "Records", title, text, f"{_url('sync')}#quarantine", "Look")
 
 
@@ -310,7 +312,7 @@ def _money(access: Access, drafted: list[misdirected.Found], now: datetime) -> I
     uncovered = billing.uncovered(access)
     if uncovered:
         rewards = sum(row.rewards for row in uncovered)
-        title = f"{_counted(rewards, 'reward')} {_has(rewards, 'is', 'are')} covered by no contract"
+        title = f"{counted(rewards, 'reward')} {agreeing(rewards, 'is', 'are')} covered by no contract"
         names = _listed([row.customer.name for row in uncovered])
         text = f"{names}: the days before the first terms. They are on no document until terms cover them."
         one = _customer(uncovered[0].customer) if len(uncovered) == 1 else _url("contracts")
@@ -318,27 +320,33 @@ def _money(access: Access, drafted: list[misdirected.Found], now: datetime) -> I
     known = {row.customer.pk for row in uncovered}
     bare = [customer for customer in billing.without_contract(access) if customer.pk not in known]
     if bare:
-        title = f"{_counted(len(bare), 'customer')} {_has(len(bare), 'has', 'have')} no contract"
+        title = f"{counted(len(bare), 'customer')} {agreeing(len(bare), 'has', 'have')} no contract"
         text = f"{_listed([customer.name for customer in bare])}. Rewards are shared out only once terms are agreed."
         yield Need("is-info", "Contract", title, text, _url("contract_new"), "Agree terms", "contracts")
     last_month = billing.month_before(now.date())
     if billing.month_waits(access, month=last_month, now=now):
         text = "The month has ended and its documents have not been worked out."
         yield Need(
-            "is-info", "Close", f"{last_month:%B %Y} is not closed", text, _url("documents"), "Close it", "issue"
+            "is-info",
+            "Close",
+            f"{month_in_words(last_month)} is not closed",
+            text,
+            _url("documents"),
+            "Close it",
+            "issue",
         )
     drafts = billing.drafts_open(access).count
     if drafts:
         kept_back = len(held_drafts.held_drafts(access, drafted))
-        does = _has(drafts, "waits", "wait") + " to be issued"
+        does = agreeing(drafts, "waits", "wait") + " to be issued"
         text = "Customers see a document only once it is issued."
         if kept_back == drafts:
-            does = _has(drafts, "is", "are") + " held"
-            text = f"Because of where the pool pays or paid: {_has(drafts, 'it', 'each')} says what to do. {text}"
+            does = agreeing(drafts, "is", "are") + " held"
+            text = f"Because of where the pool pays or paid: {agreeing(drafts, 'it', 'each')} says what to do. {text}"
         elif kept_back:
-            which = f"{kept_back:,} of them {_has(kept_back, 'is', 'are')} held"
+            which = f"{kept_back:,} of them {agreeing(kept_back, 'is', 'are')} held"
             text = f"{which} because of where the pool pays or paid: each says what to do. {text}"
-        title = f"{_counted(drafts, 'draft')} {does}"
+        title = f"{counted(drafts, 'draft')} {does}"
         yield Need("is-info", "Issue", title, text, f"{_url('documents')}?status=draft", "Documents", "issue")
 
 
@@ -348,14 +356,6 @@ def _url(name: str) -> str:
 
 def _customer(customer: Customer | None) -> str:
     return reverse("staff:customer", args=[customer.code]) if customer else _url("customers")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _has(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many
 
 
 def _listed(names: list[str], most: int = 4) -> str:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from billing.holds import misdirected
 from customers.models import Customer
 from customers.tenancy import Access
+from customers.words import agreeing
 from mining import queries as mining
 from mining.models import MiningAccount, PoolIntent
 from mining.payouts import agreements
@@ -133,7 +134,7 @@ def approve_misdirected(request: AccessRequest, found: Customer, now: datetime) 
 
     def approve() -> str:
         count = misdirected.approve(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
-        return f"Approved. {'It is' if count == 1 else 'They are'} billed to {found.name} like all others."
+        return f"Approved. {agreeing(count, 'It is', 'They are')} billed to {found.name} like all others."
 
     shown = {
         "misdirected": waiting.rewards,
