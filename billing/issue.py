@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
@@ -32,7 +32,7 @@ from customers.words import month_in_words
 from mining.models import MiningAccount, Reward
 from mining.models.rewards import RewardStatus
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 TITLES = {DocumentType.SETTLEMENT: "Settlement statement", DocumentType.INVOICE: "Invoice"}
 
 
@@ -133,7 +133,7 @@ def queue_rendering(provider_id: int, document_id: int) -> None:
     try:
         tasks.render.apply_async((provider_id, document_id), retry=False)
     except OperationalError:
-        log.warning("no broker: the PDF of document %s waits for the next sweep", document_id, exc_info=True)
+        log.warning("pdf.not_queued", provider_id=provider_id, document_id=document_id, exc_info=True)
 
 
 def snapshot(draft: Document) -> dict[str, Any]:

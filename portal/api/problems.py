@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, IntegrityError, OperationalError
@@ -25,7 +25,7 @@ from billing.errors import Refused as BillingRefused
 from customers.editing import DetailsRefused
 from mining.errors import Refused as MiningRefused
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 LONGEST_SENTENCE = 400
 

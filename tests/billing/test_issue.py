@@ -171,7 +171,7 @@ def test_the_issue_stands_when_the_broker_is_away(
 
     with tenancy.access_context(access):
         assert Document.objects.get(pk=draft.pk).status == DocumentStatus.ISSUED
-    assert "waits for the next sweep" in caplog.text
+    assert "pdf.not_queued" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
