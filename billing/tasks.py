@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-
+import structlog
 from celery import shared_task
 from django.utils import timezone
 
 from billing import pdf
 from billing.models import Document, DocumentStatus
 from customers import tenancy
-from customers.models import Provider
+from customers.providers import each_active, while_active
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 SWEEP = 200  # documents of one provider in one sweep; the next one goes on
 
 
 @shared_task(ignore_result=True)
+@while_active
 def render(provider_id: int, document_id: int) -> None:
     """Make and keep the PDF of one issued document. Does nothing when it is there already."""
     with tenancy.provider_context(provider_id):
@@ -35,19 +35,18 @@ def render(provider_id: int, document_id: int) -> None:
 @shared_task(ignore_result=True)
 def render_missing() -> None:
     """Whatever was lost between a commit and its task: issued documents without a file."""
-    for provider_id in Provider.objects.order_by("pk").values_list("pk", flat=True):
-        with tenancy.provider_context(provider_id):
-            missing = list(
-                Document.objects.filter(provider=provider_id, status=DocumentStatus.ISSUED, files=None)
-                .order_by("pk")
-                .values_list("pk", flat=True)[:SWEEP]
-            )
-        for document_id in missing:
-            _render_or_report(provider_id, document_id)
+    each_active(_render_missing_of, failed="pdf.sweep_failed")
 
 
-def _render_or_report(provider_id: int, document_id: int) -> None:
-    try:
-        render(provider_id, document_id)
-    except Exception:
-        log.exception("the PDF of document %s can not be made", document_id)
+def _render_missing_of(provider_id: int) -> None:
+    with tenancy.provider_context(provider_id):
+        missing = list(
+            Document.objects.filter(provider=provider_id, status=DocumentStatus.ISSUED, files=None)
+            .order_by("pk")
+            .values_list("pk", flat=True)[:SWEEP]
+        )
+    for document_id in missing:
+        try:
+            render(provider_id, document_id)
+        except Exception:  # one that cannot be made, for whatever reason, keeps no other from being made
+            log.exception("pdf.not_made", provider_id=provider_id, document_id=document_id)

@@ -20,6 +20,9 @@ class Provider(models.Model):
 
     class Status(models.TextChoices):
         ACTIVE = "active"
+        # Everything rests: nobody enters, its API tokens are refused, nothing is read, planned, renewed, closed, mailed
+        # or rendered (customers/providers.py), and the operator's commands refuse to. What is kept stays as it is, is
+        # verified and sealed anew like all others', and goes on where it stopped once the provider is active again.
         SUSPENDED = "suspended"
 
     code = models.CharField(max_length=32, unique=True, default=partial(new_code, "prv"), editable=False)

@@ -1,10 +1,12 @@
 """The workers' doors. Ids only; a row that is gone is done; every one may run twice, late or never (DESIGN 10)."""
 
+from functools import partial
+
 import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from customers.models import Provider
+from customers.providers import each_active, while_active
 from mining import alerts, dispatch, intents, planner, runner
 from mining.errors import Refused
 from mining.keys import verification
@@ -15,27 +17,18 @@ log = structlog.get_logger(__name__)
 
 @shared_task(acks_late=True)
 def sync_due() -> None:
-    """Each minute (beat): what is due, lost or stuck, for every provider. A loop, because no context spans two."""
-    now = timezone.now()
-    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
-        try:
-            planner.plan(provider_id, now=now)
-        except Exception:  # one provider's trouble, of whatever kind, must not stop the others' turn
-            log.exception("plan.failed", provider_id=provider_id)
+    """Each minute (beat): what is due, lost or stuck."""
+    each_active(partial(planner.plan, now=timezone.now()), failed="plan.failed")
 
 
 @shared_task(acks_late=True)
 def refresh_alerts() -> None:
-    """Each minute (beat): what a person has to know of, for every provider."""
-    now = timezone.now()
-    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
-        try:
-            alerts.refresh(provider_id, now=now)
-        except Exception:  # as above
-            log.exception("alerts.failed", provider_id=provider_id)
+    """Each minute (beat): what a person has to know of."""
+    each_active(partial(alerts.refresh, now=timezone.now()), failed="alerts.failed")
 
 
 @shared_task(acks_late=True)
+@while_active
 def run_sync(provider_id: int, run_id: int, turn: int) -> None:
     run = runner.perform(provider_id, run_id, turn=turn, now=timezone.now())
     if run is not None and run.state == SyncRun.State.QUEUED:
@@ -44,17 +37,20 @@ def run_sync(provider_id: int, run_id: int, turn: int) -> None:
 
 
 @shared_task(acks_late=True)
+@while_active
 def run_asked_sync(provider_id: int, run_id: int, turn: int) -> None:
     """A person waits: in the people's queue for a first turn, then like all others."""
     run_sync(provider_id, run_id, turn)
 
 
 @shared_task(acks_late=True)
+@while_active
 def settle_intent(provider_id: int, intent_id: int) -> None:
     intents.settle_intent(provider_id, intent_id, now=timezone.now())
 
 
 @shared_task(acks_late=True)
+@while_active
 def verify_credential(provider_id: int, credential_id: int) -> None:
     try:
         verification.verify(provider_id, credential_id, now=timezone.now())
@@ -64,5 +60,6 @@ def verify_credential(provider_id: int, credential_id: int) -> None:
 
 
 @shared_task(acks_late=True)
+@while_active
 def touch_key(provider_id: int, credential_id: int) -> None:
     verification.touch(provider_id, credential_id, now=timezone.now())

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from customers.models import Provider
+from customers.providers import each_active, while_active
 from mining import alerts
 from portal.alerts import mails as alert_mails
 
@@ -12,11 +12,15 @@ from portal.alerts import mails as alert_mails
 def mail_new_alerts() -> None:
     """Each minute (beat). A task for each provider: a mail server that does not answer must not hold up the others."""
     now = timezone.now()
-    for provider_id in Provider.objects.filter(status=Provider.Status.ACTIVE).values_list("pk", flat=True):
+
+    def queue_if_new(provider_id: int) -> None:
         if alerts.is_any_untold(provider_id, now=now):
             mail_alerts.delay(provider_id)
 
+    each_active(queue_if_new, failed="alerts.not_queued")
+
 
 @shared_task(acks_late=True)
+@while_active
 def mail_alerts(provider_id: int) -> None:
     alert_mails.mail_alerts(provider_id, now=timezone.now())

@@ -10,4 +10,10 @@ def access_to(slug: str) -> Access:
     provider = Provider.objects.filter(slug=slug).first()
     if provider is None:
         raise CommandError(f"No provider has the slug {slug!r}. List them with: manage.py provider list")
+    if provider.status == Provider.Status.SUSPENDED:
+        raise CommandError(f"The provider {slug!r} is suspended: nothing is done for it.")
+    return operator_of(provider)
+
+
+def operator_of(provider: Provider) -> Access:
     return Access(kind=Kind.SYSTEM, provider=provider, label="operator")

@@ -7,16 +7,16 @@ from django.core.management.base import BaseCommand, CommandError
 from billing.verify import problems
 from customers import tenancy
 from customers.models import Provider
-from portal.management.operator import access_to
+from portal.management.operator import operator_of
 
 
 class Command(BaseCommand):
-    help = "Check numbers, journals, documents and balances of every provider."
+    help = "Check numbers, journals, documents and balances of every provider, also of suspended ones."
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0
         for provider in Provider.objects.order_by("slug"):
-            access = access_to(provider.slug)
+            access = operator_of(provider)
             with tenancy.access_context(access):
                 wrong = problems(access)
             found += len(wrong)
