@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework.mixins import ListModelMixin
 
 from mining.models import Alert
 from portal.alerts.words import sentence
-from portal.api.base import ListView
+from portal.api.base import Filter, Resource
 from portal.api.fields import Code, OrNull
-from portal.api.paging import PageSerializer
-from portal.api.schema import list_operation
 
 OPEN, ENDED = "open", "ended"
 STATES = [(OPEN, "its cause stands"), (ENDED, "its cause is over; should it come back, that is another alert")]
@@ -23,6 +23,10 @@ KINDS = [
     (Alert.Kind.KEY_SILENT, "the same for 7 days; the pool switches a key off after 14"),
     (Alert.Kind.ACT_IN_DOUBT, "nobody knows whether the pool did what it was asked for"),
 ]
+
+
+def in_state(alerts: QuerySet[Alert], state: str, _: datetime) -> QuerySet[Alert]:
+    return alerts.filter(ended_at__isnull=state == OPEN)
 
 
 class AlertSerializer(serializers.Serializer[Alert]):
@@ -55,29 +59,19 @@ class AlertSerializer(serializers.Serializer[Alert]):
         return sentence(alert)
 
 
-class AlertQuerySerializer(PageSerializer):
-    state = serializers.ChoiceField(choices=STATES, required=False)
-    customer = Code("cus", required=False)
-    kind = serializers.ChoiceField(choices=KINDS, required=False)
-
-
-class AlertList(ListView):
+class Alerts(ListModelMixin, Resource[Alert]):
     resource = "alerts"
-    query = AlertQuerySerializer
-
-    @list_operation(
-        "alerts_list",
-        "List alerts, newest first",
-        AlertSerializer,
-        AlertQuerySerializer,
-        description="What needs a person: each is also mailed once to the provider's owners, and a payout that goes on"
-        " to another place once more.",
+    one = "alert"
+    about = (
+        "What needs a person: each is also mailed once to the provider's owners, and a payout that goes on to another"
+        " place once more."
     )
-    def get(self, request: Request) -> Response:
-        mine = Alert.objects.visible_to(self.access)
-        asked = self.filters(customer="customer__code", kind="kind")
-        if "state" in self.asked:
-            asked["ended_at__isnull"] = self.asked["state"] == OPEN
-        rows = mine.filter(**asked).select_related("customer", "mining_account", "credential", "intent")
-        page, following = self.keyset(rows, anchors=mine)
-        return self.listed(AlertSerializer, page, following)
+    model = Alert
+    related = ("customer", "mining_account", "credential", "intent")
+    serializer_class = AlertSerializer
+    filters = (
+        Filter("state", in_state, serializers.ChoiceField, STATES),
+        Filter("customer", "customer__code", Code, "cus"),
+        Filter("kind", "kind", serializers.ChoiceField, KINDS),
+    )
+    enums = {"AlertKind": KINDS, "AlertLevel": Alert.Level, "AlertState": STATES}

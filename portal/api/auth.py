@@ -127,7 +127,7 @@ def scope_needed(request: Request, view: Any) -> str | None:
     resource = getattr(view, "resource", "")
     if not resource:
         return None
-    return f"{resource}:{'read' if request.method in SAFE_METHODS else 'write'}"
+    return view.scope or f"{resource}:{'read' if request.method in SAFE_METHODS else 'write'}"
 
 
 def may(scopes: frozenset[str], needed: str) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, cast
 
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -37,12 +38,9 @@ from billing.settlement import month_of
 from billing.split import WHOLE_PPM
 from customers import tenancy
 from customers.models import Customer
-from customers.tenancy import Access
-from portal.api.base import ListView, ResourceView, wrong
+from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Choice, Code, Day, InputSerializer, Month, WholeNumber
-from portal.api.paging import PageSerializer
 from portal.api.problems import Conflict
-from portal.api.schema import list_operation, operation
 
 ONE_DAY = timedelta(days=1)
 SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
@@ -106,75 +104,46 @@ class NewContractSerializer(NewVersionSerializer):
     customer = Code("cus")
 
 
-class ContractQuerySerializer(PageSerializer):
-    customer = Code("cus", required=False)
-
-
-def with_terms(access: Access) -> QuerySet[Contract]:
-    components = ContractComponent.objects.visible_to(access).order_by("position")
-    versions = ContractVersion.objects.visible_to(access).order_by("valid")
-    return (
-        Contract.objects.visible_to(access)
-        .select_related("customer")
-        .prefetch_related(
-            Prefetch("versions", queryset=versions.prefetch_related(Prefetch("components", queryset=components)))
-        )
-    )
-
-
-class ContractList(ListView):
+class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
     resource = "contracts"
-    query = ContractQuerySerializer
+    one = "contract"
+    model = Contract
+    related = ("customer",)
+    serializer_class = ContractSerializer
+    filters = (Filter("customer", "customer__code", Code, "cus"),)
+    enums = {"ComponentKind": ContractComponent.Kind, "Basis": Basis, "FeeBearer": FeeBearer}
 
-    @list_operation("contracts_list", "List contracts, newest first", ContractSerializer, ContractQuerySerializer)
-    def get(self, request: Request) -> Response:
-        rows = with_terms(self.access).filter(**self.filters(customer="customer__code"))
-        page, following = self.keyset(rows, anchors=Contract.objects.visible_to(self.access))
-        return self.listed(ContractSerializer, page, following)
+    def get_queryset(self) -> QuerySet[Contract]:
+        components = ContractComponent.objects.visible_to(self.access).order_by("position")
+        versions = ContractVersion.objects.visible_to(self.access).order_by("valid")
+        versions = versions.prefetch_related(Prefetch("components", queryset=components))
+        return super().get_queryset().prefetch_related(Prefetch("versions", queryset=versions))
 
     @operation(
-        "contracts_create",
         "Agree a contract",
-        ContractSerializer,
         body=NewContractSerializer,
         status=201,
-        refusals=(400, 401, 403, 409),
         description="A customer has one contract; changed terms are a new version of it.",
     )
-    def post(self, request: Request) -> Response:
-        asked = self.body(NewContractSerializer)
+    def create(self, request: Request) -> Response:
+        asked = self.body()
         customer = Customer.objects.visible_to(self.access).filter(code=asked["customer"]).first()
         if customer is None:
             raise wrong("customer", f"There is no customer {asked['customer']}.")
         contract = contracts.agree(self.access, **{**asked, "customer": customer}, now=self.now)
-        made = with_terms(self.access).get(pk=contract.pk)
-        return self.one(ContractSerializer, made, status=201, at=reverse("api:contract", args=[made.code]))
-
-
-class ContractDetail(ResourceView):
-    resource = "contracts"
-
-    @operation("contracts_read", "One contract", ContractSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        return self.one(ContractSerializer, get_object_or_404(with_terms(self.access), code=id))
-
-
-class ContractVersions(ResourceView):
-    resource = "contracts"
+        return self.answer_anew(contract, located=True)
 
     @operation(
-        "contracts_add_version",
         "Agree new terms from a day on",
-        ContractSerializer,
         body=NewVersionSerializer,
         status=201,
-        refusals=(400, 401, 403, 404, 409),
         description="The former version ends the day before. Days that issued documents have billed keep their terms.",
     )
-    def post(self, request: Request, id: str) -> Response:
-        contract = get_object_or_404(Contract.objects.visible_to(self.access), code=id)
-        contracts.new_version(self.access, contract, **self.body(NewVersionSerializer), now=self.now)
-        return self.one(ContractSerializer, with_terms(self.access).get(pk=contract.pk), status=201)
+    @action(detail=True, methods=["post"], url_path="versions")
+    def add_version(self, request: Request, id: str) -> Response:
+        contract = self.row()
+        contracts.new_version(self.access, contract, **self.body(), now=self.now)
+        return self.answer_anew(contract)
 
 
 # --- Documents
@@ -217,25 +186,19 @@ class DocumentSerializer(serializers.Serializer[Document]):
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_lines(self, document: Document) -> str:
-        return self._address("api:document-lines", document)
+        return self._address("api:documents-lines", document)
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_pdf(self, document: Document) -> str:
-        return self._address("api:document-pdf", document)
+        return self._address("api:documents-pdf", document)
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_evidence(self, document: Document) -> str:
-        return self._address("api:document-evidence", document)
+        return self._address("api:documents-evidence", document)
 
     def _address(self, name: str, document: Document) -> str:
         request: Request = self.context["request"]
         return request.build_absolute_uri(reverse(name, args=[document.code]))
-
-
-class DocumentQuerySerializer(PageSerializer):
-    customer = Code("cus", required=False)
-    status = serializers.ChoiceField(choices=DocumentStatus.choices, required=False)
-    period = Month(required=False, help_text="The month, such as 2026-10.")
 
 
 class CorrectedLineSerializer(serializers.Serializer[DocumentLine]):
@@ -268,75 +231,58 @@ class DocumentLineSerializer(serializers.Serializer[DocumentLine]):
         return {**super().to_representation(line), "reason": line.reason or None}
 
 
-def with_customer(access: Access) -> QuerySet[Document]:
-    return Document.objects.visible_to(access).select_related("customer")
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": str(content_disposition_header(True, name))}
 
 
-class DocumentView(ResourceView):
-    """Whose drafts say what holds them: asked for once, for all that are answered."""
+def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySet[Document]:
+    return documents.filter(period=month_of(month))
 
+
+class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     resource = "documents"
+    one = "document"
+    model = Document
+    related = ("customer",)
+    serializer_class = DocumentSerializer
+    filters = (
+        Filter("customer", "customer__code", Code, "cus"),
+        Filter("status", "status", serializers.ChoiceField, DocumentStatus.choices),
+        Filter("period", of_month, Month, help_text="The month, such as 2026-10."),
+    )
+    enums = {
+        "DocumentType": DocumentType,
+        "DocumentStatus": DocumentStatus,
+        "LineKind": LineKind,
+        "LineComponent": LineComponent,
+        "LineReason": LineReason,
+    }
     holds: dict[int, Hold]
 
-    @property
-    def context(self) -> dict[str, Any]:
-        return {**super().context, "holds": self.holds}
+    def shown(self, rows: list[Document]) -> list[Document]:
+        self.holds = why_held(self.access, [document for document in rows if document.status == DocumentStatus.DRAFT])
+        return rows
 
-    def ask_what_holds(self, documents: list[Document]) -> None:
-        self.holds = why_held(self.access, [one for one in documents if one.status == DocumentStatus.DRAFT])
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "holds": self.holds}
 
-
-class DocumentList(DocumentView, ListView):
-    query = DocumentQuerySerializer
-
-    @list_operation("documents_list", "List documents, newest first", DocumentSerializer, DocumentQuerySerializer)
-    def get(self, request: Request) -> Response:
-        asked = self.filters(customer="customer__code", status="status")
-        if "period" in self.asked:
-            asked["period"] = month_of(self.asked["period"])
-        page, following = self.keyset(
-            with_customer(self.access).filter(**asked), anchors=Document.objects.visible_to(self.access)
-        )
-        self.ask_what_holds(page)
-        return self.listed(DocumentSerializer, page, following)
-
-
-class DocumentDetail(DocumentView):
-    @operation("documents_read", "One document", DocumentSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        document = get_object_or_404(with_customer(self.access), code=id)
-        self.ask_what_holds([document])
-        return self.one(DocumentSerializer, document)
-
-
-class DocumentLines(ListView):
-    resource = "documents"
-
-    @list_operation(
-        "documents_lines", "List a document's lines, in their order", DocumentLineSerializer, PageSerializer
-    )
-    def get(self, request: Request, id: str) -> Response:
-        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
-        lines = DocumentLine.objects.visible_to(self.access).filter(document=document)
-        page, following = self.keyset(
-            lines.select_related("reward", "corrects__document"), anchors=lines, order=("position",), name="position"
-        )
-        return self.listed(DocumentLineSerializer, page, following)
-
-
-class DocumentPdf(ResourceView):
-    resource = "documents"
+    @operation("List a document's lines, in their order", answer=DocumentLineSerializer(many=True), paged=True)
+    @action(detail=True, filters=(), order=("position",), row_name="position")
+    def lines(self, request: Request, id: str) -> Response:
+        lines = DocumentLine.objects.visible_to(self.access).filter(document=self.row())
+        page: Any = self.paginate_queryset(cast("Any", lines.select_related("reward", "corrects__document")))
+        return self.get_paginated_response(DocumentLineSerializer(page, many=True).data)
 
     @operation(
-        "documents_pdf",
         "A document as PDF",
-        OpenApiTypes.BINARY,
-        status=(200, "application/pdf"),
-        refusals=(400, 401, 403, 404, 409),
+        answer=OpenApiTypes.BINARY,
+        media_type="application/pdf",
+        may_conflict=True,
         description="Made once after issue, then always the same bytes. 409 while it is being made, and for drafts.",
     )
-    def get(self, request: Request, id: str) -> HttpResponse:
-        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
+    @action(detail=True)
+    def pdf(self, request: Request, id: str) -> HttpResponse:
+        document = self.row()
         if document.status != DocumentStatus.ISSUED:
             raise Conflict("This document is not issued, so it has no PDF.")
         file = DocumentFile.objects.visible_to(self.access).filter(document=document).first()
@@ -346,24 +292,16 @@ class DocumentPdf(ResourceView):
             bytes(file.content), content_type="application/pdf", headers=_attachment(f"{document.number}.pdf")
         )
 
-
-class DocumentEvidence(ResourceView):
-    resource = "documents"
-
     @operation(
-        "documents_evidence",
         "A document's lines as CSV, with all figures they are computed from",
-        OpenApiTypes.STR,
-        status=(200, "text/csv"),
+        answer=OpenApiTypes.STR,
+        media_type="text/csv",
     )
-    def get(self, request: Request, id: str) -> StreamingHttpResponse:
-        document = get_object_or_404(Document.objects.visible_to(self.access), code=id)
+    @action(detail=True)
+    def evidence(self, request: Request, id: str) -> StreamingHttpResponse:
+        document = self.row()
         return StreamingHttpResponse(
             tenancy.stream(self.access, lambda: evidence.csv_rows(document)),
             content_type="text/csv; charset=utf-8",
             headers=_attachment(f"{document.number or document.code}.csv"),
         )
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {"Content-Disposition": str(content_disposition_header(True, name))}

@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.editing import change_details
 from customers.models import Customer
-from customers.tenancy import Access
 from mining import accounts
 from mining.models import Credential, MiningAccount
 from mining.models.rewards import Destination
-from portal.api.base import ListView, ResourceView, wrong
+from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Email, Flag, InputSerializer, Matching, Text
-from portal.api.paging import PageSerializer
-from portal.api.schema import list_operation, operation
 
 REFERENCE_HELP = "Your own number for this customer; unique where it is given."
 
@@ -90,41 +86,35 @@ class CustomerChangesSerializer(InputSerializer):
     external_ref = Text(allow_null=True, max_length=100, help_text=REFERENCE_HELP + " null takes it away.")
 
 
-class CustomerQuerySerializer(PageSerializer):
-    external_ref = Text(required=False, max_length=100, help_text="The customer with this reference of yours.")
-    status = serializers.ChoiceField(choices=Customer.Status.choices, required=False)
-
-
-def with_account(access: Access) -> QuerySet[Customer]:
-    mine = MiningAccount.objects.visible_to(access)
-    return Customer.objects.visible_to(access).prefetch_related(Prefetch("mining_accounts", queryset=mine))
-
-
-class CustomerList(ListView):
+class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     resource = "customers"
-    query = CustomerQuerySerializer
+    one = "customer"
+    model = Customer
+    serializer_class = CustomerSerializer
+    filters = (
+        Filter(
+            "external_ref", "external_ref", Text, max_length=100, help_text="The customer with this reference of yours."
+        ),
+        Filter("status", "status", serializers.ChoiceField, Customer.Status.choices),
+    )
+    enums = {"CustomerStatus": Customer.Status}
 
-    @list_operation("customers_list", "List customers, newest first", CustomerSerializer, CustomerQuerySerializer)
-    def get(self, request: Request) -> Response:
-        rows = with_account(self.access).filter(**self.filters(external_ref="external_ref", status="status"))
-        page, following = self.keyset(rows, anchors=Customer.objects.visible_to(self.access))
-        return self.listed(CustomerSerializer, page, following)
+    def get_queryset(self) -> QuerySet[Customer]:
+        accounts = MiningAccount.objects.visible_to(self.access)
+        return self.visible().prefetch_related(Prefetch("mining_accounts", queryset=accounts))
 
     @operation(
-        "customers_create",
         "Onboard a customer",
-        CustomerSerializer,
         body=NewCustomerSerializer,
         status=201,
-        refusals=(400, 401, 403, 409),
         description=(
             "Stores the customer and has a worker take over or create the mining account; its `state` is `creating` "
             "until the pool has confirmed it. Sends no mail. Give an `external_ref` and repeating is safe: "
             "the second call is refused with 409."
         ),
     )
-    def post(self, request: Request) -> Response:
-        asked = self.body(NewCustomerSerializer)
+    def create(self, request: Request) -> Response:
+        asked = self.body()
         account = asked["mining_account"]
         label = account.get("credential")
         self._check_label(label)
@@ -138,8 +128,17 @@ class CustomerList(ListView):
             label=label,
             now=self.now,
         )
-        made = with_account(self.access).get(pk=customer.pk)
-        return self.one(CustomerSerializer, made, status=201, at=reverse("api:customer", args=[made.code]))
+        return self.answer_anew(customer, located=True)
+
+    @operation(
+        "Change a customer's details",
+        body=CustomerChangesSerializer,
+        description="What is not given stays as it is. The customer's own people and their sign-ins are not touched.",
+    )
+    def partial_update(self, request: Request, id: str) -> Response:
+        customer = self.row()
+        change_details(self.access, customer, now=self.now, **self.body())
+        return self.answer_anew(customer)
 
     def _check_label(self, label: str | None) -> None:
         active = Credential.objects.visible_to(self.access).filter(state=Credential.State.ACTIVE)
@@ -149,24 +148,3 @@ class CustomerList(ListView):
             raise wrong("mining_account.credential", sentence)
         if label is not None and label not in labels:
             raise wrong("mining_account.credential", f"There is no active pool key under the label {label!r}.")
-
-
-class CustomerDetail(ResourceView):
-    resource = "customers"
-
-    @operation("customers_read", "One customer", CustomerSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        return self.one(CustomerSerializer, get_object_or_404(with_account(self.access), code=id))
-
-    @operation(
-        "customers_change",
-        "Change a customer's details",
-        CustomerSerializer,
-        body=CustomerChangesSerializer,
-        refusals=(400, 401, 403, 404, 409),
-        description="What is not given stays as it is. The customer's own people and their sign-ins are not touched.",
-    )
-    def patch(self, request: Request, id: str) -> Response:
-        customer = get_object_or_404(Customer.objects.visible_to(self.access), code=id)
-        change_details(self.access, customer, now=self.now, **self.body(CustomerChangesSerializer, partial=True))
-        return self.one(CustomerSerializer, with_account(self.access).get(pk=customer.pk))

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from datetime import datetime
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.models import Customer
-from customers.tenancy import Access
 from mining.links import issuing
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, WatcherLink
 from mining.models.links import WatcherLinkQuerySet
 from portal.api.auth import LINKS_FOREVER, may
-from portal.api.base import ListView, ResourceView, wrong
+from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Choice, Choices, Code, Flag, InputSerializer, OrNull
-from portal.api.paging import PageSerializer
 from portal.api.problems import Conflict
-from portal.api.schema import list_operation, operation
 
 ENDED = "ended"
 STATES = [
@@ -90,61 +89,51 @@ class LinkChangesSerializer(InputSerializer):
     renews = Flag(help_text="Whether a new one is made before this one ends.")
 
 
-class WatcherLinkQuerySerializer(PageSerializer):
-    customer = Code("cus", required=False)
-    mining_account = Code("acc", required=False)
-    state = serializers.ChoiceField(choices=STATES, required=False)
-    origin = serializers.ChoiceField(choices=WatcherLink.Origin.choices, required=False)
+class RenewalSerializer(InputSerializer):
+    """{} or no body at all, unless it is early."""
 
-
-def with_owners(access: Access) -> WatcherLinkQuerySet:
-    return WatcherLink.objects.visible_to(access).select_related("customer", "mining_account")
-
-
-class LinkView(ResourceView):
-    resource = "watcher-links"
-
-    def made(self, link: WatcherLink) -> Response:
-        return self.one(
-            WatcherLinkSerializer,
-            with_owners(self.access).get(pk=link.pk),
-            status=202,
-            at=reverse("api:watcher-link", args=[link.code]),
-        )
-
-
-class WatcherLinkList(LinkView, ListView):
-    query = WatcherLinkQuerySerializer
-
-    @list_operation(
-        "watcher_links_list", "List watcher links, newest first", WatcherLinkSerializer, WatcherLinkQuerySerializer
+    early_confirmed = Flag(
+        required=False,
+        default=False,
+        help_text="true: a second link is wanted although at least half of this one's life is left.",
     )
-    def get(self, request: Request) -> Response:
-        asked = self.filters(customer="customer__code", mining_account="mining_account__code", origin="origin")
-        rows = with_owners(self.access).filter(**asked)
-        if "state" in self.asked:
-            rows = self._in_state(rows, self.asked["state"])
-        page, following = self.keyset(rows, anchors=WatcherLink.objects.visible_to(self.access))
-        return self.listed(WatcherLinkSerializer, page, following)
 
-    def _in_state(self, rows: WatcherLinkQuerySet, state: str) -> WatcherLinkQuerySet:
-        if state == "active":
-            return rows.live(self.now)
-        return rows.over(self.now) if state == ENDED else rows.filter(state=state)
+
+def in_state(links: WatcherLinkQuerySet, state: str, now: datetime) -> WatcherLinkQuerySet:
+    if state == "active":
+        return links.live(now)
+    return links.over(now) if state == ENDED else links.filter(state=state)
+
+
+class WatcherLinks(ListModelMixin, RetrieveModelMixin, Resource[WatcherLink]):
+    resource = "watcher-links"
+    one = "watcher link"
+    model = WatcherLink
+    related = ("customer", "mining_account")
+    serializer_class = WatcherLinkSerializer
+    filters = (
+        Filter("customer", "customer__code", Code, "cus"),
+        Filter("mining_account", "mining_account__code", Code, "acc"),
+        Filter("state", in_state, serializers.ChoiceField, STATES),
+        Filter("origin", "origin", serializers.ChoiceField, WatcherLink.Origin.choices),
+    )
+    enums = {
+        "WatcherLinkState": STATES,
+        "WatcherLinkOrigin": WatcherLink.Origin,
+        "LinkPermission": LinkPermission,
+        "LinkLifetime": LinkLifetime,
+    }
 
     @operation(
-        "watcher_links_create",
         "Make a watcher link",
-        WatcherLinkSerializer,
         body=NewLinkSerializer,
         status=202,
-        refusals=(400, 401, 403, 409),
         description="A worker makes it at the pool: read it again until its state is active. An active link with the"
         " same permissions and lifetime is answered instead while half of its time is left. An account has at most"
         " three active links, and no link can be taken back.",
     )
-    def post(self, request: Request) -> Response:
-        asked = self.body(NewLinkSerializer)
+    def create(self, request: Request) -> Response:
+        asked = self.body()
         customer = Customer.objects.visible_to(self.access).filter(code=asked.pop("customer")).first()
         if customer is None:
             raise wrong("customer", "There is no customer with this id.")
@@ -156,50 +145,24 @@ class WatcherLinkList(LinkView, ListView):
         account = MiningAccount.objects.visible_to(self.access).filter(customer=customer).first()
         if account is None:
             raise Conflict(f"{customer.name} has no mining account that a link could show.")
-        return self.made(issuing.issue_link(self.access, account, **asked, now=self.now))
+        return self.answer_anew(issuing.issue_link(self.access, account, **asked, now=self.now), located=True)
 
-
-class WatcherLinkDetail(LinkView):
-    @operation("watcher_links_read", "One watcher link", WatcherLinkSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        return self.one(WatcherLinkSerializer, get_object_or_404(with_owners(self.access), code=id))
+    @operation("Let a link renew itself, or no longer", body=LinkChangesSerializer)
+    def partial_update(self, request: Request, id: str) -> Response:
+        link = self.get_object()
+        issuing.set_renewal(self.access, link, renews=self.body()["renews"], now=self.now)
+        return self.answer_anew(link)
 
     @operation(
-        "watcher_links_change",
-        "Let a link renew itself, or no longer",
-        WatcherLinkSerializer,
-        body=LinkChangesSerializer,
-        refusals=(400, 401, 403, 404, 409),
-    )
-    def patch(self, request: Request, id: str) -> Response:
-        link = get_object_or_404(with_owners(self.access), code=id)
-        issuing.set_renewal(self.access, link, renews=self.body(LinkChangesSerializer)["renews"], now=self.now)
-        return self.one(WatcherLinkSerializer, with_owners(self.access).get(pk=link.pk))
-
-
-class RenewalSerializer(InputSerializer):
-    """{} or no body at all, unless it is early."""
-
-    early_confirmed = Flag(
-        required=False,
-        default=False,
-        help_text="true: a second link is wanted although at least half of this one's life is left.",
-    )
-
-
-class WatcherLinkRenewal(LinkView):
-    @operation(
-        "watcher_links_renew",
         "Make a new link like this one",
-        WatcherLinkSerializer,
         body=RenewalSerializer,
         status=202,
-        refusals=(400, 401, 403, 404, 409),
         description="With the same permissions and lifetime, from now on. The old one lives on until its end, so that"
         " the two take two of the account's three places: while at least half of its life is left this is refused"
         " (409) unless early_confirmed is true. Renewing a link again answers the one that followed it.",
     )
-    def post(self, request: Request, id: str) -> Response:
-        early = self.body(RenewalSerializer)["early_confirmed"]
-        link = get_object_or_404(with_owners(self.access), code=id)
-        return self.made(issuing.renew_link(self.access, link, early_confirmed=early, now=self.now))
+    @action(detail=True, methods=["post"])
+    def renew(self, request: Request, id: str) -> Response:
+        early = self.body()["early_confirmed"]
+        link = issuing.renew_link(self.access, self.get_object(), early_confirmed=early, now=self.now)
+        return self.answer_anew(link, located=True)

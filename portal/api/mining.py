@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import shares
 from billing.shares import RewardShare
-from customers.tenancy import Access
 from mining import planner, runs
 from mining.keys import health as key_health
 from mining.keys import store as key_store
@@ -26,11 +23,9 @@ from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
 from mining.pool.rights import ACTING, ENDPOINTS
-from portal.api.base import ListView, ResourceView
+from portal.api.base import Filter, Resource, operation
 from portal.api.customers import CustomerAccountSerializer
 from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
-from portal.api.paging import PageSerializer
-from portal.api.schema import list_operation, operation
 
 # --- Mining accounts
 
@@ -41,40 +36,25 @@ class MiningAccountSerializer(CustomerAccountSerializer):
     )
 
 
-class MiningAccountQuerySerializer(PageSerializer):
-    customer = Code("cus", required=False)
-    credential = Text(required=False, max_length=64, help_text="The label of the pool key.")
-    state = serializers.ChoiceField(choices=MiningAccount.State.choices, required=False)
-    unassigned = QueryFlag(required=False, help_text="true: only accounts without a customer; false: only those with.")
-
-
-class MiningAccountList(ListView):
+class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]):
     resource = "mining-accounts"
-    query = MiningAccountQuerySerializer
-
-    @list_operation(
-        "mining_accounts_list",
-        "List mining accounts, newest first",
-        MiningAccountSerializer,
-        MiningAccountQuerySerializer,
-        description="Accounts at the pool that belong to no customer yet are listed too.",
+    one = "mining account"
+    about = "Accounts at the pool that belong to no customer yet are listed too."
+    model = MiningAccount
+    related = ("customer",)
+    serializer_class = MiningAccountSerializer
+    filters = (
+        Filter("customer", "customer__code", Code, "cus"),
+        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("state", "state", serializers.ChoiceField, MiningAccount.State.choices),
+        Filter(
+            "unassigned",
+            "customer__isnull",
+            QueryFlag,
+            help_text="true: only accounts without a customer; false: only those with.",
+        ),
     )
-    def get(self, request: Request) -> Response:
-        mine = MiningAccount.objects.visible_to(self.access)
-        asked = self.filters(
-            customer="customer__code", credential="label", state="state", unassigned="customer__isnull"
-        )
-        page, following = self.keyset(mine.select_related("customer").filter(**asked), anchors=mine)
-        return self.listed(MiningAccountSerializer, page, following)
-
-
-class MiningAccountDetail(ResourceView):
-    resource = "mining-accounts"
-
-    @operation("mining_accounts_read", "One mining account", MiningAccountSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        mine = MiningAccount.objects.visible_to(self.access).select_related("customer")
-        return self.one(MiningAccountSerializer, get_object_or_404(mine, code=id))
+    enums = {"MiningAccountState": MiningAccount.State, "PayoutDestination": Destination}
 
 
 # --- Rewards
@@ -146,56 +126,26 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
     changed_at = serializers.DateTimeField(source="reward.changed_at", help_text="When the pool last said otherwise.")
 
 
-class RewardQuerySerializer(PageSerializer):
-    customer = Code("cus", required=False)
-    mining_account = Code("acc", required=False)
-    date_from = Day(required=False, help_text="The first day (UTC) to list.")
-    date_to = Day(required=False, help_text="The last day (UTC) to list.")
-    status = serializers.ChoiceField(choices=RewardStatus.choices, required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "date_from" in attrs and "date_to" in attrs and attrs["date_from"] > attrs["date_to"]:
-            raise ValidationError({"date_from": ["This day is after date_to."]})
-        return attrs
-
-
-def with_owners(access: Access) -> QuerySet[Reward]:
-    return Reward.objects.visible_to(access).select_related("customer", "mining_account")
-
-
-def with_shares(rewards: list[Reward]) -> list[SharedReward]:
-    parts = shares.shares_of(rewards)
-    return [SharedReward(reward, parts[reward.pk]) for reward in rewards]
-
-
-class RewardList(ListView):
+class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
     resource = "rewards"
-    query = RewardQuerySerializer
+    one = "reward"
+    ordered = "newest day first"
+    model = Reward
+    related = ("customer", "mining_account")
+    serializer_class = RewardSerializer
+    order = ("-day", "-pk")
+    filters = (
+        Filter("customer", "customer__code", Code, "cus"),
+        Filter("mining_account", "mining_account__code", Code, "acc"),
+        Filter("date_from", "day__gte", Day, not_after="date_to", help_text="The first day (UTC) to list."),
+        Filter("date_to", "day__lte", Day, help_text="The last day (UTC) to list."),
+        Filter("status", "status", serializers.ChoiceField, RewardStatus.choices),
+    )
+    enums = {"RewardStatus": RewardStatus, "RewardFlag": FLAGS}
 
-    @list_operation("rewards_list", "List rewards, newest day first", RewardSerializer, RewardQuerySerializer)
-    def get(self, request: Request) -> Response:
-        asked = self.filters(
-            customer="customer__code",
-            mining_account="mining_account__code",
-            date_from="day__gte",
-            date_to="day__lte",
-            status="status",
-        )
-        page, following = self.keyset(
-            with_owners(self.access).filter(**asked),
-            anchors=Reward.objects.visible_to(self.access),
-            order=("-day", "-pk"),
-        )
-        return self.listed(RewardSerializer, with_shares(page), following)
-
-
-class RewardDetail(ResourceView):
-    resource = "rewards"
-
-    @operation("rewards_read", "One reward", RewardSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        reward = get_object_or_404(with_owners(self.access), code=id)
-        return self.one(RewardSerializer, with_shares([reward])[0])
+    def shown(self, rows: list[Reward]) -> list[SharedReward]:
+        parts = shares.shares_of(rows)
+        return [SharedReward(reward, parts[reward.pk]) for reward in rows]
 
 
 # --- Sync runs
@@ -225,12 +175,6 @@ class SyncRunSerializer(serializers.Serializer[SyncRun]):
         return None
 
 
-class SyncRunQuerySerializer(PageSerializer):
-    credential = Text(required=False, max_length=64, help_text="The label of the pool key.")
-    subject = serializers.ChoiceField(choices=Subject.choices, required=False)
-    state = serializers.ChoiceField(choices=SyncRun.State.choices, required=False)
-
-
 class NewSyncSerializer(InputSerializer):
     only = Choice(
         choices=[(subject.value, subject.label) for subject in runs.SUBJECTS],
@@ -244,40 +188,29 @@ class OpenRunsSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True, help_text="Always null: all runs are here.")
 
 
-class SyncRunList(ListView):
+class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     resource = "sync-runs"
-    query = SyncRunQuerySerializer
-
-    @list_operation("sync_runs_list", "List sync runs, newest first", SyncRunSerializer, SyncRunQuerySerializer)
-    def get(self, request: Request) -> Response:
-        mine = SyncRun.objects.visible_to(self.access)
-        asked = self.filters(credential="label", subject="subject", state="state")
-        page, following = self.keyset(mine.filter(**asked), anchors=mine)
-        return self.listed(SyncRunSerializer, page, following)
+    one = "sync run"
+    model = SyncRun
+    serializer_class = SyncRunSerializer
+    filters = (
+        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("subject", "subject", serializers.ChoiceField, Subject.choices),
+        Filter("state", "state", serializers.ChoiceField, SyncRun.State.choices),
+    )
+    enums = {"SyncRunState": SyncRun.State, "SyncSubject": Subject}
 
     @operation(
-        "sync_runs_create",
         "Read the pool now",
-        OpenRunsSerializer,
         body=NewSyncSerializer,
         status=202,
-        refusals=(400, 401, 403, 409),
+        answer=OpenRunsSerializer,
         description="Queues a run for each login and subject. A run that is open already is answered, not doubled.",
     )
-    def post(self, request: Request) -> Response:
-        only = self.body(NewSyncSerializer).get("only")
-        runs = planner.request_sync(self.access, only=Subject(only) if only else None, now=self.now)
-        answer = self.listed(SyncRunSerializer, runs, None)
-        answer.status_code = 202
-        return answer
-
-
-class SyncRunDetail(ResourceView):
-    resource = "sync-runs"
-
-    @operation("sync_runs_read", "One sync run", SyncRunSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        return self.one(SyncRunSerializer, get_object_or_404(SyncRun.objects.visible_to(self.access), code=id))
+    def create(self, request: Request) -> Response:
+        only = self.body().get("only")
+        queued = planner.request_sync(self.access, only=Subject(only) if only else None, now=self.now)
+        return Response({"data": self.get_serializer(queued, many=True).data, "next": None}, status=202)
 
 
 # --- Credentials
@@ -347,68 +280,45 @@ class NewCredentialSerializer(InputSerializer):
     secret = Text(max_length=256, help_text="Sealed at once, and in no answer.")
 
 
-class CredentialQuerySerializer(PageSerializer):
-    label = Text(required=False, max_length=64)  # type: ignore[assignment]  # DRF takes declared fields out of the class
-    state = serializers.ChoiceField(choices=Credential.State.choices, required=False)
+class NothingSerializer(InputSerializer):
+    """A body that says nothing: {} or none."""
 
 
-class CredentialList(ListView):
+class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     resource = "credentials"
-    query = CredentialQuerySerializer
-
-    @list_operation("credentials_list", "List pool keys, newest first", CredentialSerializer, CredentialQuerySerializer)
-    def get(self, request: Request) -> Response:
-        mine = Credential.objects.visible_to(self.access)
-        page, following = self.keyset(mine.filter(**self.filters(label="label", state="state")), anchors=mine)
-        return self.listed(CredentialSerializer, page, following)
+    one = "pool key"
+    model = Credential
+    serializer_class = CredentialSerializer
+    filters = (
+        Filter("label", "label", Text, max_length=64),
+        Filter("state", "state", serializers.ChoiceField, Credential.State.choices),
+    )
+    enums = {"CredentialState": Credential.State}
 
     @operation(
-        "credentials_create",
         "Store a pool key",
-        CredentialSerializer,
         body=NewCredentialSerializer,
         status=202,
-        refusals=(400, 401, 403, 409),
         description="A worker tries it at the pool: read it again until its state is active, or refused with a problem."
         " It takes over from the key under the same label only when it works, so there is no gap.",
     )
     # What was pasted must stay out of error reports.
     @method_decorator(sensitive_variables("asked"))
-    def post(self, request: Request) -> Response:
-        asked = self.body(NewCredentialSerializer)
-        credential = key_store.paste_key(self.access, **asked, now=self.now)
-        at = reverse("api:credential", args=[credential.code])
-        return self.one(CredentialSerializer, credential, status=202, at=at)
-
-
-class CredentialDetail(ResourceView):
-    resource = "credentials"
-
-    @operation("credentials_read", "One pool key", CredentialSerializer)
-    def get(self, request: Request, id: str) -> Response:
-        return self.one(CredentialSerializer, get_object_or_404(Credential.objects.visible_to(self.access), code=id))
-
-
-class NothingSerializer(InputSerializer):
-    """A body that says nothing: {} or none."""
-
-
-class CredentialVerification(ResourceView):
-    resource = "credentials"
+    def create(self, request: Request) -> Response:
+        asked = self.body()
+        return self.answer(key_store.paste_key(self.access, **asked, now=self.now), located=True)
 
     @operation(
-        "credentials_verify",
         "Try a pool key again",
-        CredentialSerializer,
         body=NothingSerializer,
         status=202,
-        refusals=(400, 401, 403, 404, 409),
         description="A worker tries it at the pool, for instance after it was mended there. A refused key is checking"
         " until then: read it again. One that works stays active meanwhile. While a key under the same label is tried,"
         " and for a minute from the beginning of that, it is answered as it is and not tried once more.",
     )
-    def post(self, request: Request, id: str) -> Response:
-        self.body(NothingSerializer)
-        credential = get_object_or_404(Credential.objects.visible_to(self.access), code=id)
+    @action(detail=True, methods=["post"])
+    def verify(self, request: Request, id: str) -> Response:
+        self.body()
+        credential = self.row()
         key_store.ask_verification(self.access, credential, now=self.now)
-        return self.one(CredentialSerializer, credential, status=202, at=reverse("api:credential", args=[id]))
+        return self.answer(credential, located=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from http import HTTPMethod
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -11,15 +12,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiResponse
 from drf_spectacular.views import SpectacularAPIView
-from rest_framework import serializers
 
 from portal.access import open_page
+from portal.api.fields import InputSerializer
 from portal.api.problems import CONTENT_TYPE, ProblemSerializer
 
-Door = TypeVar("Door", bound=Callable[..., Any])
-NEXT_HELP = "The address of the next page; null on the last one."
+if TYPE_CHECKING:
+    from portal.api.base import Resource  # it imports this module
+
 PROBLEMS = {
     400: "What was sent is wrong; `errors` names the fields or parameters.",
     401: "No token was sent, or it is unknown or revoked.",
@@ -27,13 +29,67 @@ PROBLEMS = {
     404: "There is nothing here that this token may see.",
     409: "Right by itself, but not as things stand; `detail` says why. Nothing was changed.",
 }
+# DRF's names of acts, as operation ids have them.
+ACT_NAMES = {"retrieve": "read", "partial_update": "change"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of one address takes and answers: the resource goes by it, and the schema tells it."""
+
+    summary: str
+    description: str = ""
+    body: type[InputSerializer] | None = None
+    status: int = 200
+    answer: Any = None  # None: the resource's own serializer
+    media_type: str = "application/json"
+    paged: bool = False
+    may_conflict: bool = False  # a read that answers 409; what changes something always may
+
+    def refusals(self, method: str, *, one_row: bool) -> list[int]:
+        conflict = self.may_conflict or method != HTTPMethod.GET
+        return [400, 401, 403, *([404] if one_row else []), *([409] if conflict else [])]
 
 
 class Schema(AutoSchema):
-    """Tags are the resources' nouns."""
+    """Everything is said by the resource and its operation."""
+
+    @property
+    def resource(self) -> Resource[Any]:
+        return cast("Resource[Any]", self.view)
+
+    def get_operation_id(self) -> str:
+        act = self.resource.action
+        return f"{self.resource.resource}_{ACT_NAMES.get(act, act)}".replace("-", "_")
 
     def get_tags(self) -> list[str]:
-        return [getattr(self.view, "resource", "") or "portal"]
+        return [self.resource.resource]
+
+    def get_summary(self) -> str:
+        return self.resource.operation.summary
+
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular has changed DRF's
+        return self.resource.operation.description
+
+    def get_override_parameters(self) -> list[Any]:
+        return [self.resource.parameters()] if self.resource.operation.paged else []
+
+    def get_request_serializer(self) -> Any:
+        return self.resource.operation.body
+
+    def get_response_serializers(self) -> Any:
+        operation = self.resource.operation
+        answer = operation.answer or self.resource.serializer_class
+        told = OpenApiResponse(answer, description="A page." if operation.paged else "Done.")
+        refusals = operation.refusals(self.method, one_row=bool(self.resource.detail))
+        problems = {
+            (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, description=PROBLEMS[status])
+            for status in refusals
+        }
+        return {(operation.status, operation.media_type): told, **problems}
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
 
 
 class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
@@ -46,51 +102,6 @@ class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "scheme": "bearer",
             "description": "An API token of the provider: `Authorization: Bearer hpt_…`. It is shown once, when made.",
         }
-
-
-def list_operation(
-    operation_id: str, summary: str, row: type[serializers.Serializer[Any]], query: Any, *, description: str = ""
-) -> Callable[[Door], Door]:
-    """The documentation of a GET that answers pages of `row`."""
-    name = row.__name__.removesuffix("Serializer") + "Page"
-    page = inline_serializer(
-        name,
-        {"data": row(many=True), "next": serializers.URLField(allow_null=True, help_text=NEXT_HELP)},
-    )
-    described: Callable[[Door], Door] = extend_schema(
-        operation_id=operation_id,
-        summary=summary,
-        description=description or None,
-        parameters=[query],
-        responses={200: OpenApiResponse(page, description="A page."), **_problems(400, 401, 403)},
-    )
-    return described
-
-
-def operation(
-    operation_id: str,
-    summary: str,
-    answer: Any,
-    *,
-    body: Any = None,
-    status: int | tuple[int, str] = 200,
-    refusals: tuple[int, ...] = (400, 401, 403, 404),
-    description: str = "",
-) -> Callable[[Door], Door]:
-    described: Callable[[Door], Door] = extend_schema(
-        operation_id=operation_id,
-        summary=summary,
-        description=description or None,
-        request=body,
-        responses={status: OpenApiResponse(answer, description="Done."), **_problems(*refusals)},
-    )
-    return described
-
-
-def _problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    return {
-        (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, description=PROBLEMS[status]) for status in statuses
-    }
 
 
 class SchemaView(SpectacularAPIView):

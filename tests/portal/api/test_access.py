@@ -15,8 +15,8 @@ from customers import onboarding, tenancy
 from customers.models import ApiToken, Provider
 from portal.api import urls
 from portal.api.auth import unknown_scopes
-from portal.api.base import ResourceView
-from portal.api.customers import CustomerList
+from portal.api.base import Resource
+from portal.api.customers import Customers
 from tests.portal.api.conftest import API, Caller, October, alert_of, detail_of, link_of, with_scopes, with_token
 from tests.world import NOW, Tenant, World
 
@@ -158,7 +158,7 @@ def test_a_token_without_scopes_opens_nothing(world: World) -> None:
 
 
 def test_a_view_that_names_no_resource_is_shut(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CustomerList, "resource", ResourceView.resource)
+    monkeypatch.setattr(Customers, "resource", Resource.resource)
     everything = Caller(world.north.api())
     assert detail_of(everything.get("customers"), 403) == "This token lacks a scope for this."
 
