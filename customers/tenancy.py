@@ -87,7 +87,33 @@ class WrongContext(RuntimeError):
     """Code tried to enter another provider's context inside one that is open. A bug of ours, never of the caller."""
 
 
+NOBODY = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The context that the innermost open block is in, remembered on the connection instead of asked back."""
+
+    context: Context
+    savepoints: int  # how many were open when the block began
+
+
+def _remembered() -> _Open | None:
+    """None outside of any context: there the database is asked, for a transaction may have been begun by others."""
+    return getattr(connection, "portal_context", None)
+
+
+def _remember(context: _Open | None) -> None:
+    setattr(connection, "portal_context", context)  # noqa: B010 - an attribute that the stubs do not know
+
+
 def current() -> Context:
+    remembered = _remembered()
+    return remembered.context if remembered else in_effect()
+
+
+def in_effect() -> Context:
+    """What the policies read at this moment, by the database itself."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(current_setting('portal.provider', true), ''),"
@@ -97,7 +123,9 @@ def current() -> Context:
         return Context(*cursor.fetchone())
 
 
-def _set(context: Context) -> None:
+def _set(context: Context, *, instead_of: Context) -> None:
+    if context == instead_of:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('portal.provider', %s, true), set_config('portal.customer', %s, true),"
@@ -108,15 +136,23 @@ def _set(context: Context) -> None:
 
 @contextmanager
 def _entered(context: Context) -> Iterator[None]:
-    # Settings are local to the transaction: a rollback takes them back by itself, so only success restores by hand.
+    """Settings are local to the transaction: its end takes them back by itself, and so does a rollback to the savepoint
+    that begins this block. So the database follows what is remembered, and only success inside a transaction that goes
+    on restores by hand."""
+    begins = not connection.in_atomic_block
+    outer = None if begins else _remembered()
     with transaction.atomic():
-        before = current()
+        before = NOBODY if begins else current()
         if before.provider and context.provider and before.provider != context.provider:
             raise WrongContext(f"context of provider {context.provider} inside that of provider {before.provider}")
-        _set(context)
-        yield
-        if not connection.needs_rollback:
-            _set(before)
+        _set(context, instead_of=before)
+        _remember(_Open(context, len(connection.savepoint_ids)))
+        try:
+            yield
+            if not begins and not connection.needs_rollback:
+                _set(before, instead_of=current())
+        finally:
+            _remember(outer)
 
 
 @contextmanager
@@ -130,7 +166,7 @@ def provider_context(provider_id: int, *, customer_id: int | None = None) -> Ite
 @contextmanager
 def nobody_context() -> Iterator[None]:
     """A transaction that sees no tenant's rows yet: the start of every request."""
-    with _entered(Context()):
+    with _entered(NOBODY):
         yield
 
 
@@ -149,20 +185,29 @@ def lookup_context(secret: str) -> Iterator[None]:
 
 
 def current_without_lookups() -> Context:
-    return current()._replace(user="", lookup="") if connection.in_atomic_block else Context()
+    return current()._replace(user="", lookup="") if connection.in_atomic_block else NOBODY
 
 
-def enter(access: Access) -> None:
-    """Switch the transaction that is open (the request's) to this access. Only the middleware calls it."""
-    before = current()
-    if before.provider and before.provider != str(access.provider.pk):
-        raise WrongContext(f"access to provider {access.provider.pk} inside the context of {before.provider}")
-    _set(Context(provider=str(access.provider.pk), customer=access.customer_setting))
+def enter(access: Access | None) -> None:
+    """Switch the context that is open (the request's) to this access; None: nobody's. Only the middleware calls it."""
+    block, savepoints = _remembered(), len(connection.savepoint_ids)
+    # A rollback to a savepoint inside the block would take the settings back, and nobody would remember that.
+    if block is None or block.savepoints != savepoints:
+        raise WrongContext("a context is switched directly in its own block, not in a transaction inside it")
+    context = NOBODY if access is None else _context_of(access)
+    if block.context.provider and block.context.provider != context.provider:
+        raise WrongContext(f"access to provider {context.provider} inside the context of {block.context.provider}")
+    _set(context, instead_of=block.context)
+    _remember(_Open(context, savepoints))
 
 
 def access_context(access: Access) -> Any:
     """A transaction of its own that sees what this access sees."""
-    return _entered(Context(provider=str(access.provider.pk), customer=access.customer_setting))
+    return _entered(_context_of(access))
+
+
+def _context_of(access: Access) -> Context:
+    return Context(provider=str(access.provider.pk), customer=access.customer_setting)
 
 
 def stream(access: Access, rows: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:

@@ -72,13 +72,18 @@ def may(access: Access | None, act: str) -> bool:
 
 
 def memberships_of(user: User) -> list[Membership]:
-    """The user's active memberships at active providers, for the chooser and for every request anew."""
+    """The user's active memberships at active providers."""
     with tenancy.user_context(user.pk):
-        return list(
-            Membership.objects.filter(user=user, is_active=True, provider__status=Provider.Status.ACTIVE)
-            .select_related("provider")
-            .order_by("provider__name", "pk")
-        )
+        return own_memberships(user)
+
+
+def own_memberships(user: User) -> list[Membership]:
+    """The same, for a caller who is in the user's context."""
+    return list(
+        Membership.objects.filter(user=user, is_active=True, provider__status=Provider.Status.ACTIVE)
+        .select_related("provider")
+        .order_by("provider__name", "pk")
+    )
 
 
 def access_of(membership: Membership, user: User) -> Access:
@@ -101,15 +106,13 @@ def _customer_of(membership: Membership) -> Any:
 
 
 def access_by_token(secret: str) -> Access | None:
-    """The system whose API token this is; None for an unknown or revoked one, or a suspended provider."""
-    with tenancy.lookup_context(secret):
-        token = (
-            ApiToken.objects.filter(
-                digest=tenancy.digest(secret), revoked_at=None, provider__status=Provider.Status.ACTIVE
-            )
-            .select_related("provider")
-            .first()
-        )
+    """The system whose API token this is; None for an unknown or revoked one, or a suspended provider. The caller is in
+    the secret's context."""
+    token = (
+        ApiToken.objects.filter(digest=tenancy.digest(secret), revoked_at=None, provider__status=Provider.Status.ACTIVE)
+        .select_related("provider")
+        .first()
+    )
     if token is None:
         return None
     return Access(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from customers import tenancy
 from customers.tenancy import Access, Kind
 from portal import health
-from portal.access import access_by_token, access_of, memberships_of
+from portal.access import access_by_token, access_of, own_memberships
 
 Next = Callable[[HttpRequest], HttpResponse]
 MEMBERSHIP = "membership"  # the session's key
@@ -53,11 +54,10 @@ class TenancyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with tenancy.nobody_context():
+        with _context_before(request):
             access = _access(request)
             request.access = access  # type: ignore[attr-defined]  # AccessRequest says so to the views
-            if access is not None:
-                tenancy.enter(access)
+            tenancy.enter(access)
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)
@@ -89,18 +89,37 @@ class TenancyMiddleware:
         return _refusal(request, access, getattr(view, "portal_audience", None))
 
 
+def _context_before(request: HttpRequest) -> AbstractContextManager[None]:
+    """The request's transaction as it begins, before the tenant is known: it opens what was presented and no more."""
+    if _is_api(request):
+        secret = _token(request)
+        return tenancy.lookup_context(secret) if secret else tenancy.nobody_context()
+    if request.user.is_authenticated:
+        return tenancy.user_context(request.user.pk)
+    return tenancy.nobody_context()
+
+
 def _access(request: HttpRequest) -> Access | None:
-    if request.path.startswith("/api/"):
-        # Here and not in DRF: its authentication runs after the transaction's context is needed.
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        return access_by_token(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
+    if _is_api(request):
+        secret = _token(request)
+        return access_by_token(secret) if secret else None
     if not request.user.is_authenticated:
         return None
     user = request.user
-    memberships = memberships_of(user)
+    memberships = own_memberships(user)
     chosen = request.session.get(MEMBERSHIP)
-    found = [m for m in memberships if m.code == chosen] or (memberships if len(memberships) == 1 else [])
-    return access_of(found[0], user) if found else None
+    matching = [m for m in memberships if m.code == chosen] or (memberships if len(memberships) == 1 else [])
+    return access_of(matching[0], user) if matching else None
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _token(request: HttpRequest) -> str:
+    """Read here and not in DRF: its authentication runs after the transaction's context is needed."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_open(request: HttpRequest, view: Callable[..., HttpResponse]) -> bool:

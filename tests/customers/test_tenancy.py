@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from threading import Barrier
+from typing import Any
 
 import pytest
-from django.db import InternalError, ProgrammingError, connection, connections, transaction
+from django.db import InternalError, OperationalError, ProgrammingError, connection, connections, transaction
 from django.db.utils import Error
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import Contract
 from customers import audit, onboarding, tenancy
@@ -126,15 +130,105 @@ def test_contexts_refuse_to_nest_in_another_provider(world: World) -> None:
 
 
 def test_a_context_restores_what_was_before_after_success_and_after_failure(world: World) -> None:
+    first = world.north.clients[0].owner.access
     with tenancy.access_context(world.north.system):
-        inside = tenancy.current()
-        with tenancy.access_context(world.north.clients[0].owner.access):
-            assert tenancy.current() != inside
-        assert tenancy.current() == inside
-        with pytest.raises(ValueError, match="probe"), tenancy.access_context(world.north.clients[0].owner.access):
+        inside = tenancy.in_effect()
+        with tenancy.access_context(first):
+            assert tenancy.in_effect() != inside
+        assert tenancy.in_effect() == tenancy.current() == inside
+        with pytest.raises(ValueError, match="probe"), tenancy.access_context(first):
             raise ValueError("probe")
-        assert tenancy.current() == inside
-    assert tenancy.current() == tenancy.Context()
+        assert tenancy.in_effect() == tenancy.current() == inside
+    assert tenancy.in_effect() == tenancy.current() == tenancy.NOBODY
+
+
+def test_what_is_remembered_of_a_context_is_what_the_database_has_whatever_is_rolled_back(world: World) -> None:
+    """Random histories of contexts, blocks, failures and rollbacks, one inside the other."""
+    system, user = world.north.system, world.north.owner.user
+    contexts: list[Callable[[], AbstractContextManager[Any]]] = [
+        lambda: tenancy.access_context(system),
+        lambda: tenancy.access_context(world.north.clients[0].owner.access),
+        lambda: tenancy.user_context(user.pk),
+        lambda: tenancy.lookup_context("hpt_guess"),
+        tenancy.nobody_context,
+        lambda: transaction.atomic(),
+        lambda: transaction.atomic(savepoint=False),
+    ]
+    seen: set[tenancy.Context] = set()
+
+    def play(dice: random.Random, depth: int) -> None:
+        for _ in range(dice.randint(1, 3)):
+            with suppress(InternalError), transaction.atomic(), dice.choice(contexts)():
+                if dice.random() < 0.2:
+                    with suppress(tenancy.WrongContext):
+                        tenancy.enter(dice.choice([system, None]))
+                _agree(seen)
+                if depth:
+                    play(dice, depth - 1)
+                if dice.random() < 0.2:
+                    raise InternalError("probe")
+                if dice.random() < 0.2:
+                    transaction.set_rollback(True)
+            _agree(seen)
+
+    for seed in range(40):
+        play(random.Random(seed), 3)
+    assert len(seen) > 6
+
+
+def _agree(seen: set[tenancy.Context]) -> None:
+    if connection.needs_rollback:  # nothing can be asked until the block around has ended
+        return
+    assert tenancy.current() == tenancy.in_effect()
+    seen.add(tenancy.current())
+
+
+def test_a_context_is_not_switched_in_a_block_that_could_be_rolled_back_by_itself(world: World) -> None:
+    with tenancy.nobody_context():
+        with pytest.raises(tenancy.WrongContext), transaction.atomic():
+            tenancy.enter(world.north.system)
+        assert tenancy.in_effect() == tenancy.NOBODY
+        tenancy.enter(world.north.system)
+        assert tenancy.in_effect().provider == str(world.north.provider.pk)
+        with pytest.raises(tenancy.WrongContext):
+            tenancy.enter(world.south.system)
+    with pytest.raises(tenancy.WrongContext):
+        tenancy.enter(world.north.system)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_context_costs_one_statement_beside_its_transaction(transactional_db: None, world: World) -> None:
+    with CaptureQueriesContext(connection) as sent, tenancy.access_context(world.north.system):
+        assert Customer.objects.count() == 2
+        with tenancy.access_context(world.north.system):
+            assert Customer.objects.count() == 2
+    assert [query["sql"].split()[0] for query in sent] == [
+        "BEGIN",
+        "SELECT",
+        "SELECT",
+        "SAVEPOINT",
+        "SELECT",
+        "RELEASE",
+        "COMMIT",
+    ]
+    assert tenancy.in_effect() == tenancy.NOBODY
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_runs_after_the_commit_is_in_no_context(transactional_db: None, world: World) -> None:
+    seen = []
+    with tenancy.access_context(world.north.system):
+        transaction.on_commit(lambda: seen.extend([tenancy.current(), tenancy.in_effect()]))
+    assert seen == [tenancy.NOBODY, tenancy.NOBODY]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_context_whose_connection_was_lost_is_forgotten(transactional_db: None, world: World) -> None:
+    with pytest.raises(OperationalError), tenancy.access_context(world.north.system), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert tenancy.current() == tenancy.NOBODY
+    with tenancy.access_context(world.south.system):
+        assert set(Customer.objects.all()) == {client.customer for client in world.south.clients}
 
 
 def test_a_streamed_export_is_not_empty_and_sees_its_own_tenant_only(world: World) -> None:
