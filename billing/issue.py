@@ -44,20 +44,9 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
     """
     with transaction.atomic():
         settlement.lock_closing(access, shared=True)
-        draft = _claim(access, document)
-        _refuse_unfit(access, draft)
-        issued_on = now.astimezone(UTC).date()
-        draft.snapshot = snapshot(draft)
-        journal.post_document(draft, effective_on=issued_on, now=now)
-        audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
-        try:
-            with transaction.atomic():
-                _number(draft, now)
-        except IntegrityError:
-            _refuse_held(access, draft)  # held since it was looked at: the database saw it
-            raise
-        transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
-    return draft
+        (draft,) = _claim(access, [document])
+        _refuse_held(access, draft)
+        return _issue(access, draft, provider=_provider(access), now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +58,57 @@ class Issued:
 def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -> Issued:
     """Issue several drafts, earlier months first. One that is held keeps nobody else waiting; of the others all are
     issued or none: what was confirmed together happens together."""
-    in_order = sorted(documents, key=lambda document: (document.first_day, document.pk))
-    contracts = {document.contract_id for document in in_order}
     with transaction.atomic():
         settlement.lock_closing(access, shared=True)
-        # All contracts before the first number is taken, or two such acts could wait for each other in a circle.
-        list(Contract.objects.visible_to(access).select_for_update(no_key=True).filter(pk__in=contracts).order_by("pk"))
-        holds = held_drafts.why_held(access, [draft for draft in in_order if draft.status == DocumentStatus.DRAFT])
-        free = [draft for draft in in_order if draft.pk not in holds]
-        return Issued([issue(access, draft, now=now) for draft in free], list(holds.values()))
+        drafts = _claim(access, documents)
+        # Asked once for all. What comes to be held after this is seen by the database, when the number is taken.
+        holds = held_drafts.why_held(access, drafts)
+        provider = _provider(access)
+        issued = [_issue(access, draft, provider=provider, now=now) for draft in drafts if draft.pk not in holds]
+        return Issued(issued, list(holds.values()))
 
 
-def _claim(access: Access, document: Document) -> Document:
-    # The contract first: its documents are issued one after the other, so that none bills what another just billed.
-    Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=document.contract_id)
-    return (
-        Document.objects.visible_to(access)
-        .select_for_update(of=("self",))
-        .select_related("contract")
-        .get(pk=document.pk)
-    )
+def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
+    """These drafts as they are now, earlier months first, locked until the transaction ends. Refuses what is none."""
+    asked = {document.pk: document.contract_id for document in documents}
+    # The contracts first: the documents of one are issued one after the other, so that none bills what another just
+    # billed. And all of them before the first number is taken, or two such acts could wait for each other in a circle.
+    contracts = Contract.objects.visible_to(access).filter(pk__in=asked.values())
+    list(contracts.select_for_update(no_key=True).order_by("pk"))
+    rows = Document.objects.visible_to(access).filter(pk__in=asked).select_for_update(of=("self",))
+    drafts = list(rows.select_related("contract", "customer").order_by("period", "pk"))
+    if len(drafts) != len(asked):
+        raise Document.DoesNotExist
+    for draft in drafts:
+        _refuse_no_draft(draft)
+    return drafts
+
+
+def _refuse_no_draft(document: Document) -> None:
+    if document.status == DocumentStatus.ISSUED:
+        raise IssueRefused(f"{document.number} is issued already. An issued document does not change.")
+    if document.status != DocumentStatus.DRAFT:
+        raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
+
+
+def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: datetime) -> Document:
+    """A draft that is claimed and that nothing holds."""
+    _refuse_unfit(access, draft)
+    issued_on = now.astimezone(UTC).date()
+    draft.snapshot = snapshot(draft, provider)
+    journal.post_document(draft, effective_on=issued_on, now=now)
+    audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
+    try:
+        with transaction.atomic():
+            _number(draft, now)
+    except IntegrityError:
+        _refuse_held(access, draft)  # held since it was looked at: the database saw it
+        raise
+    transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
+    return draft
 
 
 def _refuse_unfit(access: Access, draft: Document) -> None:
-    if draft.status == DocumentStatus.ISSUED:
-        raise IssueRefused(f"{draft.number} is issued already. An issued document does not change.")
-    if draft.status != DocumentStatus.DRAFT:
-        raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
-    _refuse_held(access, draft)
     earlier = (
         Document.objects.visible_to(access)
         .filter(contract=draft.contract_id, status=DocumentStatus.DRAFT, period__fully_lt=draft.period)
@@ -136,12 +148,12 @@ def queue_rendering(provider_id: int, document_id: int) -> None:
         log.warning("pdf.not_queued", provider_id=provider_id, document_id=document_id, exc_info=True)
 
 
-def snapshot(draft: Document) -> dict[str, Any]:
+def snapshot(draft: Document, provider: dict[str, str]) -> dict[str, Any]:
     """Parties, terms in words and dates as they stand at issue: the document can be read for ever from it."""
     return {
         "title": TITLES[DocumentType(draft.type)],
-        "provider": _provider(draft),
-        "customer": _customer(draft),
+        "provider": provider,
+        "customer": _customer(draft.customer),
         "mining_accounts": _accounts(draft),
         "contract": draft.contract.code,
         "terms": _terms(draft),
@@ -156,9 +168,9 @@ def snapshot(draft: Document) -> dict[str, Any]:
     }
 
 
-def _provider(draft: Document) -> dict[str, str]:
-    profile = ProviderProfile.objects.filter(provider=draft.provider_id).first()
-    name = draft.provider.name
+def _provider(access: Access) -> dict[str, str]:
+    profile = ProviderProfile.objects.visible_to(access).first()
+    name = access.provider.name
     if profile is None:
         return {"name": name, "legal_name": name, "address": "", "tax_id": "", "support_email": ""}
     return {
@@ -170,8 +182,7 @@ def _provider(draft: Document) -> dict[str, str]:
     }
 
 
-def _customer(draft: Document) -> dict[str, str]:
-    customer = Customer.objects.get(provider=draft.provider_id, pk=draft.customer_id)
+def _customer(customer: Customer) -> dict[str, str]:
     return {
         "code": customer.code,
         "name": customer.name,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from kombu import Connection
 
 from billing import settlement, tasks
@@ -153,6 +155,25 @@ def test_several_documents_are_issued_all_or_none(north: Access, story: Story) -
         "SET-2026-000001",
         "INV-2026-000001",
     ]
+
+
+def test_holds_are_asked_once_and_each_document_more_costs_the_same(north: Access) -> None:
+    def statements(count: int) -> list[str]:
+        settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)  # the world's own, the first of their series
+        issue_all(north, settlement.drafts_of(north, OCTOBER), now=AFTER_OCTOBER)
+        for number in range(count):
+            open_story(north, name=f"Customer {count} {number}").reward(1)
+        drafts = settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
+        with CaptureQueriesContext(connection) as sent:
+            assert len(issue_all(north, drafts, now=AFTER_OCTOBER).documents) == count
+        return [query["sql"] for query in sent]
+
+    one, two, three = statements(1), statements(2), statements(3)
+
+    assert [sum("billing_misdirected_on" in sql for sql in sent) for sent in (one, two, three)] == [1, 1, 1]
+    of_a_document = len(two) - len(one)
+    assert len(three) - len(two) == of_a_document <= 16
+    assert len(one) - of_a_document <= 9
 
 
 @pytest.mark.django_db(transaction=True)
