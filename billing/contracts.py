@@ -165,11 +165,6 @@ def _add_version(contract: Contract, valid_from: date, terms: RevenueShare, now:
     return version
 
 
-def version_on(access: Access, contract: Contract, day: date) -> ContractVersion | None:
-    """The version that holds on a day, or None."""
-    return ContractVersion.objects.visible_to(access).filter(contract=contract, valid__contains=day).first()
-
-
 def read_terms(settle_in: str, components: Sequence[Mapping[str, Any]]) -> RevenueShare:
     """Check terms as a door hands them over (the shape of the API), or refuse with a sentence."""
     if settle_in != "btc":

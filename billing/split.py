@@ -1,18 +1,15 @@
-"""What each kind of contract component computes. Pure: no rows, no clock.
+"""The only rounding of money: whole satoshi of a reward, split between provider and customer. Pure: no rows, no clock.
 
-The only kind is the revenue share. `share_ppm` (0 to 1,000,000) is the provider's share; the rules are in `split_sat`.
-billing/migrations/sql/split.sql says the same for whole months at once; a test holds the two together.
+`share_ppm` (0 to 1,000,000) is the provider's share. billing/migrations/sql/split.sql says the same for whole months at
+once; a test holds the two together. The pool's decimals became satoshi before (mining/pool/answers/decimals.py).
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from billing.models.contracts import Basis, FeeBearer
 
 SAT_PER_BTC = 100_000_000
 WHOLE_PPM = 1_000_000
-# Wide enough for any amount of the pool with all its decimals: the default of 28 digits would round once too often.
-_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +22,6 @@ class Split:
     customer_sat: int
     provider_sat: int
     share_capped: bool  # the customer's part came out below 0 and was set to 0
-
-
-def to_sat(amount: Decimal) -> int:
-    """Satoshi of an exact amount of bitcoin, half to even."""
-    return int(_EXACT.multiply(amount, Decimal(SAT_PER_BTC)).to_integral_value(ROUND_HALF_EVEN, _EXACT))
-
-
-def split(total: Decimal, net: Decimal, share_ppm: int, basis: str, pool_fee_borne_by: str) -> Split:
-    """The split of one reward of exact amounts in bitcoin."""
-    return split_sat(to_sat(total), to_sat(net), share_ppm, basis, pool_fee_borne_by)
 
 
 def split_sat(total_sat: int, net_sat: int, share_ppm: int, basis: str, pool_fee_borne_by: str) -> Split:

@@ -85,11 +85,6 @@ def unassigned_accounts(access: Access) -> list[MiningAccount]:
     return list(MiningAccount.objects.visible_to(access).filter(customer=None).order_by("label", "name"))
 
 
-def accounts_by_state(access: Access) -> dict[str, int]:
-    counted = MiningAccount.objects.visible_to(access).values_list("state").annotate(count=Count("pk")).order_by()
-    return dict(counted)
-
-
 # --- Hashrate
 
 

@@ -193,11 +193,6 @@ class OpenKey:
         )
 
 
-def pool_client(provider_id: int, label: str) -> PoolClient:
-    """A client with the active key of this login. Raises NoKey."""
-    return open_key(provider_id, label).client()
-
-
 def open_key(provider_id: int, label: str) -> OpenKey:
     """The active key of this login, opened. Raises NoKey with what is wrong."""
     with tenancy.provider_context(provider_id):

@@ -7,23 +7,20 @@ status; then, if one is left on each side, that record changed. What is still in
 
 from __future__ import annotations
 
-import decimal
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
 from mining.models import Reward
 from mining.models.rewards import Destination, RewardStatus
+from mining.pool.answers.decimals import EXACT, to_sat
 from mining.pool.answers.types import RewardRecord
 from mining.pool.listings.rewards import Listed
 
-# More digits than two amounts of the pool have together: nothing is rounded but where we say so.
-EXACT = decimal.Context(prec=100, rounding=ROUND_HALF_EVEN)
-SATOSHI = 8
-WHOLE, RATE_STEP, HS_STEP = Decimal(1), Decimal(1).scaleb(-18), Decimal(1).scaleb(-6)
+RATE_STEP, HS_STEP = Decimal(1).scaleb(-18), Decimal(1).scaleb(-6)
 LARGEST_RATE = Decimal(10) ** 20  # what the column holds
 
 Core = tuple[object, ...]
@@ -75,10 +72,6 @@ def candidate(listed: Listed) -> Candidate | None:
         "paid_at": record.paid_at,
     }
     return Candidate(listed, hashlib.sha256(listed.text.encode()).hexdigest(), columns)
-
-
-def to_sat(amount: Decimal) -> int:
-    return int(EXACT.quantize(amount.scaleb(SATOSHI, EXACT), WHOLE))
 
 
 def _step(number: Decimal | None, step: Decimal) -> Decimal | None:

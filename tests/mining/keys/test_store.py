@@ -37,7 +37,7 @@ def test_a_process_without_private_keys_opens_nothing(north: Hosting, settings: 
     settings.POOL_SEALING_PRIVATE_KEYS = {}
 
     with pytest.raises(NoKey, match="only workers open pool keys"):
-        key_store.pool_client(north.provider.pk, "main")
+        key_store.open_key(north.provider.pk, "main")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mining.models import Reward
 from mining.pool.answers.types import RewardRecord
 from mining.pool.listings.rewards import Listed
-from mining.rewards.matching import Candidate, Match, candidate, match, to_sat
+from mining.rewards.matching import Candidate, Match, candidate, match
 
 DATE = datetime(2026, 10, 18, tzinfo=UTC)
 PENDING = RewardRecord(
@@ -103,22 +103,6 @@ def test_what_agrees_in_amounts_pairs_before_what_changed() -> None:
     found = match(stored(FIRST, OTHER), listed(THIRD, PAID))
 
     assert {(row.occurrence, one.record.total) for row, one in found.pairs} == {(1, PAID.total), (2, THIRD.total)}
-
-
-@pytest.mark.parametrize(
-    ("amount", "satoshi"),
-    [
-        ("0.00000001", 1),
-        ("0.000000005", 0),  # half to even
-        ("0.000000015", 2),
-        ("0.0000000150000000001", 2),
-        ("0.0000000049999999999", 0),
-        ("9999999999.999999999999999999", 10**18),
-        ("0", 0),
-    ],
-)
-def test_satoshi_are_half_even_of_the_exact_amount(amount: str, satoshi: int) -> None:
-    assert to_sat(Decimal(amount)) == satoshi
 
 
 @given(
