@@ -170,9 +170,3 @@ def customer_balances(access: Access) -> dict[int, CustomerBalance]:
         )
     )
     return {customer: CustomerBalance(-int(payable), int(receivable)) for customer, payable, receivable in sums}
-
-
-def account_balance(access: Access, name: LedgerAccount.Name) -> int:
-    """An account's balance over all customers, in debit sign (what the provider has is +)."""
-    entries = JournalEntry.objects.visible_to(access).filter(account__name=name)
-    return int(entries.aggregate(sat=Sum("amount_sat", default=0))["sat"])

@@ -30,7 +30,6 @@ class Kind(StrEnum):
     STAFF = "staff"
     CUSTOMER = "customer"
     SHARE = "share"
-    TOKEN = "token"  # noqa: S105 - a person's own token; a kind of access, not a secret
     SYSTEM = "system"
 
 

@@ -55,11 +55,6 @@ def is_same(one: str, other: str) -> bool:
     return _one_spelling(one) == _one_spelling(other)
 
 
-def groups_of_4(address: str) -> list[str]:
-    """For a person who compares two addresses."""
-    return [address[at : at + 4] for at in range(0, len(address), 4)]
-
-
 def _one_spelling(address: str) -> str:
     small = address.lower()
     return small if small.startswith(SEGWIT) and address in (small, address.upper()) else address
@@ -88,15 +83,6 @@ def _other_network(network: str) -> str:
 
 
 # --- Base58check: 1… and 3…
-
-
-def base58check(payload: bytes) -> str:
-    raw = payload + _checksum58(payload)
-    number, text = int.from_bytes(raw), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = BASE58[digit] + text
-    return "1" * (len(raw) - len(raw.lstrip(b"\x00"))) + text
 
 
 def _problem_of_base58(address: str) -> str | None:

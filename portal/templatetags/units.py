@@ -13,6 +13,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from billing.split import SAT_PER_BTC
 from customers.words import counted, day_in_words, month_in_words, short_day
 
 register = template.Library()
@@ -22,7 +23,6 @@ register.filter("counted", counted)
 UNKNOWN = "unknown"
 MINUS = "−"
 NBSP = "\u00a0"
-SAT_PER_BTC = 100_000_000
 HASHRATE_UNITS = (("TH/s", 0), ("PH/s", 3), ("EH/s", 6), ("ZH/s", 9))
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
@@ -51,23 +51,6 @@ def btc(
     if unit:
         shown = format_html('{} <span class="unit">BTC</span>', shown)
     return format_html('<span class="est">≈ {}</span>', shown) if estimate else shown
-
-
-@register.filter
-def btc_plain(sat: int | None) -> str:
-    """0.00125000 for files, mails, labels and the clipboard: no grouping, ASCII minus."""
-    if sat is None:
-        return UNKNOWN
-    whole, part = divmod(abs(_whole(sat)), SAT_PER_BTC)
-    return f"{'-' if sat < 0 else ''}{whole}.{part:08d}"
-
-
-@register.filter
-def sat(amount_sat: int | None) -> str:
-    """1,234 sat: only in sentences about rounding."""
-    if amount_sat is None:
-        return UNKNOWN
-    return f"{_sign(amount_sat)}{abs(_whole(amount_sat)):,}{NBSP}sat"
 
 
 def _whole(amount_sat: object) -> int:

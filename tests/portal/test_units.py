@@ -1,15 +1,14 @@
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from html import unescape
-from typing import Any
 
 import pytest
 from django.template import Context, Engine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.words import btc_text
 from portal.templatetags import states, units
 
 NOW = datetime(2026, 11, 4, 14, 35, tzinfo=UTC)
@@ -54,7 +53,7 @@ def test_an_amount_has_eight_decimals_in_groups_and_dims_leading_zeros(sat: int,
 def test_every_amount_copies_as_the_exact_number(sat: int) -> None:
     text = copied(units.btc(sat)).replace(",", "").replace("−", "-")
 
-    assert text == units.btc_plain(sat)
+    assert text == btc_text(sat)
     assert Decimal(text) * 10**8 == sat
     assert len(text.partition(".")[2]) == 8
 
@@ -72,16 +71,12 @@ def test_only_zeros_before_the_first_digit_that_counts_are_dim(sat: int) -> None
 def test_an_unknown_amount_is_a_word_and_never_zero() -> None:
     assert units.btc(None) == '<span class="none">unknown</span>'
     assert units.btc(None, none="–") == '<span class="muted">–</span>'
-    assert units.btc_plain(None) == "unknown"
-    assert units.sat(None) == "unknown"
 
 
 @pytest.mark.parametrize("wrong", [1.0, Decimal(1), "1", "", True])
 def test_what_is_not_whole_satoshi_is_refused(wrong: object) -> None:
-    shows: list[Callable[[Any], str]] = [units.btc, units.btc_plain, units.sat]
-    for show in shows:
-        with pytest.raises(TypeError, match="whole satoshi"):
-            show(wrong)
+    with pytest.raises(TypeError, match="whole satoshi"):
+        units.btc(wrong)  # type: ignore[arg-type]
 
 
 def test_a_misspelt_variable_fails_instead_of_showing_a_number() -> None:
@@ -95,15 +90,6 @@ def test_an_amount_in_a_template_takes_unit_weight_and_estimate() -> None:
     assert copied(render("{% btc sat unit=True %}", sat=125_000)) == "0.00125000 BTC"
     assert render("{% btc 7 strong=True %}").startswith('<span class="btc strong">')
     assert render("{% btc 7 estimate=True %}").startswith('<span class="est">≈ <span class="btc">')
-
-
-def test_files_and_labels_get_plain_numbers() -> None:
-    assert [units.btc_plain(n) for n in (125_000, -13_012, 123_456_789_012)] == [
-        "0.00125000",
-        "-0.00013012",
-        "1234.56789012",
-    ]
-    assert [units.sat(n) for n in (0, 1_234, -1_234)] == ["0\u00a0sat", "1,234\u00a0sat", "−1,234\u00a0sat"]
 
 
 # ── Hashrate

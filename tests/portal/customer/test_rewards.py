@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.contracts import new_version
 from billing.shares import shares_of
+from billing.words import btc_text
 from customers import tenancy
 from mining.models import PayoutAgreement, Reward
-from portal.templatetags.units import btc_plain
 from tests.portal.customer.scenes import set_account, words
 from tests.world import FIRST_DAY, NOW, Tenant, make_reward
 
@@ -62,11 +62,11 @@ def test_every_figure_of_the_list_is_that_of_its_row(north: Tenant) -> None:
             "Final",
             "us",
             "10.05",
-            btc_plain(row.total_sat),
-            btc_plain(row.fee_sat),
-            btc_plain(row.net_sat),
-            btc_plain(parts[row.pk].provider_share_sat),
-            btc_plain(parts[row.pk].customer_share_sat),
+            btc_text(row.total_sat),
+            btc_text(row.fee_sat),
+            btc_text(row.net_sat),
+            _btc(parts[row.pk].provider_share_sat),
+            _btc(parts[row.pk].customer_share_sat),
         ]
         for row in rows
     ]
@@ -246,8 +246,8 @@ def test_the_file_has_the_numbers_of_the_page(north: Tenant) -> None:
     assert 'href="/rewards/csv/?month=2026-11"' in get(browser)
 
 
-def _btc(sat: str) -> str:
-    return btc_plain(int(sat)) if sat else "unknown"
+def _btc(sat: str | int | None) -> str:
+    return "unknown" if sat in ("", None) else btc_text(int(sat))
 
 
 def test_the_file_keeps_the_pools_own_words(north: Tenant) -> None:

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.evidence import csv_rows
 from billing.models import DocumentLine
+from billing.words import btc_text
 from customers import tenancy
 from customers.models import Role
-from portal.templatetags.units import btc_plain
 from tests.billing.books import OCTOBER, change_amount, open_story, revenue_share
 from tests.portal.customer.scenes import PDF, statement_of, words
 from tests.portal.customer.test_rewards import sums, table
@@ -31,13 +31,13 @@ def test_the_statement_has_the_rows_figures_and_adds_them_up(north: Tenant) -> N
     assert table(html) == [
         [
             f"{line.day.day} Oct",
-            btc_plain(line.facts["total_sat"]),
-            btc_plain(line.facts["fee_sat"]),
-            btc_plain(line.net_sat),
-            btc_plain(line.provider_share_sat),
-            btc_plain(line.customer_share_sat),
+            btc_text(line.facts["total_sat"]),
+            btc_text(line.facts["fee_sat"]),
+            btc_text(line.net_sat),
+            btc_text(line.provider_share_sat),
+            btc_text(line.customer_share_sat),
             "us",
-            btc_plain(line.amount_sat),
+            btc_text(line.amount_sat),
         ]
         for line in lines
     ]
@@ -189,7 +189,7 @@ def test_the_csv_is_the_documents_evidence_and_equals_the_page(north: Tenant) ->
     rows = list(csv.DictReader(io.StringIO(body.decode())))
     shown = table(browser.get(f"/statements/{document.code}/").content.decode())
     assert [row["amount_btc"] for row in rows] == [cells[-1] for cells in shown]
-    assert [btc_plain(int(row["total_sat"])) for row in rows] == [cells[1] for cells in shown]
+    assert [btc_text(int(row["total_sat"])) for row in rows] == [cells[1] for cells in shown]
 
 
 def test_statements_are_listed_newest_first(north: Tenant) -> None:
