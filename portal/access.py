@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from customers import tenancy
 from customers.models import ApiToken, MemberKind, Membership, Provider, Role
@@ -35,6 +36,24 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "team": (Role.OWNER,),
 }
 CUSTOMER_ACTS: dict[str, tuple[Role, ...]] = {"read": (Role.OWNER, Role.VIEWER)}
+# allauth's pages that need no membership, by the names of their addresses, and why. Another one opens for nobody: a
+# setting or a new version may bring more of them.
+ALLAUTH_PAGES = {
+    "account_login": "where people sign in",
+    "account_logout": "whoever is signed in may leave",
+    "account_inactive": "tells why the sign-in was refused",
+    "account_signup": "says that the way in is an invitation",
+    "account_reauthenticate": "asks for the password once more",
+    "account_change_password": "one's own password",
+    "account_set_password": "one's own password",
+    "account_reset_password": "who forgot the password is not signed in",
+    "account_reset_password_done": "says that a mail is on its way",
+    "account_reset_password_from_key": "opened by the secret in the mail",
+    "account_reset_password_from_key_done": "says that the password is changed",
+    "mfa_index": "one's own second factor",
+    "mfa_authenticate": "the second half of the sign-in",
+    "mfa_reauthenticate": "asks for the second factor once more",
+}
 
 
 class AccessRequest(HttpRequest):
@@ -53,9 +72,37 @@ def customer_page(act: str = "read") -> Callable[[View], View]:
 
 
 def open_page(view: View) -> View:
-    """A page that needs no membership: sign-in, the chooser, an invitation, the API (its own door)."""
+    """A page that needs no membership: sign-in, the chooser, an invitation, the API's documentation."""
     view.portal_open = True  # type: ignore[attr-defined]  # a mark on the function, read by the middleware
     return view
+
+
+def health_check(view: View) -> View:
+    """Asked by balancers: answered before host, session and database are looked at."""
+    view.portal_health = True  # type: ignore[attr-defined]  # a mark on the function, read by the middleware
+    return view
+
+
+def match_of(request: HttpRequest) -> ResolverMatch | None:
+    """What will answer. The view decides who may come in and how they say who they are, never the path: a server in
+    front can be talked into another beginning of it (SCRIPT_NAME)."""
+    try:
+        return resolve(request.path_info)
+    except Resolver404:
+        return None
+
+
+def is_health_check(match: ResolverMatch | None) -> bool:
+    return match is not None and getattr(match.func, "portal_health", False)
+
+
+def is_api(match: ResolverMatch | None) -> bool:
+    """The API is its own door: callers show a token, and each view class asks for its scope."""
+    return match is not None and getattr(getattr(match.func, "cls", None), "portal_api", False)
+
+
+def is_open(match: ResolverMatch) -> bool:
+    return is_api(match) or getattr(match.func, "portal_open", False) or match.view_name in ALLAUTH_PAGES
 
 
 def _audience(kind: Kind, roles: tuple[Role, ...]) -> Callable[[View], View]:

@@ -10,6 +10,12 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 preload_app = True
 control_socket_disable = True  # its place is the home folder, and nobody here uses it
 accesslog = None  # django-structlog writes a line for each request, with its id
+# Nothing in front of us may say by a header which part of the path is the program's own (SCRIPT_NAME), what the path is
+# (PATH_INFO) or who asks: gunicorn would believe it from this machine, and from anybody through a unix socket. What
+# proxies do tell, the scheme and the visitor's address, the portal reads for itself.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+header_map = "drop"  # X_Forwarded_For is not X-Forwarded-For
 timeout = 60
 max_requests, max_requests_jitter = 5000, 500
 

@@ -11,14 +11,13 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from customers import tenancy
 from customers.tenancy import Access, Kind
-from portal import health
-from portal.access import access_by_token, access_of, own_memberships
+from portal.access import access_by_token, access_of, is_api, is_health_check, is_open, match_of, own_memberships
 
 Next = Callable[[HttpRequest], HttpResponse]
 MEMBERSHIP = "membership"  # the session's key
@@ -33,14 +32,9 @@ class HealthMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path == "/healthz":
-            return JsonResponse({"status": "ok"})
-        if request.path == "/readyz":
-            problems = health.problems()
-            return JsonResponse(
-                {"status": "not ready" if problems else "ok", "problems": problems},
-                status=503 if problems else 200,
-            )
+        match = match_of(request)
+        if match is not None and is_health_check(match):
+            return cast("HttpResponse", match.func(request))
         return self.get_response(request)
 
 
@@ -71,17 +65,20 @@ class TenancyMiddleware:
         kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         access = cast("Access | None", request.access)  # type: ignore[attr-defined]  # set above
+        match = request.resolver_match
+        assert match is not None  # Django has just found the view
         # Before it is asked whether the page is open: the start is. The API reads its parameters itself.
-        came_back = request.method == "GET" and not request.path.startswith("/api/") and UNSENT in request.GET
+        came_back = request.method == "GET" and not is_api(match) and UNSENT in request.GET
         if came_back and request.user.is_authenticated:
             messages.warning(request, "You had been signed out, so what you sent was not saved. Please enter it again.")
             return redirect(request.path)
-        if _is_open(request, view):
+        if is_open(match):
             return None
         if not request.user.is_authenticated:
-            # LoginRequiredMiddleware sends them to the sign-in page; a form's address is no page to come back to.
+            # Here and not by LoginRequiredMiddleware: a view may say for itself that it needs no sign-in, and only our
+            # mark opens it. A form's address is no page to come back to.
             if request.method in ("GET", "HEAD"):
-                return None
+                return redirect_to_login(request.get_full_path())
             # Told by the address and not by a session: that would be a row for anybody, and told to whoever comes next.
             return redirect_to_login(f"{_page_of_form(request)}?{UNSENT}=1")
         if access is None:
@@ -113,19 +110,13 @@ def _access(request: HttpRequest) -> Access | None:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return is_api(match_of(request))
 
 
 def _token(request: HttpRequest) -> str:
     """Read here and not in DRF: its authentication runs after the transaction's context is needed."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def _is_open(request: HttpRequest, view: Callable[..., HttpResponse]) -> bool:
-    match = request.resolver_match
-    allauth = match is not None and (match.route.startswith("account/"))
-    return allauth or request.path.startswith("/api/") or getattr(view, "portal_open", False)
 
 
 def _refusal(
@@ -165,7 +156,7 @@ class PrivatePagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code == 405 and not response.content and not request.path.startswith("/api/"):
+        if response.status_code == 405 and not response.content and not is_api(request.resolver_match):
             allowed = response["Allow"]
             response = render(request, "405.html", status=405)
             response["Allow"] = allowed

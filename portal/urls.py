@@ -2,9 +2,11 @@
 
 from django.urls import include, path
 
-from portal.views import entry, security
+from portal.views import entry, health, security
 
 urlpatterns = [
+    path("healthz", health.live),
+    path("readyz", health.ready),
     path("", entry.home, name="home"),
     path("choose/", entry.choose, name="choose"),
     path("invite/<str:secret>/", entry.invitation, name="invitation"),

@@ -117,7 +117,7 @@ def _start_sandbox(started: Children, now: datetime) -> None:
 
 
 def _start_web(started: Children, port: int) -> None:
-    gunicorn = ("-m", "gunicorn", "--no-control-socket", "--threads", "4")
+    gunicorn = ("-m", "gunicorn", "-c", "python:portal.gunicorn", "--workers", "1")
     # Without private keys: the web process can seal and not open.
     started.start("web", *gunicorn, "--bind", f"127.0.0.1:{port}", "portal.wsgi", POOL_SEALING_PRIVATE_KEYS="")
 

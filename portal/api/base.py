@@ -100,6 +100,8 @@ class OneFormat(DefaultContentNegotiation):
 
 
 class Door(APIView):
+    portal_api: ClassVar[bool] = True  # the mark that the middleware reads
+
     permission_classes: Sequence[type[BasePermission]] = [IsAuthenticated, HasScope]
     parser_classes = [BoundedJSONParser]
     content_negotiation_class = OneFormat

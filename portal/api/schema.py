@@ -105,6 +105,7 @@ class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 
 class SchemaView(SpectacularAPIView):
+    portal_api = True  # the mark that the middleware reads
     authentication_classes = []
     permission_classes = []
 

@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from customers.tenancy import Kind
 from portal import second_factor
+from portal.access import open_page
 
 
 class SetUp(ActivateTOTPView):  # type: ignore[misc]  # allauth is untyped
@@ -35,8 +36,9 @@ class SwitchOff(DeactivateTOTPView):  # type: ignore[misc]  # allauth is untyped
         return reverse("mfa_activate_totp" if access is not None and access.kind == Kind.STAFF else "mfa_index")
 
 
-set_up = SetUp.as_view()
-switch_off = second_factor.required(SwitchOff.as_view())
-show_codes = second_factor.required(ViewRecoveryCodesView.as_view())
-download_codes = second_factor.required(DownloadRecoveryCodesView.as_view())
-make_codes = second_factor.required(GenerateRecoveryCodesView.as_view())
+# One's own second factor needs no membership: staff without one are sent here.
+set_up = open_page(SetUp.as_view())
+switch_off = open_page(second_factor.required(SwitchOff.as_view()))
+show_codes = open_page(second_factor.required(ViewRecoveryCodesView.as_view()))
+download_codes = open_page(second_factor.required(DownloadRecoveryCodesView.as_view()))
+make_codes = open_page(second_factor.required(GenerateRecoveryCodesView.as_view()))

@@ -22,10 +22,11 @@ from tests.world import NOW, Tenant, draft_document
 
 @dataclass(frozen=True)
 class Row:
-    audience: str  # open, member, staff:<act>, customer, api, signed_in
+    audience: str  # open, member, staff:<act>, customer, signed_in; closed: a page that exists for nobody
     arguments: Callable[[Tenant], dict[str, str]] = lambda _tenant: {}
     method: str = "get"
     answers: tuple[int, ...] = (200,)  # to those who may
+    path: str = ""  # where the pattern is an expression
 
     @property
     def staff_roles(self) -> tuple[str, ...]:
@@ -170,7 +171,37 @@ ROUTES: dict[str, Row] = {
     "watcher-links/": Row("customer"),
     "me/": Row("customer"),
     "brand/<slug:colour>.css": Row("open", lambda _: {"colour": "23579f"}),
+    # Balancers.
+    "healthz": Row("open"),
+    "readyz": Row("open"),
+    # The API's documentation; its resources have a matrix of their own.
+    "api/v1/docs": Row("open"),
+    "api/v1/docs/": Row("open"),
+    # allauth's pages show nothing of a tenant. Who is signed in is sent on from the page that signs in, and asked for
+    # the password or the second factor before the pages that change them.
+    "account/login/": Row("open", answers=(200, 302)),
+    "account/logout/": Row("open", answers=(200, 302)),
+    "account/inactive/": Row("open"),
+    "account/signup/": Row("open", answers=(200, 302)),
+    "account/reauthenticate/": Row("signed_in"),
+    "account/password/change/": Row("signed_in"),
+    "account/password/set/": Row("signed_in", answers=(302,)),
+    "account/password/reset/": Row("open"),
+    "account/password/reset/done/": Row("open"),
+    "account/password/reset/key/done/": Row("open"),
+    r"account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": Row(
+        "open", path="account/password/reset/key/1-guess/"
+    ),
+    "account/2fa/": Row("signed_in"),
+    "account/2fa/authenticate/": Row("open", answers=(302,)),
+    "account/2fa/reauthenticate/": Row("signed_in", answers=(200, 302)),
+    "account/2fa/totp/activate/": Row("signed_in", answers=(302,)),
+    "account/2fa/totp/deactivate/": Row("signed_in", answers=(302, 404)),
+    "account/2fa/recovery-codes/": Row("signed_in", answers=(302, 404)),
+    "account/2fa/recovery-codes/download/": Row("signed_in", answers=(302, 404)),
+    "account/2fa/recovery-codes/generate/": Row("signed_in", answers=(302, 404)),
+    "account/email/": Row("closed"),
+    "account/confirm-email/": Row("closed"),
+    r"account/^confirm-email/(?P<key>[-:\w]+)/$": Row("closed", path="account/confirm-email/guess/"),
+    "account/login/code/confirm/": Row("closed"),
 }
-
-# allauth's pages are the same for everybody who is signed in, and show nothing of a tenant; the API has its own matrix.
-ELSEWHERE = ("account/", "api/v1/")
