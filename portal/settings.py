@@ -136,9 +136,12 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# How many proxies of ours stand in front: sign-in is limited by the visitor's address, not by the proxy's.
-ALLAUTH_TRUSTED_PROXY_COUNT = environment.whole_number("TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0)
+# How many proxies of ours stand in front: a visitor's address is what they heard, not theirs (portal/visitor.py).
+TRUSTED_PROXY_COUNT = environment.whole_number("TRUSTED_PROXY_COUNT", 1 if PRODUCTION else 0)
+# Only failures count against a sign-in, by network and by account; known devices by themselves (portal/sign_in.py).
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "10/m/ip,5/5m/key"}
 MFA_ADAPTER = "portal.sign_in.MFAAdapter"
+MFA_FORMS = {"authenticate": "portal.sign_in.SignInCodeForm", "reauthenticate": "portal.sign_in.FreshCodeForm"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Hosting portal"
 SESSION_COOKIE_AGE = 24 * 3600
@@ -148,6 +151,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_NAME = "__Host-session" if PRODUCTION else "portal_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "portal_csrf"
 CSRF_COOKIE_HTTPONLY = True
+DEVICE_COOKIE_NAME = "__Host-device" if PRODUCTION else "portal_device"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # The address that links in mails begin with.

@@ -200,7 +200,7 @@ def test_sign_up_is_closed(world: World) -> None:
 
 
 def test_a_strangers_failures_do_not_lock_everybody_out(world: World, settings: Any) -> None:
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1  # as in production, where all come through one proxy
+    settings.TRUSTED_PROXY_COUNT = 1  # as in production, where all come through one proxy
     cache.clear()
     for number in range(12):
         stranger = Client(REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": "203.0.113.9"})
