@@ -110,6 +110,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "portal",
+        "OPTIONS": {"serializer": "portal.cache.JSONSerializer"},
     }
 }
 
@@ -239,7 +240,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Jobs. State lives in PostgreSQL; a task may run twice, late or never (DESIGN 10).
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_ACCEPT_CONTENT = ["json"]  # nothing that is unpickled: Redis holds no code
 CELERY_TASK_IGNORE_RESULT = True
 # What a person waits for is not behind the line of what is due, nor is what finds what is due. Every worker takes from
 # both queues in turn.
