@@ -10,11 +10,18 @@ from structlog.typing import Processor
 # What opens a door by itself and may stand in an address or a message: an invitation's link, an API token.
 BEARERS = re.compile(r"((?:/|%2F)(?:invite|reset(?:/|%2F)key)(?:/|%2F)|hpt_)[^/%\s\"']+", re.IGNORECASE)
 
+# PostgreSQL's second line of an error quotes the row that it refuses, a password's hash among it.
+# The row may hold line breaks: it goes on to what PostgreSQL or a traceback says next.
+ROW_OF_AN_ERROR = re.compile(
+    r"^(DETAIL:).*?(?=\n(?:HINT|QUERY|CONTEXT):|\n\n(?:The above exception|During handling)|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
 
 def mask_bearers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = BEARERS.sub(r"\1…", value)
+            event[key] = ROW_OF_AN_ERROR.sub(r"\1 …", BEARERS.sub(r"\1…", value))
     return event
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import structlog
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -14,10 +15,14 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django_structlog.middlewares import RequestMiddleware
 
 from customers import tenancy
 from customers.tenancy import Access, Kind
+from portal import visitor
 from portal.access import access_by_token, access_of, is_api, is_health_check, is_open, match_of, own_memberships
+
+log = structlog.get_logger(__name__)
 
 Next = Callable[[HttpRequest], HttpResponse]
 MEMBERSHIP = "membership"  # the session's key
@@ -124,10 +129,12 @@ def _refusal(
 ) -> HttpResponse | None:
     # A page of another audience, or one that says none, does not exist for this person.
     if audience is None or access.kind != audience[0]:
+        log.warning("page.refused", why="of another audience", as_kind=access.kind, role=access.role)
         raise Http404
     if access.kind == Kind.STAFF and not is_mfa_enabled(access.user):
         return redirect("mfa_activate_totp")
     if access.role not in audience[1]:
+        log.warning("page.refused", why="role", as_kind=access.kind, role=access.role)
         return render(
             request,
             "403.html",
@@ -146,6 +153,14 @@ def _page_of_form(request: HttpRequest) -> str:
     if not url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
         return "/"
     return urlsplit(came_from).path
+
+
+class LogMiddleware(RequestMiddleware):
+    """Each event of a request with its visitor's address, the same one that the limits count by."""
+
+    @staticmethod
+    def bind_ip(request: HttpRequest) -> None:
+        structlog.contextvars.bind_contextvars(ip=visitor.address_of(request))
 
 
 class PrivatePagesMiddleware:

@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Opens the transaction and the tenant's context round everything below it.
     "portal.middleware.TenancyMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "portal.middleware.LogMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

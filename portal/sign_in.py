@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from customers.models import User
-from portal import known_device, visitor
+from portal import known_device, security_events, visitor
 
 APP, FAILED = "allauth.account", "login_failed"
 ON_KNOWN_DEVICE = {FAILED: "5/5m/key"}  # of one person there: no network counts, which they may share with strangers
@@ -52,7 +52,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         limits = ON_KNOWN_DEVICE if device else None
         self._login_failed_rl_usage = ratelimit.consume(request, app=APP, action=FAILED, key=key, config=limits)
         if not self._login_failed_rl_usage:
+            security_events.sign_in_limited(email)
             raise self.validation_error("too_many_login_attempts")
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        security_events.sign_in_failed(credentials.get("email", ""))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         return self._account_key(credentials.get("email", ""))
@@ -69,6 +73,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         return settings.PORTAL_URL + path.replace("UID-KEY", quote(key))
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        security_events.reset_asked(user)
+        super().send_password_reset_mail(user, email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         host = urlsplit(settings.PORTAL_URL).netloc
@@ -109,6 +117,7 @@ def _count_try(request: HttpRequest, user: User) -> Callable[[], None]:
     key = f"second factor {user.pk} on {device}" if device else f"second factor {user.pk}"
     limits = ON_KNOWN_DEVICE if device else None
     if not ratelimit.consume(request, app=APP, action=FAILED, key=key, config=limits):
+        security_events.second_factor_limited(user)
         raise account_adapter().validation_error("too_many_login_attempts")
     # All of them, as allauth does: who has a right code has nothing left to guess.
     return lambda: ratelimit.clear(request, app=APP, action=FAILED, key=key, config=limits)

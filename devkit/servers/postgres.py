@@ -28,6 +28,15 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "logging_collector": "off",
+    # As in docker-compose.yml: the log holds no statement and no value, a password's hash least of all. Whoever sent
+    # the statement gets the whole error and logs it; a line here would quote what the statement was given.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
 }
 # Nobody reads a temporary database after a crash, so nothing has to reach the disk.
 TEMPORARY_SETTINGS = {

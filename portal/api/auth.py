@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
 from django.db.models import Q
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -19,6 +20,8 @@ from customers.tenancy import Access, Kind
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # it imports this module: the settings name the class below
+
+log = structlog.get_logger(__name__)
 
 # Every plural noun of the API, built or not yet: a token made today names what its program will need.
 RESOURCES = (
@@ -79,9 +82,11 @@ class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, Access] | None:
         access = access_of(request)
         if access is not None and access.kind == Kind.SYSTEM:
+            log.info("api.token_used", token=access.label, provider_id=access.provider.pk)
             return Caller(access.label), access
         if not _presented(request):
             return None
+        log.warning("api.token_refused")
         if _secret(request) is None:
             raise AuthenticationFailed("Send the token in the header: Authorization: Bearer <token>.")
         raise AuthenticationFailed("This token is unknown or revoked, or its provider is suspended.")
@@ -120,7 +125,10 @@ class HasScope(BasePermission):
         if access is None or needed is None:
             return False
         self.message = f"This token lacks the scope {needed}."
-        return may(access.scopes, needed)
+        if may(access.scopes, needed):
+            return True
+        log.warning("api.scope_refused", token=access.label, scope=needed)
+        return False
 
 
 def scope_needed(request: Request, view: Any) -> str | None:

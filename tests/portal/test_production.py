@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
-from devkit.servers import binaries
+from devkit.servers import binaries, postgres
 from tests.portal.test_database import SAFE, cluster, manage
 
 __all__ = ["cluster"]  # the fixture: a cluster without our roles
@@ -70,3 +71,31 @@ def test_nothing_of_the_devkit_is_in_the_image() -> None:
         *("requirements-uv.txt", "pyproject.toml", "uv.lock", "manage.py"),
         *("customers", "mining", "billing", "portal", "templates"),
     }
+
+
+def test_the_log_of_the_compose_database_is_set_as_the_embedded_one(compose: dict[str, Any]) -> None:
+    command = compose["services"]["postgres"]["command"]
+    given = dict(word.removeprefix("-c").split("=") for word in command[1:])
+    assert given == {name: value for name, value in postgres.SETTINGS.items() if name in given}
+    assert {
+        name for name in postgres.SETTINGS if name.startswith(("log_min", "log_s", "log_p", "log_e"))
+    } == given.keys()
+
+
+def test_the_log_of_the_database_holds_no_statement_and_no_value(cluster: str) -> None:
+    with psycopg.connect(f"postgresql://postgres@/postgres?{cluster}", autocommit=True) as session:
+        (data,) = session.execute("SHOW data_directory").fetchone() or ("",)
+        session.execute("CREATE TABLE people (email text UNIQUE, hash text NOT NULL)")
+        session.execute("INSERT INTO people VALUES ('canary-1@x.example', 'canary-2')")
+        for statement, values in (
+            ("INSERT INTO people VALUES (%s, %s)", ("canary-1@x.example", "canary-3")),
+            ("INSERT INTO people VALUES (%s, %s)", ("canary-4", None)),
+            ("SELECT %s::int", ("canary-5",)),
+            ("SELECT 'canary-6' FROM nowhere", ()),
+            ("DO $$ BEGIN RAISE EXCEPTION 'canary-7'; END $$", ()),
+        ):
+            with pytest.raises(psycopg.Error):
+                session.execute(statement, values)
+    log = (Path(data).parent / "postgres.log").read_text()
+    assert "ready to accept connections" in log
+    assert re.findall("canary-.", log) == []
