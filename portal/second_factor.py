@@ -9,8 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings
+from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -24,6 +28,16 @@ def is_fresh(request: HttpRequest, *, now: datetime) -> bool:
         record["method"] == "mfa" and record.get("reauthenticated") and earliest <= record["at"] <= now.timestamp()
         for record in get_authentication_records(request, request.user)
     )
+
+
+def use_code(factor: Authenticator, code: str) -> bool:
+    """Whether this code, which is right, was not given before. allauth forgets it after one step; it stays right
+    for as many as the tolerance allows."""
+    if factor.type != Authenticator.Type.TOTP:
+        return True  # a recovery code is struck off
+    steps = 2 * app_settings.TOTP_TOLERANCE + 1
+    key = f"second-factor.used:{factor.pk}:{normalize_user_code(code)}"
+    return cache.add(key, True, timeout=steps * app_settings.TOTP_PERIOD)
 
 
 def ask(request: HttpRequest) -> HttpResponse:

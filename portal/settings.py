@@ -145,6 +145,7 @@ MFA_ADAPTER = "portal.sign_in.MFAAdapter"
 MFA_FORMS = {"authenticate": "portal.sign_in.SignInCodeForm", "reauthenticate": "portal.sign_in.FreshCodeForm"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Hosting portal"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s, either way: clocks of phones and people who type slowly
 SESSION_COOKIE_AGE = 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

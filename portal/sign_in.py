@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from customers.models import User
-from portal import known_device, security_events, visitor
+from portal import known_device, second_factor, security_events, visitor
 
 APP, FAILED = "allauth.account", "login_failed"
 ON_KNOWN_DEVICE = {FAILED: "5/5m/key"}  # of one person there: no network counts, which they may share with strangers
@@ -94,7 +94,7 @@ class _CodeForm:
         code: str = self.cleaned_data["code"]
         factors = list(Authenticator.objects.filter(user=self.user).exclude(type=Authenticator.Type.WEBAUTHN))
         for factor in factors:
-            if factor.wrap().validate_code(code):
+            if factor.wrap().validate_code(code) and second_factor.use_code(factor, code):
                 factor.user = self.user
                 self.authenticator = factor
                 taken_back()

@@ -25,6 +25,7 @@ class SetUp(ActivateTOTPView):  # type: ignore[misc]  # allauth is untyped
         """Who sets it up has just typed a code of it: the recovery codes that are shown next ask for no other."""
         response: HttpResponse = super().form_valid(form)
         app = Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP)
+        second_factor.use_code(app, form.cleaned_data["code"])
         post_authentication(self.request, app, reauthenticated=True)
         return response
 

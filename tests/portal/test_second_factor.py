@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.mfa.utils import decrypt
+from django.core.cache import cache
 from django.test import Client
 
 from tests.portal.staff.reading import heading, text
-from tests.world import PASSWORD, Person, World
+from tests.world import NOW, PASSWORD, Person, World
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +31,10 @@ GUARDED = (SWITCH_OFF, CODES, f"{CODES}download/", f"{CODES}generate/")
 def code_now(secret: str) -> str:
     counters = list(yield_hotp_counters_from_time())
     return str(format_hotp_value(hotp_value(secret, counters[len(counters) // 2])))
+
+
+def code_of_step(secret: str, steps: int) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps)))
 
 
 def secret_of(who: Person) -> str:
@@ -109,3 +116,42 @@ def test_a_password_does_for_who_has_no_second_factor_to_lose(world: World) -> N
 
     assert by_password(guest).get(SET_UP).status_code == 200
     assert by_password(guest).get(CODES).status_code == 404
+
+
+def sign_in(who: Person, code: str) -> bool:
+    browser = Client()
+    browser.post("/account/login/", {"login": who.user.email, "password": PASSWORD})
+    return browser.post("/account/2fa/authenticate/", {"code": code}).status_code == 302
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_code_of_the_step_before_or_after_is_taken_and_none_of_two_steps_away(world: World) -> None:
+    owner = world.north.owner
+    cache.clear()
+
+    taken = {steps: sign_in(owner, code_of_step(secret_of(owner), steps)) for steps in (-2, -1, 0, 1, 2)}
+
+    assert taken == {-2: False, -1: True, 0: True, 1: True, 2: False}
+
+
+def test_a_code_is_taken_once_as_long_as_it_is_right(world: World) -> None:
+    owner = world.north.owner
+    cache.clear()
+    code = code_of_step(secret_of(owner), 1)
+    assert sign_in(owner, code)
+    app = Authenticator.objects.get(user=owner.user, type=Authenticator.Type.TOTP)
+    cache.delete(TOTP(app)._get_used_cache_key(code))  # allauth's own note of it lasts for one step only
+
+    assert not sign_in(owner, code)
+    assert not sign_in(owner, f"{code[:3]} {code[3:]}")
+
+
+def test_the_code_that_sets_it_up_signs_nobody_in(world: World) -> None:
+    guest = world.north.clients[0].owner
+    browser = by_password(guest)
+    secret = re.search(r'class="mono secret">([A-Z2-7]+)<', browser.get(SET_UP).content.decode())
+    assert secret is not None
+    code = code_now(secret[1])
+    browser.post(SET_UP, {"code": code})
+
+    assert not sign_in(guest, code)
