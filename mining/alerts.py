@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
 
 from customers import tenancy
 from customers.tenancy import TenantQuerySet
@@ -110,14 +110,16 @@ def is_any_untold(provider_id: int, *, now: datetime) -> bool:
 
 
 def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
-    """What is to be told now, claimed: of two workers one gets it. Empty too while a try that failed waits for its
-    next one; what is new by then waits and is told with it. Opens its own context."""
+    """What is to be told now, claimed: of two workers one gets it. While a try waits that reached nobody, all waits and
+    is told with it; an alert that some have and others have not holds up nothing. Opens its own context."""
     with tenancy.provider_context(provider_id):
         # The second worker waits here for the first one's commit, and then finds that it has been tried just now.
         untold = list(_untold(provider_id, now=now).order_by("pk").select_for_update(of=("self",), no_key=True))
-        if any(now < _next_try_at(alert) for alert in untold):
+        waiting = [alert for alert in untold if now < _next_try_at(alert)]
+        if any(not alert.mailed_to for alert in waiting):
             return []
-        claimed = Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in untold])
+        due = {alert.pk for alert in untold} - {alert.pk for alert in waiting}
+        claimed = Alert.objects.filter(provider=provider_id, pk__in=due)
         claimed.update(tried_at=now)
         subjects = ("customer", "mining_account", "credential", "intent")
         return list(claimed.select_related(*subjects).order_by("pk"))
@@ -130,9 +132,17 @@ def _next_try_at(alert: Alert) -> datetime:
     return alert.tried_at + min(max(alert.tried_at - alert.opened_at, SHORTEST_WAIT), LONGEST_WAIT)
 
 
-def note_told(provider_id: int, alerts: list[Alert], *, now: datetime) -> None:
+def note_mailed(provider_id: int, alerts: list[Alert], user_id: int, *, now: datetime) -> None:
+    """This person has them now."""
+    has_it = Func(F("mailed_to"), Value(user_id), function="array_append")
     with tenancy.provider_context(provider_id):
-        _still_untold(provider_id, alerts, now=now).update(told_at=now, problem="")
+        _still_untold(provider_id, alerts, now=now).update(mailed_to=has_it)
+
+
+def note_told(provider_id: int, alerts: list[Alert], *, now: datetime) -> None:
+    """Everybody has them."""
+    with tenancy.provider_context(provider_id):
+        _still_untold(provider_id, alerts, now=now).update(told_at=now, mailed_to=[], problem="")
 
 
 def note_not_told(provider_id: int, alerts: list[Alert], problem: str, *, now: datetime) -> None:

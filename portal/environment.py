@@ -7,16 +7,19 @@ SystemExit: the sentence goes to stderr and the status is 1, through every door 
 import os
 import re
 from base64 import urlsafe_b64decode
+from email.utils import getaddresses
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from django.core.mail.message import sanitize_address
 
 MODES = ("production", "demo", "test")
 RUNTIME_ROLE = "portal_runtime"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 EXAMPLES = ("change-me", "changeme", "example", "insecure", "secret", "password")
 
 
@@ -206,3 +209,23 @@ def email(name: str, url: str, data_dir: Path) -> dict[str, Any]:
                 "EMAIL_TIMEOUT": 15,
             }
     refuse(f"{name} must be smtp://, smtp+tls:// or smtp+ssl://user:password@host:port, or console://, or file://.")
+
+
+def sender(name: str, mode: str) -> str:
+    """Whom mails come from, `Name <address>`. What is wrong with it would be found by the first mail only."""
+    value = read(name, "" if mode == "production" else "Hosting portal <portal@localhost>")
+    if not value:
+        refuse(f"{name} is not set. Set it to the sender of mails, such as Hosting portal <portal@example.com>.")
+    addresses_in = getaddresses([value])
+    # A comma begins another address, unless the name is in quotes.
+    if len(addresses_in) != 1 or not MAIL_ADDRESS.fullmatch(addresses_in[0][1]) or not _can_be_sent(value):
+        refuse(f'{name} must be one address, such as portal@example.com or "Acme, Inc." <portal@example.com>.')
+    return value
+
+
+def _can_be_sent(sender: str) -> bool:
+    try:
+        sanitize_address(sender, "utf-8")
+    except ValueError:
+        return False
+    return sender.isprintable()

@@ -167,7 +167,7 @@ if PRODUCTION and not _email:
     environment.refuse("EMAIL_URL is not set. Set it to your mail server, such as smtp+tls://user:password@host:587.")
 EMAIL_CONFIG = environment.email("EMAIL_URL", _email, PORTAL_DATA_DIR)
 globals().update(EMAIL_CONFIG)
-DEFAULT_FROM_EMAIL = environment.read("DEFAULT_FROM_EMAIL", "Hosting portal <portal@localhost>")
+DEFAULT_FROM_EMAIL = environment.sender("DEFAULT_FROM_EMAIL", PORTAL_MODE)
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Browser

@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('opened_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('told_at', models.DateTimeField(null=True)),
+                ('mailed_to', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('tried_at', models.DateTimeField(null=True)),
                 ('problem', models.CharField(blank=True, default='', max_length=500)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),

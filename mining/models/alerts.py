@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -33,7 +34,8 @@ class Alert(TenantModel):
     intent = models.ForeignKey(PoolIntent, models.PROTECT, null=True, db_constraint=False, related_name="+")
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    told_at = models.DateTimeField(null=True)  # when it was mailed, the last time
+    told_at = models.DateTimeField(null=True)  # when it was mailed to everybody, the last time
+    mailed_to = ArrayField(models.BigIntegerField(), default=list)  # the users who have it, while others do not yet
     tried_at = models.DateTimeField(null=True)  # when a worker last began to mail it
     problem = models.CharField(max_length=500, blank=True, default="")  # why it could not be mailed
 

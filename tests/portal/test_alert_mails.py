@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
-from customers.models import Membership, Provider
+from customers.models import Membership, Provider, User
 from mining import alerts
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
 from portal import tasks
@@ -168,7 +169,69 @@ def test_every_owner_is_told_and_nobody_else(world: World) -> None:
         Membership.objects.filter(pk=north.support.membership.pk).update(role="owner", is_active=False)
     tick(north)
     tick(world.south)
-    assert [message.to for message in mail.outbox] == [["owner@north.example", "finance@north.example"]]
+    assert [message.to for message in mail.outbox] == [["owner@north.example"], ["finance@north.example"]]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Addresses that the mail server takes nothing for."""
+    addresses: set[str] = set()
+    whole = EmailBackend.send_messages
+
+    def send(backend: EmailBackend, messages: Any) -> int:
+        if to := addresses.intersection(*(message.to for message in messages)):
+            raise SMTPRecipientsRefused(dict.fromkeys(to, (550, b"No such user here")))
+        return whole(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send)
+    return addresses
+
+
+def two_owners(tenant: Tenant) -> None:
+    with tenant.context():
+        Membership.objects.filter(pk=tenant.finance.membership.pk).update(role="owner")
+
+
+def test_one_refused_owner_of_two_does_not_count_as_told(world: World, refused: set[str]) -> None:
+    north = world.north
+    two_owners(north)
+    trouble(north)
+    refused.add("owner@north.example")
+
+    assert [tick(north, minutes=minute) for minute in (0, 1, 4)] == [1, 0, 0]
+
+    assert [message.to for message in mail.outbox] == [["finance@north.example"]]
+    said = "The mail server did not take the mail to owner@north.example. (SMTPRecipientsRefused)"
+    assert [(row.told_at, row.problem) for row in rows(north)] == [(None, said)]
+
+    refused.clear()
+    assert [tick(north, minutes=minute) for minute in (8, 9, 16)] == [1, 0, 0]
+    assert mail.outbox[1].to == ["owner@north.example"]
+    assert [(row.told_at, row.problem, row.mailed_to) for row in rows(north)] == [(NOW + 8 * MINUTE, "", [])]
+
+
+def test_an_owner_who_is_refused_delays_nothing_new_for_the_others(world: World, refused: set[str]) -> None:
+    north = world.north
+    two_owners(north)
+    trouble(north)
+    refused.add("owner@north.example")
+    tick(north, minutes=0)
+    more_trouble(north)
+
+    assert tick(north, minutes=1) == 1
+    assert "and 1 more" in mail.outbox[1].subject
+
+
+def test_an_address_that_cannot_be_written_down_is_told_on_the_alert(world: World) -> None:
+    north = world.north
+    two_owners(north)
+    trouble(north)
+    User.objects.filter(pk=north.owner.user.pk).update(email="owner@north.example\nbcc: all@x.example")
+
+    assert tick(north) == 1
+
+    said = "The mail server did not take the mail to owner@north.example bcc: all@x.example. (BadHeaderError)"
+    assert [(row.told_at, row.problem) for row in rows(north)] == [(None, said)]
 
 
 def test_a_name_with_a_line_break_writes_no_line_of_its_own(world: World) -> None:

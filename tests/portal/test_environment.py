@@ -27,6 +27,7 @@ GOOD = {
     "ALLOWED_HOSTS": "portal.example.com",
     "PORTAL_URL": "https://portal.example.com",
     "EMAIL_URL": "smtp+tls://user:pw@mail.example.com:587",
+    "DEFAULT_FROM_EMAIL": '"Acme, Inc." <portal@example.com>',
 }
 
 
@@ -84,6 +85,12 @@ def test_commands_log_what_is_wrong_and_more_when_they_are_asked_to() -> None:
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must list"),
         ({"PORTAL_URL": "http://x"}, "PORTAL_URL must be the https address"),
         ({"EMAIL_URL": "mailto:x"}, "EMAIL_URL must be smtp://"),
+        ({"DEFAULT_FROM_EMAIL": None}, "DEFAULT_FROM_EMAIL is not set."),
+        ({"DEFAULT_FROM_EMAIL": "Acme, Inc. <portal@example.com>"}, "DEFAULT_FROM_EMAIL must be one address"),
+        ({"DEFAULT_FROM_EMAIL": "Acme Hosting"}, "DEFAULT_FROM_EMAIL must be one address"),
+        ({"DEFAULT_FROM_EMAIL": "Acme <>"}, "DEFAULT_FROM_EMAIL must be one address"),
+        ({"DEFAULT_FROM_EMAIL": "Acme: portal@example.com;"}, "DEFAULT_FROM_EMAIL must be one address"),
+        ({"DEFAULT_FROM_EMAIL": "a@x.example\nBcc: b@x.example"}, "DEFAULT_FROM_EMAIL must be one address"),
         ({"WHITEPOOL_BASE_URL": "http://whitebit.com"}, "WHITEPOOL_BASE_URL must be an https address"),
         ({"POOL_SEALING_PUBLIC_KEYS": "k1"}, "POOL_SEALING_PUBLIC_KEYS must be id:base64url"),
         ({"POOL_SEALING_PUBLIC_KEYS": "k1:AAAA"}, "is not 32 bytes in base64url"),
