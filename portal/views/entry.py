@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import perform_login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -94,13 +94,14 @@ def _invite_new(request: HttpRequest, secret: str, found: Invitation) -> HttpRes
     if not form.is_valid():
         return _show(request, found, form)
     now = timezone.now()
-    # The link came by mail, so the address is proved; the session then starts as any other sign-in does.
-    user = User.objects.create_user(found.email, form.cleaned_data["name"], form.cleaned_data["password1"], now=now)
-    EmailAddress.objects.create(user=user, email=found.email, verified=True, primary=True)
+    given = form.cleaned_data
     try:
-        membership = accept_invitation(secret, user, now=now)
-    except InvitationGone:
-        transaction.set_rollback(True)  # another tab was faster: no account without a membership
+        with transaction.atomic():  # another tab may be faster: no account without a membership
+            # The link came by mail, so the address is proved; the session then starts as any other sign-in does.
+            user = User.objects.create_user(found.email, given["name"], given["password1"], now=now)
+            EmailAddress.objects.create(user=user, email=found.email, verified=True, primary=True)
+            membership = accept_invitation(secret, user, now=now)
+    except (InvitationGone, IntegrityError):  # the latter: the address has an account by now
         return render(request, "account/invitation_gone.html", status=404)
     # They have just typed the password: without this record allauth would ask for it again before the second factor.
     record_authentication(request, user, "password", reauthenticated=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -37,6 +38,7 @@ from portal.views.staff.responses import do
 from portal.views.staff.search import customers_found
 
 MONTHS_BACK = 12
+BALANCE = re.compile(r"-?[0-9]{1,18}")  # satoshi, as a page of ours writes them
 CHANGED = "The drafts are not what you looked at any more. Nothing was issued. Look at them again."
 
 
@@ -216,9 +218,8 @@ def _shown_amounts(values: Iterable[str]) -> Iterable[tuple[str, int]]:
     """What the confirm page carried for each document: its code and the balance that was shown."""
     for value in values:
         code, _, balance = value.partition(":")
-        if "\x00" in code or not balance.lstrip("-").isascii() or not balance.lstrip("-").isdigit():
-            continue
-        yield code, int(balance)
+        if "\x00" not in code and BALANCE.fullmatch(balance):
+            yield code, int(balance)
 
 
 def _issued(request: AccessRequest, issued: Issued) -> str:
