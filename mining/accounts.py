@@ -15,7 +15,9 @@ from mining import dispatch
 from mining.errors import Refused, name_taken
 from mining.keys import logins
 from mining.models import Credential, MiningAccount, PoolIntent
+from mining.models.runs import Subject
 from mining.pool.listings.accounts import AccountList, list_surely
+from mining.sync.quarantine import Quarantined, quarantine, records_quarantined
 from mining.sync.reading import Outcome, Reading
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
     known = {account.name: account for account in rows}
     listed = {account.name: account.created_at for account in listing.accounts}
     outcome = Outcome()
+    outcome.note_unread(Subject.ACCOUNTS, (name for account in listing.accounts for name in account.unread))
     new = [
         MiningAccount(
             provider_id=reading.provider_id,
@@ -70,10 +73,13 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
     gone = [account for account in settled if account.name not in listed and account.unlisted_since is None]
     if gone and not listed:
         outcome.problems.append(f"The pool listed no accounts, but {len(gone)} are known: nothing was changed.")
-    elif gone and listing.whole:
+    elif gone and listing.whole and not listing.rejected:
         _sign(gone, unlisted_since=now)
         outcome.rows_changed += len(gone)
         log.warning("accounts.vanished", run=reading.run.code, accounts=len(gone))
+    if listing.rejected:
+        quarantine(reading, outcome, [Quarantined.unreadable(entry, "") for entry in listing.rejected])
+        outcome.problems.append(records_quarantined(outcome.quarantined))
     if not listing.whole:
         outcome.problems.append("The pool repeats its list of accounts instead of ending it: there may be more.")
     return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
@@ -93,6 +94,7 @@ def _read(reading: Reading) -> None:
     run.rows_new += outcome.rows_new
     run.rows_changed += outcome.rows_changed
     run.quarantined += outcome.quarantined
+    run.unread_fields = dict(Counter(run.unread_fields) + outcome.unread)
     if isinstance(outcome.failure, KeyRefused):
         key_health.note_refusal(reading.key, outcome.failure, now=reading.now())
     elif outcome.failure is None and outcome.answered:
@@ -134,5 +136,6 @@ def _log(run: SyncRun) -> None:
         rows_new=run.rows_new,
         rows_changed=run.rows_changed,
         quarantined=run.quarantined,
+        unread=run.unread_fields,
         error=run.error,
     )

@@ -53,6 +53,7 @@ _WRITTEN = (
     "turns",
     "accounts_answered",
     "depth",
+    "unread_fields",
     *_COUNTS,
 )
 

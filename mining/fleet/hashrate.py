@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import OuterRef, Subquery
 
 from mining.models import HashratePoint, MiningAccount
-from mining.pool.answers.types import HashratePoint as PoolPoint
+from mining.models.runs import Subject
+from mining.pool.answers.types import HashrateSeries
 from mining.pool.client import PoolClient
 from mining.sync.fanout import Answers, for_each_account
 from mining.sync.reading import READ_AT_GRAIN, Outcome, Reading
@@ -32,7 +34,8 @@ def sync(reading: Reading) -> Outcome:
         lambda pool, account: _read(pool, account, newest[account.pk]),
         _store,
         look_up=lambda accounts: newest.update(_newest_points(reading, accounts)),
-        is_sign_of_life=bool,  # for a disabled account the pool lists no points, like for one that does not mine
+        # For a disabled account the pool lists no points, like for one that does not mine.
+        is_sign_of_life=lambda series: bool(series.points or series.left_out),
     )
 
 
@@ -44,29 +47,35 @@ def _newest_points(reading: Reading, accounts: list[MiningAccount]) -> dict[int,
     return dict(newest.values_list("pk", "newest"))
 
 
-def _read(pool: PoolClient, account: MiningAccount, newest: datetime | None) -> tuple[PoolPoint, ...]:
+def _read(pool: PoolClient, account: MiningAccount, newest: datetime | None) -> HashrateSeries:
     if newest is not None:
         return pool.hashrate(account.name, since=newest - OVERLAP)
     # The first time: the pool's own idea of a span tells where its clock stands, which need not be ours.
-    points = pool.hashrate(account.name)
-    if not points:
-        return points
-    since = max(point.at for point in points) - FIRST_SPAN
-    whole = min(point.at for point in points) <= since + OVERLAP
-    return points if whole else (*points, *pool.hashrate(account.name, since=since))
+    series = pool.hashrate(account.name)
+    if not series.points:
+        return series
+    since = max(point.at for point in series.points) - FIRST_SPAN
+    if min(point.at for point in series.points) <= since + OVERLAP:
+        return series
+    longer = pool.hashrate(account.name, since=since)
+    return replace(longer, points=(*series.points, *longer.points))
 
 
 def _store(
     reading: Reading,
     accounts: list[MiningAccount],
-    answers: Answers[tuple[PoolPoint, ...]],
+    answers: Answers[HashrateSeries],
     now: datetime,
 ) -> Outcome:
     outcome = Outcome()
     said, odd = _plausible(accounts, answers, now)
+    for account in accounts:
+        outcome.note_unread(Subject.HASHRATE, answers.by_account[account.pk].unread)
     if odd:
         outcome.quarantined = odd
-        outcome.problems.append(f"{odd} hashrate points were left out: in the future, or of an impossible size.")
+        outcome.problems.append(
+            f"{odd} hashrate points were left out: unreadable, in the future, or of an impossible size."
+        )
     stored = _stored(reading, said)
     new, changed = [], []
     for key in sorted(said):
@@ -96,13 +105,14 @@ Value = tuple[Decimal, Decimal | None]
 
 
 def _plausible(
-    accounts: Iterable[MiningAccount], answers: Answers[tuple[PoolPoint, ...]], now: datetime
+    accounts: Iterable[MiningAccount], answers: Answers[HashrateSeries], now: datetime
 ) -> tuple[dict[Key, Value], int]:
     """Points by account and moment, a repeated one once; and how many cannot be true."""
     said: dict[Key, Value] = {}
     odd = 0
     for account in accounts:
-        for point in answers.by_account[account.pk]:
+        odd += answers.by_account[account.pk].left_out
+        for point in answers.by_account[account.pk].points:
             if point.at > now + LATEST_AHEAD or not 0 <= point.hashrate_ths < MOST_THS:
                 odd += 1
                 continue
@@ -139,11 +149,11 @@ def _row(reading: Reading, key: Key, value: Value) -> HashratePoint:
 def _note_reading(
     reading: Reading,
     accounts: list[MiningAccount],
-    answers: Answers[tuple[PoolPoint, ...]],
+    answers: Answers[HashrateSeries],
     now: datetime,
 ) -> None:
     """An empty answer is no reading: it may mean a disabled account, and the data must go on growing old."""
-    read = [account.pk for account in accounts if answers.by_account[account.pk]]
+    read = [account.pk for account in accounts if answers.by_account[account.pk].points]
     MiningAccount.objects.filter(provider=reading.provider_id, pk__in=read).exclude(
         hashrate_read_at__gt=now - READ_AT_GRAIN
     ).update(hashrate_read_at=now)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from mining.models import MiningAccount
+from mining.models.runs import Subject
 from mining.pool.answers.types import MinersInfo
 from mining.sync.fanout import Answers, for_each_account
 from mining.sync.reading import READ_AT_GRAIN, Outcome, Reading
@@ -24,9 +25,12 @@ def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[Min
     changed, as_before = [], []
     for account in accounts:
         info = answers.by_account[account.pk]
-        fee = info.fee_percent.quantize(FEE_STEP) if info.fee_percent <= MOST_PERCENT else None
-        if fee is None:
-            outcome.problems.append(f"The pool names a fee of {info.fee_percent:.3g} % for {account.name}.")
+        outcome.note_unread(Subject.WORKERS, info.unread)
+        fee = info.fee_percent
+        if fee is not None and fee > MOST_PERCENT:
+            outcome.problems.append(f"The pool names a fee of {fee:.3g} % for {account.name}.")
+            fee = None
+        fee = None if fee is None else fee.quantize(FEE_STEP)
         said = dict(zip(FIELDS, (info.online, info.low, info.offline, fee), strict=True))
         if all(getattr(account, name) == value for name, value in said.items()):
             as_before.append(account.pk)

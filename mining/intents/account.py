@@ -19,7 +19,7 @@ Seen = PoolAccount | None
 class AccountAct(Act[Seen, PoolAccount]):
     def look(self, pool: PoolClient) -> Seen:
         name = self.intent.account_name
-        return next((account for account in pool.accounts_page(name=name) if account.name == name), None)
+        return pool.find_account(name)
 
     def refused(self, refusal: RequestRefused) -> str:
         return refusal.sentence

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mining.links import reconcile as link_reconcile
 from mining.models import MiningAccount
+from mining.models.runs import Subject
 from mining.pool.answers.types import WatcherLinks
 from mining.pool.client import PoolClient
 from mining.sync.fanout import Answers, for_each_account
@@ -34,6 +35,8 @@ def _store(
     lists = {account: answers.by_account[account.pk][0] for account in accounts}
     asked_at = min(answers.by_account[account.pk][1] for account in accounts)
     outcome = link_reconcile.reconcile(lists, asked_at=asked_at, now=now)
+    for listed in lists.values():
+        outcome.note_unread(Subject.WATCHERS, (name for link in listed.links for name in link.unread))
     unread = [Quarantined.unreadable(link, account.name) for account in lists for link in lists[account].rejected]
     # Told once: what somebody made outside stays as it is, and no reading after this one is the worse for it.
     for one in quarantine(reading, outcome, unread):

@@ -200,6 +200,7 @@ class Migration(migrations.Migration):
                 ('rows_new', models.PositiveIntegerField(default=0)),
                 ('rows_changed', models.PositiveIntegerField(default=0)),
                 ('quarantined', models.PositiveIntegerField(default=0)),
+                ('unread_fields', models.JSONField(default=dict)),
                 ('error', models.CharField(blank=True, default='', max_length=500)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],

@@ -59,6 +59,9 @@ class SyncRun(TenantModel):
     rows_new = models.PositiveIntegerField(default=0)
     rows_changed = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
+    # Decorations (times of payment, rates, hashes) that were sent in a form nobody can read, by subject and field: they
+    # are left empty and their records count, so a run with some is ok all the same.
+    unread_fields = models.JSONField(default=dict)
     error = models.CharField(max_length=500, blank=True, default="")
 
     OPEN = (State.QUEUED, State.RUNNING)
@@ -78,3 +81,11 @@ class SyncRun(TenantModel):
             models.Index(fields=["provider", "label", "subject", "-id"], name="mining_run_subject"),
             models.Index(fields=["provider", "queued_at"], name="mining_run_queued"),
         ]
+
+    @property
+    def unread_sentence(self) -> str:
+        """What could not be read and costs nothing; empty when there is nothing."""
+        counted = [f"{count:,} × {field.partition('.')[2]}" for field, count in sorted(self.unread_fields.items())]
+        if not counted:
+            return ""
+        return f"Left empty, because nobody can read what the pool says: {', '.join(counted)}. The records count."

@@ -19,15 +19,16 @@ import redis as redis_py
 from mining.pool import rights
 from mining.pool.answers import parsing
 from mining.pool.answers.types import (
+    AccountsPage,
     CreatedLink,
-    HashratePoint,
+    HashrateSeries,
     MinersInfo,
     PayoutDestination,
     PoolAccount,
     RewardsPage,
     WatcherLinks,
     WorkerNames,
-    WorkerPoint,
+    WorkerSeries,
 )
 from mining.pool.errors import BadAnswer, OurBug, PermissionMissing, RequestRefused
 from mining.pool.limits.rate_limit import BURST_CALLS, CALLS_PER_SECOND, Priority, RateLimiter
@@ -129,12 +130,22 @@ class PoolClient:
 
     def accounts_page(
         self, *, name: str | None = None, limit: int = MOST_RECORDS_PER_PAGE, offset: int = 0
-    ) -> tuple[PoolAccount, ...]:
+    ) -> AccountsPage:
         """Newest first. Documented without limit and offset: stop also on a page that brings nothing new."""
+        line = self._caller.line
         return self._caller.call(
             _ACCOUNTS,
             _given(name=name, limit=_limit(limit), offset=_offset(offset)),
-            lambda document: parsing.parse_accounts(document, self._caller.line.extra_fields),
+            lambda document: parsing.parse_accounts(document, line.extra_fields, line.redact),
+        )
+
+    def find_account(self, name: str) -> PoolAccount | None:
+        """The account of exactly this name. BadAnswer when an entry that cannot be read may be it."""
+        line = self._caller.line
+        return self._caller.call(
+            _ACCOUNTS,
+            _given(name=name),
+            lambda document: parsing.parse_account_named(document, line.extra_fields, line.redact, name=name),
         )
 
     def rewards_page(
@@ -161,7 +172,7 @@ class PoolClient:
         since: datetime | None = None,
         until: datetime | None = None,
         interval: Interval = "1h",
-    ) -> tuple[HashratePoint, ...]:
+    ) -> HashrateSeries:
         """As the pool lists them: in no promised order, with gaps and repeats. None for a disabled account."""
         return self._caller.call(
             _HASHRATE,
@@ -194,7 +205,7 @@ class PoolClient:
         since: datetime | None = None,
         until: datetime | None = None,
         interval: Interval = "1h",
-    ) -> tuple[WorkerPoint, ...]:
+    ) -> WorkerSeries:
         """None for a worker that the pool does not know. `since` and `until` must not lie ahead of the pool's clock."""
         return self._caller.call(
             _WORKER_HASHRATE,

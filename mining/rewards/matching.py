@@ -21,7 +21,6 @@ from mining.pool.answers.types import RewardRecord
 from mining.pool.listings.rewards import Listed
 
 RATE_STEP, HS_STEP = Decimal(1).scaleb(-18), Decimal(1).scaleb(-6)
-LARGEST_RATE = Decimal(10) ** 20  # what the column holds
 
 Core = tuple[object, ...]
 
@@ -46,11 +45,8 @@ class Candidate:
 CORE = ("payout_destination", "total_amount", "net_amount", "fee_amount", "hashrate_hs")
 
 
-def candidate(listed: Listed) -> Candidate | None:
-    """None when a figure does not fit its column: no reward has such a rate."""
+def candidate(listed: Listed) -> Candidate:
     record = listed.record
-    if record.fpps_rate is not None and record.fpps_rate >= LARGEST_RATE:
-        return None
     total_sat, net_sat = to_sat(record.total), to_sat(record.net)
     columns = {
         "total_raw": record.total_raw,

@@ -6,8 +6,6 @@ so a run that is killed in the middle leaves nothing behind that a later window 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,8 +17,10 @@ import structlog
 from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, RewardObservation
 from mining.models.accounts import MiningAccountQuerySet
+from mining.models.runs import Subject
+from mining.pool.answers.strict_json import Fields, Unreadable, read_json
 from mining.pool.answers.types import RejectedRecord
-from mining.pool.listings.rewards import Listed, Listing
+from mining.pool.listings.rewards import Listing
 from mining.rewards.matching import Candidate, candidate, match, twin_fingerprint
 from mining.sync.quarantine import TWIN, UNMATCHED, Quarantined, quarantine, records_quarantined
 from mining.sync.reading import READ_AT_GRAIN, Outcome, Reading
@@ -82,14 +82,10 @@ class Store:
     def _sort_in(self) -> None:
         creating = self._being_created()
         for listed in self.listing.records:
-            one = candidate(listed)
             if listed.record.account in creating:
                 continue
-            if one is None:
-                self.doubtful.add((listed.record.account, listed.record.reward_at))
-                self.quarantined.append(_out_of_range(listed))
-            else:
-                self.places[listed.place].append(one)
+            self.outcome.note_unread(Subject.REWARDS, listed.record.unread)
+            self.places[listed.place].append(candidate(listed))
         if creating & self.names:
             # Whose they are is known in a minute. The run does not count as the deep reading that it was to be.
             self.reading.run.depth = ""
@@ -289,17 +285,11 @@ def _rejected(record: RejectedRecord) -> Quarantined:
     return Quarantined.unreadable(record, place[0] if place else "")
 
 
-def _out_of_range(listed: Listed) -> Quarantined:
-    fingerprint = hashlib.sha256(listed.text.encode()).hexdigest()
-    return Quarantined("fppsRate: out_of_range", listed.record.account, fingerprint, listed.text)
-
-
 def _place_of(record: RejectedRecord) -> tuple[str, datetime] | None:
     """Where a record that could not be read would have stood; None when not even that can be told."""
     try:
-        values = json.loads(record.raw)
-        name, seconds = values["miningAccountName"], int(values["date"])
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, TypeError, KeyError, OverflowError, OSError):
+        values = Fields(read_json(record.raw.encode()))
+        name, moment = values.value("miningAccountName"), values.moment("date")
+    except Unreadable:
         return None
     return (name[:255], moment) if isinstance(name, str) else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ class Outcome:
     """Counts of rows, what was wrong with parts of it (then the run is partial), and what ended it early.
 
     `resume_after`: the turn ended after this account, and there are more. `answered`: the pool took the key's call.
+    `unread`: by subject and field, how many decorations could not be read; their records count all the same, so it is
+    nothing that was wrong.
     """
 
     rows_new: int = 0
@@ -33,12 +36,17 @@ class Outcome:
     failure: PoolError | None = None
     resume_after: int | None = None
     answered: bool = True
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def note_unread(self, subject: Subject, fields: Iterable[str]) -> None:
+        self.unread.update(f"{subject}.{name}" for name in fields)
 
     def add(self, other: Outcome) -> None:
         self.rows_new += other.rows_new
         self.rows_changed += other.rows_changed
         self.quarantined += other.quarantined
         self.problems += other.problems
+        self.unread += other.unread
         self.failure = self.failure or other.failure
 
 

@@ -169,6 +169,11 @@ class SyncRunSerializer(serializers.Serializer[SyncRun]):
     rows_new = serializers.IntegerField()
     rows_changed = serializers.IntegerField()
     quarantined = serializers.IntegerField(help_text="Records quarantined for a person to look at.")
+    unread_fields = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="By subject and field: values of no weight for identity or money (a time of payment, a rate, a hash)"
+        " that could not be read and were left empty. Their records count.",
+    )
     error = OrNull(help_text="What went wrong, in a sentence; null: nothing.")
 
     def get_mining_account(self, run: SyncRun) -> str | None:

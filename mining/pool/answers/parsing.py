@@ -1,7 +1,7 @@
-"""Each endpoint's answer → our types. A bad envelope is Unreadable; a bad record is quarantined and the others read.
+"""Each endpoint's answer → our types. One bad entry never costs its neighbours, nor a bad decoration its record.
 
-Rewards, worker names and watcher links are read record by record: people outside write them or money hangs from
-them, and one bad record must not hide the others. Points and accounts come from the pool alone.
+A bad envelope is Unreadable. A record whose identity or money cannot be read is rejected, and the others are read. What
+only decorates (times of payment and creation, rates, hashes, hashrate) becomes None and is named in `unread`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import decimal
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from mining.pool.answers.strict_json import ExtraFields, Fields, Redact, Unreadable
 from mining.pool.answers.types import (
+    NOTHING,
+    AccountsPage,
     CreatedLink,
     DailyPrice,
     HashratePoint,
+    HashrateSeries,
     ListedLink,
     MinersInfo,
     PayoutDestination,
@@ -31,6 +35,7 @@ from mining.pool.answers.types import (
     WatcherLinks,
     WorkerNames,
     WorkerPoint,
+    WorkerSeries,
 )
 
 Record = TypeVar("Record")
@@ -42,19 +47,28 @@ _LONGEST_ADDRESS = 100
 _LONGEST_HASH = 128
 _LONGEST_URL = 255
 _LONGEST_REJECTED = 4000
+_LONGEST_UNREAD = 200
 _LONGEST_WORKER = 255
 _LONGEST_ID = 64
+_LARGEST_RATE = Decimal(10) ** 20  # of a column; no reward has such a rate
 # More than the digits of any two amounts together, so the sum is exact.
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
 
 
-def parse_accounts(document: object, extra: ExtraFields) -> tuple[PoolAccount, ...]:
+def parse_accounts(document: object, extra: ExtraFields, redact: Redact) -> AccountsPage:
     envelope = Fields(document)
     envelope.count("limit")
     envelope.count("offset")
-    accounts = tuple(_account(value, "accounts", extra) for value in envelope.records("data"))
+    accounts, rejected = _each(envelope.records("data"), lambda value: _account(value, "accounts", extra), redact)
     extra.note("accounts", envelope.extra())
-    return accounts
+    return AccountsPage(accounts, rejected)
+
+
+def parse_account_named(document: object, extra: ExtraFields, redact: Redact, *, name: str) -> PoolAccount | None:
+    page = parse_accounts(document, extra, redact)
+    if page.rejected:
+        raise Unreadable(page.rejected[0].reason)
+    return next((account for account in page.accounts if account.name == name), None)
 
 
 def parse_created_account(document: object, extra: ExtraFields, *, name: str) -> PoolAccount:
@@ -69,7 +83,9 @@ def parse_created_account(document: object, extra: ExtraFields, *, name: str) ->
 def _account(value: object, endpoint: str, extra: ExtraFields) -> PoolAccount:
     fields = Fields(value, name="data")
     account = PoolAccount(
-        name=fields.text("name", longest=_LONGEST_ACCOUNT), created_at=fields.moment_or_none("createdAt")
+        name=fields.text("name", longest=_LONGEST_ACCOUNT),
+        created_at=fields.decoration("createdAt", fields.moment_if_known),
+        unread=tuple(fields.unread),
     )
     extra.note(endpoint, fields.extra())
     return account
@@ -78,7 +94,7 @@ def _account(value: object, endpoint: str, extra: ExtraFields) -> PoolAccount:
 def parse_rewards(document: object, extra: ExtraFields, redact: Redact) -> RewardsPage:
     envelope = Fields(document)
     limit, offset = envelope.count("limit"), envelope.count("offset")
-    records, rejected = _each(envelope.records("data"), lambda value: _reward(value, extra), redact)
+    records, rejected = _each(envelope.records("data"), lambda value: _reward(value, extra, redact), redact)
     extra.note("rewards", envelope.extra())
     return RewardsPage(records, rejected, limit, offset)
 
@@ -97,12 +113,13 @@ def _each(
     return tuple(records), tuple(rejected)
 
 
-def _reward(value: object, extra: ExtraFields) -> RewardRecord:
+def _reward(value: object, extra: ExtraFields, redact: Redact) -> RewardRecord:
     fields = Fields(value)
     total, total_raw = fields.amount("totalReward")
     net, net_raw = fields.amount("reward")
     fee, fee_raw = fields.amount("fee")
     record = RewardRecord(
+        # What identity and money need.
         account=fields.text("miningAccountName", longest=_LONGEST_ACCOUNT),
         reward_at=fields.moment("date"),
         currency=fields.text("rewardCurrency", longest=_LONGEST_CURRENCY),
@@ -112,14 +129,18 @@ def _reward(value: object, extra: ExtraFields) -> RewardRecord:
         total_raw=total_raw,
         net_raw=net_raw,
         fee_raw=fee_raw,
-        fpps_rate=fields.quantity_or_none("fppsRate"),
-        hashrate_hs=_hs(fields, "hashRate"),
         status=fields.text("status", longest=_LONGEST_WORD),
         destination=fields.text("payoutDestination", longest=_LONGEST_WORD),
-        address=fields.text_or_none("payoutAddress", longest=_LONGEST_ADDRESS),
-        transaction_hash=fields.text_or_none("payoutTransactionHash", longest=_LONGEST_HASH),
-        paid_at=fields.moment_or_none("payoutTime"),
+        # What decorates. An external address that cannot be read is None too: where one was agreed, billing holds that.
+        fpps_rate=fields.decoration("fppsRate", lambda name: fields.quantity_or_none(name, below=_LARGEST_RATE)),
+        hashrate_hs=fields.decoration("hashRate", lambda name: _hs(fields, name)),
+        address=fields.decoration("payoutAddress", lambda name: fields.text_or_none(name, longest=_LONGEST_ADDRESS)),
+        transaction_hash=fields.decoration(
+            "payoutTransactionHash", lambda name: fields.text_or_none(name, longest=_LONGEST_HASH)
+        ),
+        paid_at=fields.decoration("payoutTime", fields.moment_if_known),
         raw=fields.plain(),
+        unread={name: redact(fields.written(name), _LONGEST_UNREAD) for name in fields.unread} or NOTHING,
     )
     if _EXACT.add(net, fee) != total:
         raise Unreadable("amount_identity")
@@ -132,28 +153,39 @@ def _rejected_text(value: object, redact: Redact) -> str:
     return redact(json.dumps(value, default=str, separators=(",", ":")), _LONGEST_REJECTED)
 
 
-def parse_hashrate(document: object, extra: ExtraFields, *, account: str) -> tuple[HashratePoint, ...]:
+def parse_hashrate(document: object, extra: ExtraFields, *, account: str) -> HashrateSeries:
     """Points as they came: gaps, repeats and disorder are for the reader. A disabled account has none."""
     envelope = Fields(document)
     data = envelope.value("data")
     extra.note("hashrate", envelope.extra())
     if isinstance(data, list) and not data:
-        return ()
+        return HashrateSeries(())
     series = Fields(data, name="data")
     if series.text("account", longest=_LONGEST_ACCOUNT) != account:
         raise Unreadable("data.account: another_account")
-    points = tuple(_point(value, extra) for value in series.records("hashrate"))
+    unread: list[str] = []
+    points, left_out = _readable(series.records("hashrate"), lambda value: _point(value, extra, unread))
     extra.note("hashrate", series.extra())
-    return points
+    return HashrateSeries(points, left_out, tuple(unread))
 
 
-def _point(value: object, extra: ExtraFields) -> HashratePoint:
+def _readable(values: list[object], parse: Callable[[object], Record]) -> tuple[tuple[Record, ...], int]:
+    """The entries that can be read, and how many cannot."""
+    records = []
+    for value in values:
+        with suppress(Unreadable):
+            records.append(parse(value))
+    return tuple(records), len(values) - len(records)
+
+
+def _point(value: object, extra: ExtraFields, unread: list[str]) -> HashratePoint:
     fields = Fields(value, name="data.hashrate")
     point = HashratePoint(
         at=fields.moment("timestamp"),
         hashrate_ths=_ths(fields, "hashrate"),
-        reject_rate=fields.quantity_or_none("rejectRate"),
+        reject_rate=fields.decoration("rejectRate", fields.quantity_or_none),
     )
+    unread += fields.unread
     extra.note("hashrate", fields.extra())
     return point
 
@@ -172,12 +204,14 @@ def parse_miners_info(document: object, extra: ExtraFields) -> MinersInfo:
     envelope = Fields(document)
     data = envelope.inner("data")
     workers = data.inner("workers")
+    stratum, left_out = _readable(data.decoration("stratum", data.records) or [], lambda value: _stratum(value, extra))
     info = MinersInfo(
-        fee_percent=data.quantity("fee"),
+        fee_percent=data.decoration("fee", data.quantity),
         online=workers.count("online"),
         offline=workers.count("offline"),
         low=workers.count("low"),
-        stratum=tuple(_stratum(value, extra) for value in data.records("stratum")),
+        stratum=stratum,
+        unread=(*data.unread, *(["stratum"] * left_out)),
     )
     for fields in (envelope, data, workers):
         extra.note("miners/info", fields.extra())
@@ -208,18 +242,21 @@ def _worker_name(value: object) -> str:
     return Fields({"name": value}, name="data.workers").text("name", longest=_LONGEST_WORKER)
 
 
-def parse_worker_hashrate(document: object, extra: ExtraFields) -> tuple[WorkerPoint, ...]:
+def parse_worker_hashrate(document: object, extra: ExtraFields) -> WorkerSeries:
     """None for a worker that the pool does not know; in no promised order."""
     envelope = Fields(document)
     data = envelope.inner("data")
-    points = []
-    for value in data.records("hashrates"):
-        fields = Fields(value, name="data.hashrates")
-        points.append(WorkerPoint(at=fields.moment("time"), hashrate_ths=_ths(fields, "hashrate")))
-        extra.note("workers/hashrate", fields.extra())
+    points, left_out = _readable(data.records("hashrates"), lambda value: _worker_point(value, extra))
     for fields in (envelope, data):
         extra.note("workers/hashrate", fields.extra())
-    return tuple(points)
+    return WorkerSeries(points, left_out)
+
+
+def _worker_point(value: object, extra: ExtraFields) -> WorkerPoint:
+    fields = Fields(value, name="data.hashrates")
+    point = WorkerPoint(at=fields.moment("time"), hashrate_ths=_ths(fields, "hashrate"))
+    extra.note("workers/hashrate", fields.extra())
+    return point
 
 
 def parse_created_link(document: object, extra: ExtraFields) -> CreatedLink:
@@ -229,7 +266,7 @@ def parse_created_link(document: object, extra: ExtraFields) -> CreatedLink:
         id=data.text("id", longest=_LONGEST_ID),
         url=data.web_address("link"),
         live_until=data.moment_or_none("liveUntil"),
-        created_at=data.moment_or_none("createdAt"),
+        created_at=data.decoration("createdAt", data.moment_if_known),
     )
     for fields in (envelope, data):
         extra.note("watcher-links/create", fields.extra())
@@ -251,8 +288,10 @@ def _link(value: object, extra: ExtraFields) -> ListedLink:
         accounts=fields.texts("accounts", longest=_LONGEST_ACCOUNT),
         permissions=fields.texts("permissions", longest=_LONGEST_WORD),
         url=fields.web_address("link"),
+        # No decoration: None would say that it lives for ever.
         live_until=fields.moment_or_none("liveUntil"),
-        created_at=fields.moment_or_none("createdAt"),
+        created_at=fields.decoration("createdAt", fields.moment_if_known),
+        unread=tuple(fields.unread),
     )
     extra.note("watcher-links/list", fields.extra())
     return link
@@ -285,14 +324,14 @@ def parse_overview(document: object, extra: ExtraFields) -> PoolOverview:
     data = envelope.value("data")
     # One entry for each location; the first is the one that miners everywhere use.
     fields = Fields(data[0] if isinstance(data, list) and data else data, name="data")
-    newest = max((_block(value) for value in fields.records("blocks")), default=None)
+    blocks, _ = _readable(fields.decoration("blocks", fields.records) or [], _block)
+    newest = max(blocks, default=None)
+    days, _ = _readable(fields.records(fields.either("last7days_hash_rate", "last7daysHashRate")), _pool_day)
     overview = PoolOverview(
         location=fields.text("location", longest=_LONGEST_WORD),
         workers=fields.count("workers"),
         hashrate_hs=fields.quantity(fields.either("current_hash_rate", "currentHashRate")),
-        last_days=tuple(
-            _pool_day(value) for value in fields.records(fields.either("last7days_hash_rate", "last7daysHashRate"))
-        ),
+        last_days=days,
         stratum_urls=fields.texts(fields.either("connection_links", "connectionLinks"), longest=_LONGEST_URL),
         newest_block_height=newest[0] if newest else None,
         newest_block_at=newest[1] if newest else None,

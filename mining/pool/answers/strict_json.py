@@ -12,7 +12,10 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+T = TypeVar("T")
 
 # Longer numbers are kept as Decimals, which are cheap to make; an int of thousands of digits is not.
 _LONGEST_INT = 30
@@ -24,7 +27,11 @@ _MOST_DECIMALS = 18
 _LARGEST_AMOUNT = Decimal(10**10)
 _LARGEST_QUANTITY = Decimal(10**30)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
-_ISO_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
+_ISO_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_UNIX_MOMENT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,9})?")
+_MOST_MOMENT_DIGITS = 13  # before the point: milliseconds
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 _EARLIEST_S = int(datetime(2009, 1, 1, tzinfo=UTC).timestamp())
@@ -90,7 +97,10 @@ class ExtraFields:
 
 
 class Fields:
-    """A JSON object whose fields are read by name and kind. Fields never read count as extra."""
+    """A JSON object whose fields are read by name and kind. Fields never read count as extra.
+
+    `unread`: names of decorations that could not be read, in the order in which they were asked for.
+    """
 
     def __init__(self, value: object, *, name: str = "") -> None:
         if not isinstance(value, dict):
@@ -98,6 +108,7 @@ class Fields:
         self._values: dict[str, object] = value
         self._prefix = f"{name}." if name else ""
         self._read: set[str] = set()
+        self.unread: list[str] = []
 
     def extra(self) -> set[str]:
         return self._values.keys() - self._read
@@ -147,6 +158,21 @@ class Fields:
             return None
         return self.text(name, longest=longest)
 
+    def decoration(self, name: str, read: Callable[[str], T]) -> T | None:
+        """What neither identity nor money needs: None when it cannot be read, and noted as `unread`."""
+        try:
+            return read(name)
+        except Unreadable:
+            self.unread.append(name)
+            return None
+
+    def written(self, name: str) -> str:
+        """The field as JSON text, whatever it holds; empty when it was not sent."""
+        if name not in self._values:
+            return ""
+        # Lone surrogates and NUL leave json.dumps as plain ASCII escapes, which any column can hold.
+        return json.dumps(self._values[name], default=str, separators=(",", ":"))
+
     def texts(self, name: str, *, longest: int) -> tuple[str, ...]:
         values = self.records(name)
         if len(values) > _MOST_TEXTS:
@@ -172,23 +198,25 @@ class Fields:
         """An amount in BTC, exact, and as it was written. Strings by the documentation, numbers tolerated."""
         return self._number(name, largest=_LARGEST_AMOUNT, most_decimals=_MOST_DECIMALS)
 
-    def quantity(self, name: str) -> Decimal:
+    def quantity(self, name: str, *, below: Decimal | None = None) -> Decimal:
         """Any other number that is not negative."""
-        return self._number(name, largest=_LARGEST_QUANTITY, most_decimals=_MOST_DIGITS)[0]
+        number, _ = self._number(name, largest=_LARGEST_QUANTITY, most_decimals=_MOST_DIGITS)
+        if below is not None and number >= below:
+            raise self._unreadable(name, "out_of_range")
+        return number
 
-    def quantity_or_none(self, name: str) -> Decimal | None:
-        return None if self.value(name) is None else self.quantity(name)
+    def quantity_or_none(self, name: str, *, below: Decimal | None = None) -> Decimal | None:
+        return None if self.value(name) is None else self.quantity(name, below=below)
 
     def count(self, name: str) -> int:
         return self._whole(name, largest=10**9)
 
     def moment(self, name: str) -> datetime:
-        """Unix seconds, or ISO 8601 with a zone: the pool documents the form of some of its times only.
-
-        Milliseconds land far behind 2100 and are refused with everything else out of range."""
+        """To the second, in any spelling that a pool may use: Unix seconds or milliseconds, as a number or a text, or
+        ISO 8601 (without a zone: UTC, as all days of the pool)."""
         value = self.value(name)
-        iso = isinstance(value, str) and _ISO_MOMENT.fullmatch(value)
-        seconds = self._iso_seconds(name, iso[0]) if iso else self._whole(name, largest=10**18)
+        iso = _ISO_MOMENT.fullmatch(value) if isinstance(value, str) else None
+        seconds = self._iso_seconds(name, iso) if iso else self._unix_seconds(name, value)
         if not _EARLIEST_S <= seconds < _END_S:
             raise self._unreadable(name, "out_of_range")
         return datetime.fromtimestamp(seconds, UTC)
@@ -196,20 +224,42 @@ class Fields:
     def moment_or_none(self, name: str) -> datetime | None:
         return None if self.value(name) is None else self.moment(name)
 
+    def moment_if_known(self, name: str) -> datetime | None:
+        """Where null, "" and 0 all say that the pool does not know it (yet)."""
+        value = self.value(name)
+        is_zero = isinstance(value, int | Decimal) and not isinstance(value, bool) and value == 0
+        return None if value is None or is_zero or value in ("", "0") else self.moment(name)
+
     def plain(self) -> dict[str, str | int | None]:
         """The fields read so far as JSON can hold them again: numbers with a point or too long become texts."""
         plain: dict[str, str | int | None] = {}
-        for name in sorted(self._read):
+        for name in sorted(self._read.difference(self.unread)):
             value = self._values[name]
             plain[name] = value if value is None or isinstance(value, str | int) else _written(value)
         return plain
 
-    def _iso_seconds(self, name: str, text: str) -> int:
+    def _iso_seconds(self, name: str, written: re.Match[str]) -> int:
+        day, time, _, zone = written.groups()
         try:
-            return int(datetime.fromisoformat(text).timestamp())
+            return int(datetime.fromisoformat(f"{day}T{time}{zone or 'Z'}").timestamp())
         except (ValueError, OverflowError):
             problem = "not_a_moment"
         raise self._unreadable(name, problem)
+
+    def _unix_seconds(self, name: str, value: object) -> int:
+        if isinstance(value, str) and _UNIX_MOMENT.fullmatch(value):
+            value = Decimal(value)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise self._unreadable(name, "not_a_moment")
+        number = Decimal(value)
+        if not number.is_finite():
+            raise self._unreadable(name, "not_a_moment")
+        # The exponent is looked at before anything is computed: 1e400 is a long number.
+        if number < 0 or number.adjusted() >= _MOST_MOMENT_DIGITS:
+            raise self._unreadable(name, "out_of_range")
+        seconds = int(number)
+        # No second of our time has so many digits: these are milliseconds.
+        return seconds // 1000 if seconds >= _EARLIEST_S * 1000 else seconds
 
     def _whole(self, name: str, *, largest: int) -> int:
         value = self.value(name)

@@ -1,4 +1,7 @@
-"""What the pool says, in our units: exact Decimals in BTC, UTC moments, hashrates with the unit in the name."""
+"""What the pool says, in our units: exact Decimals in BTC, UTC moments, hashrates with the unit in the name.
+
+`unread` names the fields that only decorate, were sent in a form that nobody can read, and are None therefore.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
+
+# One for all the records that have none.
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # 100 digits: more than any amount that the parser lets through, so nothing is rounded here.
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
@@ -17,6 +24,15 @@ _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation])
 class PoolAccount:
     name: str
     created_at: datetime | None
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AccountsPage:
+    """In the pool's order. `rejected`: entries that name no account that we could have."""
+
+    accounts: tuple[PoolAccount, ...]
+    rejected: tuple[RejectedRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,8 @@ class RewardRecord:
     paid_at: datetime | None
     # The documented fields only: a field that the pool adds one day must not make every record look changed.
     raw: Mapping[str, str | int | None] = field(compare=False, repr=False)
+    # With the pool's text for each, which the canonical text keeps (so the observation of a reward has it).
+    unread: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False, repr=False)
 
     def canonical(self) -> str:
         """The same text for the same record, whether numbers came as 0.10, "0.1" or 1e-1, in whatever order."""
@@ -57,6 +75,8 @@ class RewardRecord:
         plain["payoutTime"] = None if self.paid_at is None else int(self.paid_at.timestamp())
         plain["payoutAddress"] = self.address
         plain["payoutTransactionHash"] = self.transaction_hash
+        if self.unread:
+            return json.dumps(plain | {"unread": dict(self.unread)}, sort_keys=True, separators=(",", ":"))
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
 
@@ -92,6 +112,15 @@ class HashratePoint:
 
 
 @dataclass(frozen=True)
+class HashrateSeries:
+    """`left_out`: points without a moment or a hashrate that can be read. What is missing is unknown, never zero."""
+
+    points: tuple[HashratePoint, ...]
+    left_out: int = 0
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Stratum:
     url: str
     workers: int
@@ -99,11 +128,12 @@ class Stratum:
 
 @dataclass(frozen=True)
 class MinersInfo:
-    fee_percent: Decimal
+    fee_percent: Decimal | None
     online: int
     offline: int
     low: int
     stratum: tuple[Stratum, ...]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +159,14 @@ class WorkerPoint:
 
 
 @dataclass(frozen=True)
+class WorkerSeries:
+    """`left_out` as in HashrateSeries."""
+
+    points: tuple[WorkerPoint, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class CreatedLink:
     """`live_until` None: for ever. The address opens the page for anybody who has it, so it is in no repr."""
 
@@ -149,6 +187,7 @@ class ListedLink:
     url: str = field(repr=False)
     live_until: datetime | None
     created_at: datetime | None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

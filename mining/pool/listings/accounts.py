@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from mining.pool.answers.types import PoolAccount
+from mining.pool.answers.types import PoolAccount, RejectedRecord
 from mining.pool.client import LARGEST_OFFSET, PoolClient
 
 # The pool's documented page. It documents no limit, so a page this long may be all it gives at once.
@@ -14,8 +14,11 @@ DEFAULT_PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class AccountList:
+    """Whoever is not in it is not listed only if it is whole and nothing in it was `rejected`."""
+
     accounts: tuple[PoolAccount, ...]
     whole: bool  # False: the pool repeated itself instead of ending, so there may be more
+    rejected: tuple[RejectedRecord, ...] = ()
 
 
 def list_surely(
@@ -27,21 +30,25 @@ def list_surely(
         return first
     second = list_accounts(pool, alive=alive)
     both = {account.name: account for account in (*first.accounts, *second.accounts)}
-    return AccountList(tuple(both.values()), whole=first.whole and second.whole)
+    rejected = tuple(dict.fromkeys((*first.rejected, *second.rejected)))
+    return AccountList(tuple(both.values()), whole=first.whole and second.whole, rejected=rejected)
 
 
 def list_accounts(pool: PoolClient, *, alive: Callable[[], None]) -> AccountList:
     """All accounts of the key's user. Ends on a short or empty page, or on one that brings nothing new."""
-    found: dict[str, PoolAccount] = {}
-    offset = 0
+    accounts: dict[str, PoolAccount] = {}
+    rejected: dict[RejectedRecord, None] = {}
+    offset, whole = 0, False
     while offset <= LARGEST_OFFSET:
         alive()
         page = pool.accounts_page(offset=offset)
-        new = {account.name: account for account in page if account.name not in found}
-        found |= new
-        if len(page) < DEFAULT_PAGE:
-            return AccountList(tuple(found.values()), whole=True)
-        if not new:
+        length, known = len(page.accounts) + len(page.rejected), len(accounts) + len(rejected)
+        accounts |= {account.name: account for account in page.accounts if account.name not in accounts}
+        rejected |= dict.fromkeys(page.rejected)
+        if length < DEFAULT_PAGE:
+            whole = True
             break
-        offset += len(page)
-    return AccountList(tuple(found.values()), whole=False)
+        if len(accounts) + len(rejected) == known:
+            break
+        offset += length
+    return AccountList(tuple(accounts.values()), whole=whole, rejected=tuple(rejected))

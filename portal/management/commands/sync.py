@@ -30,6 +30,8 @@ class Command(BaseCommand):
                 f"{run.label}  {run.subject}: {run.state}, {run.calls} calls, {run.rows_new} new,"
                 f" {run.rows_changed} changed, {run.quarantined} quarantined{': ' + run.error if run.error else ''}"
             )
+            if run.unread_fields:
+                self.stdout.write(f"  {run.unread_sentence}")
         bad = [run for run in runs if run.state not in (SyncRun.State.OK, SyncRun.State.PARTIAL)]
         if bad:
             raise CommandError(f"{len(bad)} of {len(runs)} readings failed; what was read before stays as it is.")

@@ -74,7 +74,8 @@ def test_an_account_is_created_once_and_then_listed(sandbox: Sandbox, client: Ma
 
     assert made.name == "newcomer_1"
     assert made.created_at is not None
-    assert pool.accounts_page(name="newcomer_1") == (made,)
+    assert pool.accounts_page(name="newcomer_1").accounts == (made,)
+    assert pool.find_account("newcomer_1") == made
     with pytest.raises(RequestRefused) as refused:
         pool.create_account("newcomer_1")
     assert list(refused.value.fields) == ["name"]
@@ -84,7 +85,7 @@ def test_an_account_is_created_once_and_then_listed(sandbox: Sandbox, client: Ma
 def test_accounts_come_in_pages(client: MakeClient) -> None:
     pool = client()
 
-    first, second = pool.accounts_page(limit=2), pool.accounts_page(limit=2, offset=2)
+    first, second = (pool.accounts_page(limit=2, offset=offset).accounts for offset in (0, 2))
 
     assert len(first) == 2
     assert {account.name for account in first + second} == {"north", "south", "alpha_east"}
@@ -94,8 +95,8 @@ def test_hashrate_is_in_terahash_and_hourly_unless_asked_otherwise(client: MakeC
     noon = datetime(2026, 10, 20, 12, tzinfo=UTC)
     pool = client()
 
-    hourly = pool.hashrate("north", since=noon - timedelta(hours=6), until=noon)
-    fine = pool.hashrate("north", since=noon - timedelta(hours=1), until=noon, interval="5m")
+    hourly = pool.hashrate("north", since=noon - timedelta(hours=6), until=noon).points
+    fine = pool.hashrate("north", since=noon - timedelta(hours=1), until=noon, interval="5m").points
 
     assert 6 <= len(hourly) <= 7
     assert len(fine) >= 12
@@ -142,14 +143,14 @@ def test_an_unknown_account_is_refused_with_the_field_that_says_so(client: MakeC
 def test_a_disabled_account_has_no_points_and_no_rewards(sandbox: Sandbox, client: MakeClient) -> None:
     sandbox.edit("disable_account", login="alpha", account="north")
 
-    assert client().hashrate("north") == ()
+    assert client().hashrate("north").points == ()
     assert client().rewards_page(account="north").records == ()
 
 
 def test_two_keys_of_different_users_see_only_their_own(sandbox: Sandbox, client: MakeClient) -> None:
     beta = sandbox.key("beta")
 
-    names = {account.name for account in client(api_key=beta.api_key, secret=beta.secret).accounts_page()}
+    names = {account.name for account in client(api_key=beta.api_key, secret=beta.secret).accounts_page().accounts}
 
     assert names == {"north", "south", "beta_east"}
 

@@ -63,16 +63,16 @@ def test_the_workers_of_an_account_make_up_its_hashrate(client: MakeClient) -> N
     names = pool.worker_names_page("north").names
     since, until = AFTERNOON - timedelta(hours=3), AFTERNOON
 
-    workers = [pool.worker_hashrate("north", name, since=since, until=until) for name in names]
+    workers = [pool.worker_hashrate("north", name, since=since, until=until).points for name in names]
 
-    account = pool.hashrate("north", since=since, until=until)
+    account = pool.hashrate("north", since=since, until=until).points
     assert {len(points) for points in workers} == {len(account)}
     summed = sum((points[0].hashrate_ths for points in workers), Decimal(0))
     assert summed == pytest.approx(account[0].hashrate_ths, rel=Decimal("0.25"))
 
 
 def test_a_worker_that_is_not_there_has_no_points(client: MakeClient) -> None:
-    assert client().worker_hashrate("north", "no_such_rig") == ()
+    assert client().worker_hashrate("north", "no_such_rig").points == ()
 
 
 def test_a_workers_hashrate_is_not_asked_for_ahead_of_the_pools_clock(client: MakeClient) -> None:

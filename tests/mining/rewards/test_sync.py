@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -267,6 +269,38 @@ def test_a_record_that_stays_unreadable_is_put_aside_once_and_never_called_missi
     with north.context():
         (quarantined,) = QuarantinedRecord.objects.all()
     assert (quarantined.account_name, quarantined.reason) == ("north", "totalReward: not_a_number")
+
+
+@pytest.mark.parametrize(
+    "came", [0, "", "2026-10-19T12:00:00.000000Z", "2026-10-19 12:00:00", 1792411200.0, 1792411200000, "soon", -1]
+)
+def test_a_time_of_payment_in_any_form_costs_no_reward(north: Hosting, came: Any) -> None:
+    for day in north.truth_days():
+        north.pool.edit("set_reward", login="alpha", account="north", date=day, set={"payoutTime": came})
+
+    run = north.sync()
+
+    assert (run.state, run.quarantined, run.error) == (SyncRun.State.OK, 0, "")
+    assert north.told() == north.truth()
+    unread = {"rewards.payoutTime": len(north.truth_days())} if came in ("soon", -1) else {}
+    assert run.unread_fields == unread
+    assert bool(run.unread_sentence) == bool(unread)
+
+
+def test_what_cannot_be_read_of_a_reward_is_kept_with_its_observation(north: Hosting) -> None:
+    north.sync()
+    north.pool.edit("set_reward", login="alpha", account="north", date="2026-10-18", set={"fppsRate": "1e400"})
+
+    run, again = north.sync(), north.sync()
+
+    (row,) = north.rewards(day="2026-10-18", mining_account__name="north")
+    with north.context():
+        raw = json.loads(row.observations.latest("pk").raw)
+    assert (row.fpps_rate, raw["fppsRate"], raw["unread"]) == (None, None, {"fppsRate": '"1e400"'})
+    assert [(r.state, r.rows_changed, r.unread_fields) for r in (run, again)] == [
+        (SyncRun.State.OK, 1, {"rewards.fppsRate": 1}),
+        (SyncRun.State.OK, 0, {"rewards.fppsRate": 1}),
+    ]
 
 
 @pytest.mark.parametrize("fault", ["extra_fields", "numbers_for_strings", "strings_for_numbers"])

@@ -10,7 +10,15 @@ import pytest
 
 from mining.pool.answers import parsing
 from mining.pool.answers.strict_json import ExtraFields, Unreadable
-from mining.pool.answers.types import CreatedLink, DailyPrice, ListedLink, PoolDay, PoolOverview, WorkerPoint
+from mining.pool.answers.types import (
+    CreatedLink,
+    DailyPrice,
+    ListedLink,
+    PoolDay,
+    PoolOverview,
+    WorkerPoint,
+    WorkerSeries,
+)
 from tests.mining.pool.answers.test_parsing import unchanged
 
 SECONDS = 1_763_769_600
@@ -79,11 +87,14 @@ def test_a_hostile_worker_name_costs_only_itself(extra: ExtraFields) -> None:
 
 
 def test_a_workers_hashrate_is_in_terahash(extra: ExtraFields) -> None:
-    document = {"data": {"hashrates": [{"time": SECONDS, "hashrate": "201.5"}, {"time": SECONDS + 300, "hashrate": 0}]}}
+    points = [{"time": SECONDS, "hashrate": "201.5"}, {"time": SECONDS + 300, "hashrate": 0}, {"time": SECONDS}]
 
-    assert parsing.parse_worker_hashrate(document, extra) == (
-        WorkerPoint(MOMENT, Decimal("201.5")),
-        WorkerPoint(datetime(2025, 11, 22, 0, 5, tzinfo=UTC), Decimal(0)),
+    assert parsing.parse_worker_hashrate({"data": {"hashrates": points}}, extra) == WorkerSeries(
+        (
+            WorkerPoint(MOMENT, Decimal("201.5")),
+            WorkerPoint(datetime(2025, 11, 22, 0, 5, tzinfo=UTC), Decimal(0)),
+        ),
+        left_out=1,
     )
 
 
@@ -145,11 +156,25 @@ def test_a_link_that_a_page_must_not_offer_is_put_aside(extra: ExtraFields, addr
         parsing.parse_created_link({"data": LINK | {"link": address}}, extra)
 
 
-@pytest.mark.parametrize("name", ["id", "accounts", "name", "link", "permissions", "liveUntil", "createdAt"])
-def test_a_link_without_a_documented_field_is_put_aside(extra: ExtraFields, name: str) -> None:
+@pytest.mark.parametrize("name", ["id", "accounts", "name", "link", "permissions", "liveUntil"])
+def test_a_link_without_a_field_that_it_needs_is_quarantined(extra: ExtraFields, name: str) -> None:
     page = parsing.parse_links({"data": [{k: v for k, v in LINK.items() if k != name}]}, extra, unchanged)
 
     assert [rejected.reason for rejected in page.rejected] == [f"data.{name}: missing"]
+
+
+@pytest.mark.parametrize("came", ["yesterday", -1, ["x"]])
+def test_a_link_whose_moment_of_creation_cannot_be_read_is_listed(extra: ExtraFields, came: Any) -> None:
+    page = parsing.parse_links({"data": [LINK | {"createdAt": came}]}, extra, unchanged)
+
+    assert [(link.created_at, link.unread) for link in page.links] == [(None, ("createdAt",))]
+
+
+@pytest.mark.parametrize("came", [0, "", "never"])
+def test_an_end_that_cannot_be_read_is_not_taken_for_none(extra: ExtraFields, came: Any) -> None:
+    page = parsing.parse_links({"data": [LINK | {"liveUntil": came}]}, extra, unchanged)
+
+    assert [rejected.reason.partition(":")[0] for rejected in page.rejected] == ["data.liveUntil"]
 
 
 # --- What the pool tells everybody
@@ -189,6 +214,14 @@ def test_a_pool_without_blocks_has_no_newest_one(extra: ExtraFields) -> None:
     overview = parsing.parse_overview({"data": OVERVIEW | {"blocks": []}}, extra)
 
     assert (overview.newest_block_height, overview.newest_block_at) == (None, None)
+
+
+def test_a_block_or_a_day_that_cannot_be_read_costs_only_itself(extra: ExtraFields) -> None:
+    odd = {"blocks": [{"block_height": "?"}, *OVERVIEW["blocks"]], "last7days_hash_rate": [7]}
+
+    overview = parsing.parse_overview({"data": OVERVIEW | odd}, extra)
+
+    assert (overview.newest_block_height, overview.last_days) == (18_329, ())
 
 
 @pytest.mark.parametrize("data", [None, [], {}, [[]], "x"])
