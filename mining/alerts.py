@@ -119,7 +119,7 @@ def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
             return []
         claimed = Alert.objects.filter(provider=provider_id, pk__in=[alert.pk for alert in untold])
         claimed.update(tried_at=now)
-        subjects = ("customer", "mining_account", "credential", "intent")
+        subjects = ("customer", "mining_account", "credential__login", "intent")
         return list(claimed.select_related(*subjects).order_by("pk"))
 
 

@@ -38,7 +38,9 @@ class AlertSerializer(serializers.Serializer[Alert]):
         source="mining_account.code", allow_null=True, help_text="Whose payout drifts; null: it is about no account."
     )
     credential = serializers.CharField(
-        source="credential.label", allow_null=True, help_text="The label of the pool key; null: it is about no key."
+        source="credential.login.name",
+        allow_null=True,
+        help_text="The label of the pool key; null: it is about no key.",
     )
     opened_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -78,6 +80,6 @@ class AlertList(ListView):
         asked = self.filters(customer="customer__code", kind="kind")
         if "state" in self.asked:
             asked["ended_at__isnull"] = self.asked["state"] == OPEN
-        rows = mine.filter(**asked).select_related("customer", "mining_account", "credential", "intent")
+        rows = mine.filter(**asked).select_related("customer", "mining_account", "credential__login", "intent")
         page, following = self.keyset(rows, anchors=mine)
         return self.listed(AlertSerializer, page, following)

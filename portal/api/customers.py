@@ -16,7 +16,8 @@ from customers.editing import change_details
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import accounts
-from mining.models import Credential, MiningAccount
+from mining.keys import logins
+from mining.models import MiningAccount, PoolLogin
 from mining.models.rewards import Destination
 from portal.api.base import ListView, ResourceView, wrong
 from portal.api.fields import Email, Flag, InputSerializer, Matching, Text
@@ -29,7 +30,7 @@ REFERENCE_HELP = "Your own number for this customer; unique where it is given."
 class CustomerAccountSerializer(serializers.Serializer[MiningAccount]):
     id = serializers.CharField(source="code")
     name = serializers.CharField(help_text="The account's name at the pool.")
-    credential = serializers.CharField(source="label", help_text="The label of the pool key: it names the login.")
+    credential = serializers.CharField(source="login.name", help_text="The label of the pool key: it names the login.")
     state = serializers.ChoiceField(
         choices=MiningAccount.State.choices,
         help_text="creating: asked for, the pool has not confirmed it yet. unknown: the pool does not list it now.",
@@ -96,7 +97,7 @@ class CustomerQuerySerializer(PageSerializer):
 
 
 def with_account(access: Access) -> QuerySet[Customer]:
-    mine = MiningAccount.objects.visible_to(access)
+    mine = MiningAccount.objects.visible_to(access).select_related("login")
     return Customer.objects.visible_to(access).prefetch_related(Prefetch("mining_accounts", queryset=mine))
 
 
@@ -126,8 +127,6 @@ class CustomerList(ListView):
     def post(self, request: Request) -> Response:
         asked = self.body(NewCustomerSerializer)
         account = asked["mining_account"]
-        label = account.get("credential")
-        self._check_label(label)
         customer = accounts.onboard_customer(
             self.access,
             name=asked["name"],
@@ -135,20 +134,24 @@ class CustomerList(ListView):
             external_ref=asked.get("external_ref"),
             account_name=account["name"],
             adopt=account["adopt"],
-            label=label,
+            login=self._login(account.get("credential")),
             now=self.now,
         )
         made = with_account(self.access).get(pk=customer.pk)
         return self.one(CustomerSerializer, made, status=201, at=reverse("api:customer", args=[made.code]))
 
-    def _check_label(self, label: str | None) -> None:
-        active = Credential.objects.visible_to(self.access).filter(state=Credential.State.ACTIVE)
-        labels = sorted(active.values_list("label", flat=True))
-        if label is None and len(labels) > 1:
-            sentence = f"There are several pool keys: name the one whose login has the account ({', '.join(labels)})."
-            raise wrong("mining_account.credential", sentence)
-        if label is not None and label not in labels:
+    def _login(self, label: str | None) -> PoolLogin | None:
+        read = logins.read_now(self.access)
+        if label is None:
+            if len(read) > 1:
+                labels = ", ".join(login.name for login in read)
+                sentence = f"There are several pool keys: name the one whose login has the account ({labels})."
+                raise wrong("mining_account.credential", sentence)
+            return None
+        login = logins.find_login(self.access, label)
+        if login not in read:
             raise wrong("mining_account.credential", f"There is no active pool key under the label {label!r}.")
+        return login
 
 
 class CustomerDetail(ResourceView):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -21,6 +21,7 @@ from billing.shares import RewardShare
 from customers.tenancy import Access
 from mining import planner, runs
 from mining.keys import health as key_health
+from mining.keys import logins
 from mining.keys import store as key_store
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
@@ -62,9 +63,9 @@ class MiningAccountList(ListView):
     def get(self, request: Request) -> Response:
         mine = MiningAccount.objects.visible_to(self.access)
         asked = self.filters(
-            customer="customer__code", credential="label", state="state", unassigned="customer__isnull"
+            customer="customer__code", credential="login__name", state="state", unassigned="customer__isnull"
         )
-        page, following = self.keyset(mine.select_related("customer").filter(**asked), anchors=mine)
+        page, following = self.keyset(mine.select_related("customer", "login").filter(**asked), anchors=mine)
         return self.listed(MiningAccountSerializer, page, following)
 
 
@@ -73,7 +74,7 @@ class MiningAccountDetail(ResourceView):
 
     @operation("mining_accounts_read", "One mining account", MiningAccountSerializer)
     def get(self, request: Request, id: str) -> Response:
-        mine = MiningAccount.objects.visible_to(self.access).select_related("customer")
+        mine = MiningAccount.objects.visible_to(self.access).select_related("customer", "login")
         return self.one(MiningAccountSerializer, get_object_or_404(mine, code=id))
 
 
@@ -203,7 +204,7 @@ class RewardDetail(ResourceView):
 
 class SyncRunSerializer(serializers.Serializer[SyncRun]):
     id = serializers.CharField(source="code")
-    credential = serializers.CharField(source="label", help_text="The label of the pool key whose login is read.")
+    credential = serializers.CharField(source="login.name", help_text="The label of the pool key whose login is read.")
     mining_account = serializers.SerializerMethodField(
         help_text="null: the run reads all accounts of the login. Runs for one account are not made yet."
     )
@@ -251,8 +252,8 @@ class SyncRunList(ListView):
     @list_operation("sync_runs_list", "List sync runs, newest first", SyncRunSerializer, SyncRunQuerySerializer)
     def get(self, request: Request) -> Response:
         mine = SyncRun.objects.visible_to(self.access)
-        asked = self.filters(credential="label", subject="subject", state="state")
-        page, following = self.keyset(mine.filter(**asked), anchors=mine)
+        asked = self.filters(credential="login__name", subject="subject", state="state")
+        page, following = self.keyset(mine.select_related("login").filter(**asked), anchors=mine)
         return self.listed(SyncRunSerializer, page, following)
 
     @operation(
@@ -267,6 +268,7 @@ class SyncRunList(ListView):
     def post(self, request: Request) -> Response:
         only = self.body(NewSyncSerializer).get("only")
         runs = planner.request_sync(self.access, only=Subject(only) if only else None, now=self.now)
+        prefetch_related_objects(runs, "login")
         answer = self.listed(SyncRunSerializer, runs, None)
         answer.status_code = 202
         return answer
@@ -277,7 +279,8 @@ class SyncRunDetail(ResourceView):
 
     @operation("sync_runs_read", "One sync run", SyncRunSerializer)
     def get(self, request: Request, id: str) -> Response:
-        return self.one(SyncRunSerializer, get_object_or_404(SyncRun.objects.visible_to(self.access), code=id))
+        rows = SyncRun.objects.visible_to(self.access).select_related("login")
+        return self.one(SyncRunSerializer, get_object_or_404(rows, code=id))
 
 
 # --- Credentials
@@ -301,7 +304,7 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
     id = serializers.CharField(source="code")
     label = serializers.CharField(  # type: ignore[assignment]  # DRF takes declared fields out of the class
-        help_text="Names the WhiteBIT user. Keys under one label replace each other."
+        source="login.name", help_text="Names the WhiteBIT user. Keys under one label replace each other."
     )
     key_hint = serializers.CharField(help_text="The last characters of the API key, to tell keys apart.")
     state = serializers.ChoiceField(
@@ -341,7 +344,9 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
 class NewCredentialSerializer(InputSerializer):
     label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
-        max_length=64, help_text="Names the WhiteBIT user. A key under the same label is replaced once this one works."
+        max_length=64,
+        help_text="Names the WhiteBIT user. A key under the same label, however its capitals are written, is replaced"
+        " once this one works.",
     )
     api_key = Text(max_length=256, help_text="Sealed at once.")
     secret = Text(max_length=256, help_text="Sealed at once, and in no answer.")
@@ -352,14 +357,25 @@ class CredentialQuerySerializer(PageSerializer):
     state = serializers.ChoiceField(choices=Credential.State.choices, required=False)
 
 
+class CredentialChangesSerializer(InputSerializer):
+    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+        max_length=64, help_text="The WhiteBIT user's new name."
+    )
+
+
+def _key(access: Access, code: str) -> Credential:
+    return get_object_or_404(Credential.objects.visible_to(access).select_related("login"), code=code)
+
+
 class CredentialList(ListView):
     resource = "credentials"
     query = CredentialQuerySerializer
 
     @list_operation("credentials_list", "List pool keys, newest first", CredentialSerializer, CredentialQuerySerializer)
     def get(self, request: Request) -> Response:
-        mine = Credential.objects.visible_to(self.access)
-        page, following = self.keyset(mine.filter(**self.filters(label="label", state="state")), anchors=mine)
+        keys = Credential.objects.visible_to(self.access)
+        asked = self.filters(label="login__name", state="state")
+        page, following = self.keyset(keys.select_related("login").filter(**asked), anchors=keys)
         return self.listed(CredentialSerializer, page, following)
 
     @operation(
@@ -376,7 +392,9 @@ class CredentialList(ListView):
     @method_decorator(sensitive_variables("asked"))
     def post(self, request: Request) -> Response:
         asked = self.body(NewCredentialSerializer)
-        credential = key_store.paste_key(self.access, **asked, now=self.now)
+        credential = key_store.paste_key(
+            self.access, login_name=asked["label"], api_key=asked["api_key"], secret=asked["secret"], now=self.now
+        )
         at = reverse("api:credential", args=[credential.code])
         return self.one(CredentialSerializer, credential, status=202, at=at)
 
@@ -386,7 +404,23 @@ class CredentialDetail(ResourceView):
 
     @operation("credentials_read", "One pool key", CredentialSerializer)
     def get(self, request: Request, id: str) -> Response:
-        return self.one(CredentialSerializer, get_object_or_404(Credential.objects.visible_to(self.access), code=id))
+        return self.one(CredentialSerializer, _key(self.access, id))
+
+    @operation(
+        "credentials_change",
+        "Rename a pool key's WhiteBIT user",
+        CredentialSerializer,
+        body=CredentialChangesSerializer,
+        refusals=(400, 401, 403, 404, 409),
+        description="All keys and mining accounts of the same label carry the new one from then on, and nothing else"
+        " changes. A label that another WhiteBIT user has, however its capitals are written, is refused with 409.",
+    )
+    def patch(self, request: Request, id: str) -> Response:
+        credential = _key(self.access, id)
+        logins.rename_login(
+            self.access, credential.login, self.body(CredentialChangesSerializer)["label"], now=self.now
+        )
+        return self.one(CredentialSerializer, credential)
 
 
 class NothingSerializer(InputSerializer):
@@ -409,6 +443,6 @@ class CredentialVerification(ResourceView):
     )
     def post(self, request: Request, id: str) -> Response:
         self.body(NothingSerializer)
-        credential = get_object_or_404(Credential.objects.visible_to(self.access), code=id)
+        credential = _key(self.access, id)
         key_store.ask_verification(self.access, credential, now=self.now)
         return self.one(CredentialSerializer, credential, status=202, at=reverse("api:credential", args=[id]))
