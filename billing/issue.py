@@ -193,7 +193,8 @@ def _customer(customer: Customer) -> dict[str, str]:
 
 def _accounts(draft: Document) -> list[dict[str, str]]:
     accounts = MiningAccount.objects.filter(provider=draft.provider_id, customer=draft.customer_id)
-    return [{"name": account.name, "label": account.label} for account in accounts.order_by("name")]
+    accounts = accounts.select_related("login").order_by("name")
+    return [{"name": account.name, "login": account.login.name} for account in accounts]
 
 
 def _terms(draft: Document) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from customers.tenancy import Access, TenantQuerySet
 from mining import dispatch
 from mining.errors import Refused, name_taken
 from mining.keys import logins
-from mining.models import Credential, MiningAccount, PoolIntent
+from mining.models import MiningAccount, PoolIntent, PoolLogin
 from mining.models.runs import Subject
 from mining.pool.listings.accounts import AccountList, list_surely
 from mining.sync.quarantine import Quarantined, quarantine, records_quarantined
@@ -41,13 +41,13 @@ def sync(reading: Reading) -> Outcome:
 
 
 def _listed_before(reading: Reading) -> TenantQuerySet[MiningAccount]:
-    rows = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label, unlisted_since=None)
+    rows = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id, unlisted_since=None)
     # One that is being created is left to its intent: only that can tell ours from somebody else's.
     return rows.exclude(state=State.CREATING)
 
 
 def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
-    rows = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label)
+    rows = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id)
     known = {account.name: account for account in rows}
     listed = {account.name: account.created_at for account in listing.accounts}
     outcome = Outcome()
@@ -55,7 +55,7 @@ def _store(reading: Reading, listing: AccountList, *, now: datetime) -> Outcome:
     new = [
         MiningAccount(
             provider_id=reading.provider_id,
-            label=reading.label,
+            login_id=reading.login_id,
             name=name,
             state=State.ACTIVE,
             first_seen_at=now,
@@ -116,15 +116,15 @@ def onboard_customer(
     external_ref: str | None = None,
     account_name: str,
     adopt: bool,
-    label: str | None = None,
+    login: PoolLogin | None = None,
     now: datetime,
 ) -> Customer:
     """A new customer and its mining account, taken over from the pool or to be created there by a worker."""
     name, email, external_ref = name.strip(), email.strip().lower(), (external_ref or "").strip() or None
     if not name:
         raise Refused("Give the customer a name.")
-    label = _label_to_use(access, label)
-    _check_account(access, label, account_name, adopt=adopt)
+    login = _login_to_use(access, login)
+    _check_account(access, login, account_name, adopt=adopt)
     try:
         with transaction.atomic():
             customer = Customer.objects.create(
@@ -133,39 +133,39 @@ def onboard_customer(
     except IntegrityError as error:
         raise Refused(f"Another customer has the reference {external_ref!r} already.") from error
     audit.record(access, "customer.created", customer.code, now=now)
-    assign_account(access, customer, account_name=account_name, adopt=adopt, label=label, now=now)
+    assign_account(access, customer, account_name=account_name, adopt=adopt, login=login, now=now)
     return customer
 
 
 def assign_account(
-    access: Access, customer: Customer, *, account_name: str, adopt: bool, label: str | None = None, now: datetime
+    access: Access, customer: Customer, *, account_name: str, adopt: bool, login: PoolLogin | None = None, now: datetime
 ) -> MiningAccount:
     """Give this customer its one mining account: also the way on for a customer whose first try failed."""
-    label = _label_to_use(access, label)
+    login = _login_to_use(access, login)
     if MiningAccount.objects.visible_to(access).filter(customer=customer).exists():
         raise Refused(f"{customer.name} has a mining account already, and keeps it.")
-    listed = _check_account(access, label, account_name, adopt=adopt)
+    listed = _check_account(access, login, account_name, adopt=adopt)
     kind = PoolIntent.Kind.ADOPT_ACCOUNT if adopt else PoolIntent.Kind.CREATE_ACCOUNT
-    audit.record(access, f"account.{kind}", customer.code, now=now, label=label, account=account_name)
+    audit.record(access, f"account.{kind}", customer.code, now=now, login=login.code, account=account_name)
     if listed is not None:
         return _take_over(listed, customer)
     try:
         with transaction.atomic():
             account = MiningAccount.objects.create(
                 provider=access.provider,
-                label=label,
+                login=login,
                 name=account_name,
                 customer=customer,
                 state=State.CREATING,
                 first_seen_at=now,
             )
     except IntegrityError as error:
-        raise Refused(name_taken(account_name, label)) from error
+        raise Refused(name_taken(account_name, login.name)) from error
     intent = PoolIntent.objects.create(
         provider=access.provider,
         kind=kind,
         customer=customer,
-        label=label,
+        login=login,
         account_name=account_name,
         mining_account=account,
         asked_by=access.actor,
@@ -184,31 +184,32 @@ def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:
     return account
 
 
-def _label_to_use(access: Access, label: str | None) -> str:
-    if label is not None:
-        if (why := logins.why_unread(access, label)) is not None:
+def _login_to_use(access: Access, login: PoolLogin | None) -> PoolLogin:
+    if login is not None:
+        if (why := logins.why_unread(access, login)) is not None:
             raise Refused(why)
-        return label
-    active = Credential.objects.visible_to(access).filter(state=Credential.State.ACTIVE)
-    labels = sorted(active.values_list("label", flat=True))
-    if not labels:
+        return login
+    read = logins.read_now(access)
+    if not read:
         raise Refused(" ".join(logins.unread(access).values()) or "There is no active pool key yet: paste one first.")
-    if len(labels) > 1:
-        raise Refused(f"Say at which login the account is: {', '.join(labels)}.")
-    return labels[0]
+    if len(read) > 1:
+        raise Refused(f"Say at which login the account is: {', '.join(login.name for login in read)}.")
+    return read[0]
 
 
-def _check_account(access: Access, label: str, name: str, *, adopt: bool) -> MiningAccount | None:
+def _check_account(access: Access, login: PoolLogin, name: str, *, adopt: bool) -> MiningAccount | None:
     """The account to take over when we know it already; None when the pool has to be asked."""
     if not ACCOUNT_NAME.fullmatch(name):
         raise Refused("An account name has letters, digits and _ only, and at most 255 of them.")
-    account = MiningAccount.objects.visible_to(access).select_related("customer").filter(label=label, name=name).first()
+    account = MiningAccount.objects.visible_to(access).select_related("customer").filter(login=login, name=name).first()
     if account is None:
         return None
     if account.customer is not None:
         raise Refused(f"The account {name!r} is that of the customer {account.customer.name} ({account.customer}).")
     if not adopt:
-        raise Refused(name_taken(name, label))
+        raise Refused(name_taken(name, login.name))
     if account.unlisted_since is not None:
-        raise Refused(f"The pool does not list the account {name!r} of {label!r} now. Read the accounts again first.")
+        raise Refused(
+            f"The pool does not list the account {name!r} of {login.name!r} now. Read the accounts again first."
+        )
     return account

@@ -121,7 +121,7 @@ def take_untold(provider_id: int, *, now: datetime) -> list[Alert]:
         due = {alert.pk for alert in untold} - {alert.pk for alert in waiting}
         claimed = Alert.objects.filter(provider=provider_id, pk__in=due)
         claimed.update(tried_at=now)
-        subjects = ("customer", "mining_account", "credential", "intent")
+        subjects = ("customer", "mining_account", "credential__login", "intent")
         return list(claimed.select_related(*subjects).order_by("pk"))
 
 

@@ -17,5 +17,5 @@ class RunLost(Exception):
     """The run is no longer ours: its lease ran out and it was given up. Nothing more may be written for it."""
 
 
-def name_taken(name: str, label: str) -> str:
-    return f"There is an account {name!r} at {label!r} already. Take it over, or choose another name."
+def name_taken(name: str, login_name: str) -> str:
+    return f"There is an account {name!r} at {login_name!r} already. Take it over, or choose another name."

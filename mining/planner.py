@@ -32,21 +32,15 @@ PROBE_EVERY = timedelta(hours=24)
 TOUCH_AFTER, TOUCH_AGAIN_AFTER = timedelta(hours=20), timedelta(hours=1)
 
 
-def active_labels(provider_id: int) -> list[str]:
-    """The logins that can be read. Inside the provider's context."""
-    active = Credential.objects.filter(provider=provider_id, state=Credential.State.ACTIVE)
-    return sorted(active.values_list("label", flat=True))
-
-
 def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list[SyncRun]:
     """Queue runs for all logins ("sync now"), ahead of what is due. An open run is returned, not doubled."""
-    labels = active_labels(access.provider.pk)
+    login_ids = logins.active_logins(access.provider.pk)
     runs.give_up_lost(access.provider.pk, now=now)
-    if not labels:
+    if not login_ids:
         raise Refused(_why_nothing_to_read(access))
     opened = [
-        runs.open_run(access.provider.pk, label, subject, now=now)
-        for label in labels
+        runs.open_run(access.provider.pk, login_id, subject, now=now)
+        for login_id in login_ids
         for subject in ([only] if only else SUBJECTS)
     ]
     found = [run for run, _ in opened]
@@ -100,25 +94,25 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
     return len(wanted)
 
 
-def _due(provider_id: int, *, now: datetime) -> list[tuple[str, Subject]]:
-    labels = active_labels(provider_id)
-    newest = newest_runs(provider_id, labels, now=now)
+def _due(provider_id: int, *, now: datetime) -> list[tuple[int, Subject]]:
+    login_ids = logins.active_logins(provider_id)
+    newest = newest_runs(provider_id, login_ids, now=now)
     with_accounts = set(
         MiningAccount.objects.filter(provider=provider_id, unlisted_since=None)
         .exclude(state=MiningAccount.State.CREATING)
-        .values_list("label", flat=True)
+        .values_list("login", flat=True)
         .distinct()
     )
     return [
-        (label, subject)
-        for label in labels
+        (login_id, subject)
+        for login_id in login_ids
         for subject in SUBJECTS
-        if (subject not in EACH_ACCOUNT or label in with_accounts)
-        and _is_due(provider_id, label, subject, newest.get((label, subject)), now=now)
+        if (subject not in EACH_ACCOUNT or login_id in with_accounts)
+        and _is_due(login_id, subject, newest.get((login_id, subject)), now=now)
     ]
 
 
-def _is_due(provider_id: int, label: str, subject: Subject, newest: SyncRun | None, *, now: datetime) -> bool:
+def _is_due(login_id: int, subject: Subject, newest: SyncRun | None, *, now: datetime) -> bool:
     if newest is None:
         return True
     if newest.state in SyncRun.OPEN:
@@ -126,13 +120,13 @@ def _is_due(provider_id: int, label: str, subject: Subject, newest: SyncRun | No
     if newest.error == runs.LOST:
         return True  # at once: nobody is reading it
     read_at = newest.started_at or newest.queued_at
-    return slot(provider_id, label, subject, now) > slot(provider_id, label, subject, read_at)
+    return slot(login_id, subject, now) > slot(login_id, subject, read_at)
 
 
-def slot(provider_id: int, label: str, subject: Subject, moment: datetime) -> int:
+def slot(login_id: int, subject: Subject, moment: datetime) -> int:
     """The number of the subject's turn. Turns are shifted by a hash, so that logins do not all start at :00."""
     cadence_s = int(CADENCE[subject].total_seconds())
-    digest = hashlib.sha256(f"{provider_id}|{label}|{subject}".encode()).digest()
+    digest = hashlib.sha256(f"{login_id}|{subject}".encode()).digest()
     return (int(moment.timestamp()) + int.from_bytes(digest[:4], "big") % cadence_s) // cadence_s
 
 
@@ -149,7 +143,7 @@ def _plan_keys(provider_id: int, *, now: datetime) -> int:
     waiting = Q(state=Credential.State.CHECKING, created_at__lt=now - timedelta(minutes=1)) & not_lately
     # A worker that cannot open a key counts as no try of it, but must not try again each minute.
     lately = SyncRun.objects.filter(
-        provider=provider_id, label=OuterRef("label"), subject=Subject.KEY, queued_at__gt=now - TOUCH_AGAIN_AFTER
+        provider=provider_id, login=OuterRef("login"), subject=Subject.KEY, queued_at__gt=now - TOUCH_AGAIN_AFTER
     )
     mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY) & ~Exists(lately)
     due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)

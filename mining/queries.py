@@ -16,7 +16,7 @@ from django.db.models.functions import TruncHour
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.keys import logins
-from mining.models import HashratePoint, MiningAccount, QuarantinedRecord, SyncRun
+from mining.models import HashratePoint, MiningAccount, PoolLogin, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 
 HOUR = timedelta(hours=1)
@@ -67,7 +67,7 @@ class Workers:
 class Subjects:
     """How the readings of one subject at one login go: the newest run, and the newest that brought something."""
 
-    label: str
+    login: PoolLogin
     subject: str
     newest: SyncRun
     newest_done: SyncRun | None
@@ -82,7 +82,12 @@ def account_of(access: Access, customer: Customer) -> MiningAccount | None:
 
 def unassigned_accounts(access: Access) -> list[MiningAccount]:
     """Accounts at the pool that belong to no customer yet: staff have to say whose they are."""
-    return list(MiningAccount.objects.visible_to(access).filter(customer=None).order_by("label", "name"))
+    return list(
+        MiningAccount.objects.visible_to(access)
+        .filter(customer=None)
+        .select_related("login")
+        .order_by("login__name", "name")
+    )
 
 
 # --- Hashrate
@@ -196,22 +201,22 @@ def account_age(account: MiningAccount, *, now: datetime) -> timedelta | None:
 def subjects(access: Access) -> list[Subjects]:
     """For staff: how each login's readings go, but of those that were given up. Two queries, however many runs there
     are: one probe for each pair."""
-    read = logins.keys_not_given_up(access).order_by("label").distinct("label")
+    rows = logins.not_given_up(access).order_by("name")
     for subject in Subject.values:
-        runs = SyncRun.objects.visible_to(access).filter(label=OuterRef("label"), subject=subject).order_by("-pk")
+        runs = SyncRun.objects.visible_to(access).filter(login=OuterRef("pk"), subject=subject).order_by("-pk")
         done = runs.filter(state__in=SyncRun.DONE)
-        read = read.annotate(
+        rows = rows.annotate(
             **{f"newest_{subject}": Subquery(runs.values("pk")[:1]), f"done_{subject}": Subquery(done.values("pk")[:1])}
         )
     names = [f"{which}_{subject}" for subject in Subject.values for which in ("newest", "done")]
-    found = list(read.values("label", *names))
-    wanted = {login[name] for login in found for name in names}
+    read = list(rows)
+    wanted = {getattr(login, name) for login in read for name in names}
     by_pk = SyncRun.objects.visible_to(access).in_bulk(wanted - {None})
     return [
-        Subjects(login["label"], subject, by_pk[login[f"newest_{subject}"]], by_pk.get(login[f"done_{subject}"]))
-        for login in found
+        Subjects(login, subject, by_pk[newest], by_pk.get(getattr(login, f"done_{subject}")))
+        for login in read
         for subject in sorted(Subject.values)
-        if login[f"newest_{subject}"] is not None
+        if (newest := getattr(login, f"newest_{subject}")) is not None
     ]
 
 
@@ -224,7 +229,7 @@ def provider_age(access: Access, *, now: datetime) -> timedelta | None:
 
 
 def quarantine(access: Access) -> list[QuarantinedRecord]:
-    return list(QuarantinedRecord.objects.visible_to(access).order_by("-pk")[:200])
+    return list(QuarantinedRecord.objects.visible_to(access).select_related("login").order_by("-pk")[:200])
 
 
 def _span(now: datetime, hours: int) -> tuple[datetime, datetime]:

@@ -9,10 +9,11 @@ from datetime import datetime
 import structlog
 
 from customers import tenancy
-from mining import accounts, planner, runs
+from mining import accounts, runs
 from mining.errors import NoKey, RunLost
 from mining.fleet import hashrate, workers
 from mining.keys import health as key_health
+from mining.keys import logins
 from mining.keys import store as key_store
 from mining.links import sync as link_sync
 from mining.models import SyncRun
@@ -40,12 +41,12 @@ def sync_provider(provider_id: int, *, only: Subject | None = None, now: datetim
     watch = runs.Watch(now)
     with tenancy.provider_context(provider_id):
         runs.give_up_lost(provider_id, now=now)
-        labels = planner.active_labels(provider_id)
+        login_ids = logins.active_logins(provider_id)
     finished = []
-    for label in labels:
+    for login_id in login_ids:
         for subject in [only] if only else runs.SUBJECTS:
             with tenancy.provider_context(provider_id):
-                run, _ = runs.open_run(provider_id, label, subject, now=watch.now())
+                run, _ = runs.open_run(provider_id, login_id, subject, now=watch.now())
             finished.append(_all_turns(run, watch))
     return finished
 
@@ -69,7 +70,7 @@ def perform(provider_id: int, run_id: int, *, turn: int | None = None, now: date
     if run is None:
         return None
     try:
-        key = key_store.open_key(provider_id, run.label)
+        key = key_store.open_key(provider_id, run.login_id)
     except NoKey as error:
         runs.finish(run, SyncRun.State.FAILED, error=str(error), watch=watch)
         return run

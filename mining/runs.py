@@ -72,32 +72,32 @@ class Watch:
         return self.now() - self.started_at >= TURN
 
 
-def open_run(provider_id: int, label: str, subject: Subject, *, now: datetime) -> tuple[SyncRun, bool]:
+def open_run(provider_id: int, login_id: int, subject: Subject, *, now: datetime) -> tuple[SyncRun, bool]:
     """The open run of this subject, and whether it is new. Inside the provider's context."""
-    mine = SyncRun.objects.filter(provider=provider_id, label=label, subject=subject, state__in=SyncRun.OPEN)
-    if (run := mine.first()) is not None:
+    opened = SyncRun.objects.filter(provider=provider_id, login=login_id, subject=subject, state__in=SyncRun.OPEN)
+    if (run := opened.first()) is not None:
         return run, False
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
                 provider_id=provider_id,
-                label=label,
+                login_id=login_id,
                 subject=subject,
                 state=SyncRun.State.QUEUED,
                 queued_at=now,
-                begins_after=_place_of_failure(provider_id, label, subject),
+                begins_after=_place_of_failure(provider_id, login_id, subject),
             ), True
     except IntegrityError:  # somebody else opened it this very moment
-        return mine.get(), False
+        return opened.get(), False
 
 
-def _place_of_failure(provider_id: int, label: str, subject: Subject) -> int:
+def _place_of_failure(provider_id: int, login_id: int, subject: Subject) -> int:
     """The account after which a new run begins; 0 when the run before it did not fail half-way.
 
     Not where a failed run had begun itself: one that did not get on twice begins with the lowest key again, and
     neither end of the list is left unread for ever.
     """
-    before = SyncRun.objects.filter(provider=provider_id, label=label, subject=subject).order_by("-pk").first()
+    before = SyncRun.objects.filter(provider=provider_id, login=login_id, subject=subject).order_by("-pk").first()
     if before is None or before.state != SyncRun.State.FAILED:
         return 0
     return before.resume_after or 0
@@ -168,18 +168,18 @@ def _ours(run: SyncRun) -> tenancy.TenantQuerySet[SyncRun]:
     return SyncRun.objects.filter(provider=run.provider_id, pk=run.pk, state=SyncRun.State.RUNNING)
 
 
-def read_again_what_failed(provider_id: int, label: str, *, now: datetime) -> None:
+def read_again_what_failed(provider_id: int, login_id: int, *, now: datetime) -> None:
     """The login's key has just been found to work: what had failed is not left so until its next turn. Inside the
     provider's context."""
-    newest = newest_runs(provider_id, [label], now=now)
+    newest = newest_runs(provider_id, [login_id], now=now)
     for subject in SUBJECTS:  # in this order everywhere: two who open runs never wait for each other
-        run = newest.get((label, subject))
+        run = newest.get((login_id, subject))
         if run is not None and run.state == SyncRun.State.FAILED:
-            again, _ = open_run(provider_id, label, subject, now=now)
+            again, _ = open_run(provider_id, login_id, subject, now=now)
             dispatch.after_commit("run_sync", provider_id, again.pk, again.turns)
 
 
-def newest_runs(provider_id: int, labels: list[str], *, now: datetime) -> dict[tuple[str, str], SyncRun]:
-    """By label and subject. Older ones do not matter: each subject is due again long before."""
-    lately = SyncRun.objects.filter(provider=provider_id, label__in=labels, queued_at__gt=now - LONGEST_MEMORY)
-    return {(run.label, run.subject): run for run in lately.order_by("pk")}
+def newest_runs(provider_id: int, login_ids: list[int], *, now: datetime) -> dict[tuple[int, str], SyncRun]:
+    """By login and subject. Older ones do not matter: each subject is due again long before."""
+    lately = SyncRun.objects.filter(provider=provider_id, login__in=login_ids, queued_at__gt=now - LONGEST_MEMORY)
+    return {(run.login_id, run.subject): run for run in lately.order_by("pk")}

@@ -19,9 +19,10 @@ from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Membership, Provider, Role, User
 from customers.sealing import seal
 from customers.tenancy import Access, Kind
-from mining.models import Credential, HashratePoint, MiningAccount, Reward, SyncRun
+from mining.models import Credential, HashratePoint, MiningAccount, PoolLogin, Reward, SyncRun
 from mining.models.rewards import RewardStatus
 from portal.middleware import ACTING_AS, MEMBERSHIP
+from tests.logins import login_of
 
 NOW = datetime(2026, 11, 4, 14, 32, tzinfo=UTC)
 FIRST_DAY = date(2026, 10, 1)
@@ -75,6 +76,10 @@ class Tenant:
     run: SyncRun
     clients: list[ClientOfProvider] = field(default_factory=list)
 
+    @property
+    def login(self) -> PoolLogin:
+        return self.credential.login
+
     def context(self) -> AbstractContextManager[None]:
         return tenancy.provider_context(self.provider.pk)
 
@@ -108,7 +113,7 @@ def build_tenant(slug: str) -> Tenant:
             credential=_credential(system.provider),
             run=SyncRun.objects.create(
                 provider=system.provider,
-                label="main",
+                login=login_of(system.provider),
                 subject="rewards",
                 state="ok",
                 queued_at=NOW,
@@ -136,7 +141,7 @@ def person(system: Access, email: str, role: Role, customer: Customer | None = N
 def _credential(provider: Provider) -> Credential:
     credential = Credential(
         provider=provider,
-        label="main",
+        login=login_of(provider),
         state=Credential.State.ACTIVE,
         key_digest=f"digest of {provider.slug}'s key",
         key_hint="9f3a",
@@ -160,7 +165,7 @@ def _client(tenant: Tenant, index: int, name: str) -> ClientOfProvider:
     viewer = person(tenant.system, f"viewer{index}@client-of-{slug}.example", Role.VIEWER, customer)
     account = MiningAccount.objects.create(
         provider=provider,
-        label="main",
+        login=login_of(provider),
         name=f"client_{index}",
         customer=customer,
         state=MiningAccount.State.ACTIVE,

@@ -28,9 +28,12 @@ MAKE = (
     """INSERT INTO customers_customer (provider_id, code, name, email, status, created_at)
     SELECT %(provider)s, 'cus_' || n, 'Customer ' || n, n || '@client.example', 'active', now()
     FROM generate_series(1, %(contracts)s) n""",
-    """INSERT INTO mining_miningaccount (provider_id, code, label, name, customer_id, state, first_seen_at,
+    """INSERT INTO mining_poollogin (provider_id, code, name, created_at)
+    SELECT DISTINCT provider_id, 'lgn_' || provider_id, 'main', now() FROM customers_customer""",
+    """INSERT INTO mining_miningaccount (provider_id, code, login_id, name, customer_id, state, first_seen_at,
         links_unseen)
-    SELECT provider_id, 'acc_' || id, 'main', 'account_' || id, id, 'active', now(), 0 FROM customers_customer""",
+    SELECT c.provider_id, 'acc_' || c.id, l.id, 'account_' || c.id, c.id, 'active', now(), 0
+    FROM customers_customer c JOIN mining_poollogin l ON l.provider_id = c.provider_id""",
     """INSERT INTO billing_contract (provider_id, code, customer_id, created_at)
     SELECT provider_id, 'con_' || id, id, now() FROM customers_customer""",
     """INSERT INTO billing_contractversion (provider_id, code, contract_id, customer_id, valid, settle_in, created_at)

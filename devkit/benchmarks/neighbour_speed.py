@@ -75,10 +75,12 @@ def next_run(provider_id: int) -> Run:
 
     from customers import tenancy
     from mining import runs
+    from mining.models import PoolLogin
     from mining.models.runs import Subject
 
     with tenancy.provider_context(provider_id):
-        run, _ = runs.open_run(provider_id, "main", Subject.WORKERS, now=timezone.now())
+        login = PoolLogin.objects.get(provider=provider_id)
+        run, _ = runs.open_run(provider_id, login.pk, Subject.WORKERS, now=timezone.now())
     return provider_id, run.pk, time.time()
 
 
@@ -96,13 +98,17 @@ def make_provider(sandbox: Sandbox, number: int, names: list[str]) -> tuple[int,
     pasted = sandbox.edit("add_key", login="colossus")
     with tenancy.access_context(access):
         credential = key_store.paste_key(
-            access, label="main", api_key=pasted["api_key"], secret=pasted["secret"], now=now
+            access, login_name="main", api_key=pasted["api_key"], secret=pasted["secret"], now=now
         )
     verification.verify(access.provider.pk, credential.pk, now=now)
     with tenancy.access_context(access):
         MiningAccount.objects.bulk_create(
             MiningAccount(
-                provider=access.provider, label="main", name=name, state=MiningAccount.State.ACTIVE, first_seen_at=now
+                provider=access.provider,
+                login=credential.login,
+                name=name,
+                state=MiningAccount.State.ACTIVE,
+                first_seen_at=now,
             )
             for name in names
         )

@@ -44,7 +44,7 @@ from mining.payouts import agreements
 from mining.payouts import views as payout_views
 from mining.payouts import words as payout_words
 
-SLUG, NAME, LABEL = "northmere", "Northmere Hosting", "northmere"
+SLUG, NAME, LOGIN = "northmere", "Northmere Hosting", "northmere"
 TIME_TO_TYPE_SECONDS = 15
 FLIPS = "lumen_farm"  # the account whose destination the sandbox changes in the middle of each month
 NEW_ACCOUNTS = ("gale_compute", "heron_mining")  # made at the pool; the other ten are taken over
@@ -135,11 +135,10 @@ class Story:
         with tenancy.access_context(self.access):
             if Credential.objects.visible_to(self.access).exists():
                 return
-        user = next(u for u in self._control("GET", "/sandbox/truth")["users"] if u["login"] == LABEL)
+        user = next(u for u in self._control("GET", "/sandbox/truth")["users"] if u["login"] == LOGIN)
         with tenancy.access_context(self.access):
-            key_store.paste_key(
-                self.access, label=LABEL, api_key=user["keys"][0]["api_key"], secret=user["keys"][0]["secret"], now=now
-            )
+            api_key, secret = user["keys"][0]["api_key"], user["keys"][0]["secret"]
+            key_store.paste_key(self.access, login_name=LOGIN, api_key=api_key, secret=secret, now=now)
         self._wait("the key's verification", self._key_is_active)
         self._sync(now, only=Subject.ACCOUNTS)
 
@@ -171,7 +170,6 @@ class Story:
                 external_ref=f"C-{index + 1:03}",
                 account_name=account_name,
                 adopt=adopt,
-                label=LABEL,
                 now=now,
             )
             component = {"kind": "revenue_share", **TERMS[index % len(TERMS)]}
@@ -268,7 +266,7 @@ class Story:
             return json.load(answer)
 
     def truth(self) -> list[dict[str, Any]]:
-        rewards: list[dict[str, Any]] = self._control("GET", f"/sandbox/truth/rewards?login={LABEL}")["data"]
+        rewards: list[dict[str, Any]] = self._control("GET", f"/sandbox/truth/rewards?login={LOGIN}")["data"]
         return rewards
 
 

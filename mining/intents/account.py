@@ -52,7 +52,7 @@ class AccountCreation(AccountAct):
 
     def before(self, seen: Seen) -> Impossible | None:
         """What was there before never is ours."""
-        return None if seen is None else Impossible(name_taken(self.intent.account_name, self.intent.label))
+        return None if seen is None else Impossible(name_taken(self.intent.account_name, self.intent.login.name))
 
     def call(self, pool: PoolClient) -> PoolAccount:
         return pool.create_account(self.intent.account_name)
@@ -75,9 +75,9 @@ class AccountCreation(AccountAct):
 
     def refused(self, refusal: RequestRefused) -> str:
         if "name" in refusal.fields:
-            return name_taken(self.intent.account_name, self.intent.label)
+            return name_taken(self.intent.account_name, self.intent.login.name)
         if any("maxAccounts" in word for words in refusal.fields.values() for word in words):
-            return f"The login {self.intent.label!r} has as many accounts as the pool allows."
+            return f"The login {self.intent.login.name!r} has as many accounts as the pool allows."
         return refusal.sentence
 
 
@@ -102,4 +102,4 @@ class AccountAdoption(AccountAct):
 
     def _missing(self) -> str:
         intent = self.intent
-        return f"There is no account {intent.account_name!r} at {intent.label!r}. Check the name: capitals count."
+        return f"There is no account {intent.account_name!r} at {intent.login.name!r}. Check the name: capitals count."

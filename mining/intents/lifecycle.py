@@ -50,7 +50,7 @@ def take_up(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | 
         waiting = _to_look_at(provider_id).filter(pk=intent_id)
         if not waiting.update(looked_at=now):
             return None
-        related = ("mining_account", "watcher_link", "provider", "customer")
+        related = ("login", "mining_account", "watcher_link", "provider", "customer")
         return PoolIntent.objects.filter(provider=provider_id).select_related(*related).get(pk=intent_id)
 
 

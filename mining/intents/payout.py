@@ -78,7 +78,7 @@ def _planned(
         provider=access.provider,
         kind=PoolIntent.Kind.EDIT_PAYOUT,
         customer_id=account.customer_id,
-        label=account.label,
+        login_id=account.login_id,
         account_name=account.name,
         mining_account=account,
         payout_destination=destination,

@@ -53,7 +53,7 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
         return None
     act = ACTS[intent.kind](intent)
     try:
-        key = key_store.open_key(provider_id, intent.label)
+        key = key_store.open_key(provider_id, intent.login_id)
         _settle(act, key, watch)
         key_health.note_success(key, now=now)
     except NoKey as error:

@@ -69,9 +69,9 @@ def lacks(rights: Mapping[str, bool | str]) -> str:
 
 def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:
     """Write in the audit what the pool made of a key. Inside the provider's context."""
-    credential = Credential.objects.get(provider=provider, pk=credential_id)
+    credential = Credential.objects.select_related("login").get(provider=provider, pk=credential_id)
     worker = Access(Kind.SYSTEM, provider, label="worker")
-    audit.record(worker, f"credential.{action}", credential.code, now=now, label=credential.label)
+    audit.record(worker, f"credential.{action}", credential.code, now=now, login=credential.login.code)
 
 
 def note_success(key: OpenKey, *, now: datetime) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,7 +20,7 @@ from customers.tenancy import Access
 from mining import dispatch
 from mining.errors import NoKey, NotOpened, Refused
 from mining.keys import logins
-from mining.models import Credential, SyncRun
+from mining.models import Credential, PoolLogin, SyncRun
 from mining.models.runs import Subject
 from mining.pool.client import PoolClient
 from mining.pool.limits.egress import address_for
@@ -31,9 +30,7 @@ log = structlog.get_logger(__name__)
 
 State = Credential.State
 SHORTEST_KEY, LONGEST_KEY, HINT = 16, 256, 4
-LONGEST_LABEL = 64
 TRIED_AGAIN_AFTER = timedelta(minutes=1)  # on request, however often that is made
-LABEL = re.compile(r"[\w@.+ -]+")
 KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
 REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
 # Without a key for these nothing can be read at all; without one for the others the rest goes on.
@@ -44,28 +41,32 @@ NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
 
 
 @sensitive_variables("api_key", "secret")
-def paste_key(access: Access, *, label: str, api_key: str, secret: str, now: datetime) -> Credential:
-    """Seal a new key under a login's label and have a worker check it. It takes over only once the pool accepts it."""
-    label, api_key, secret = label.strip(), api_key.strip(), secret.strip()
-    _check_label(access, label)
+def paste_key(access: Access, *, login_name: str, api_key: str, secret: str, now: datetime) -> Credential:
+    """Seal a new key of a login and have a worker check it. It takes over only once the pool accepts it.
+
+    The login is made with its first key. Raises Refused, and then nothing is left behind.
+    """
+    api_key, secret = api_key.strip(), secret.strip()
     _check_form("API key", api_key)
     _check_form("secret", secret)
     digest = key_digest(api_key)
     if api_key == secret or len(secret) < len(api_key) or _is_stored(access, key_digest(secret)):
         raise Refused("API key and secret look swapped: paste the public API key first, and the secret second.")
-    _make_room(access, label, digest)
-    credential = Credential(
-        provider=access.provider, label=label, key_digest=digest, key_hint=api_key[-HINT:], created_at=now
-    )
-    credential.sealed_api_key = seal(api_key, credential.place("api_key"))
-    credential.sealed_secret = seal(secret, credential.place("secret"))
-    try:
-        _store(credential)
-    except IntegrityError as error:
-        # Who else has it is nobody's business.
-        just_now = "This API key has just been stored by somebody else."
-        raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
-    audit.record(access, "credential.pasted", credential.code, now=now, label=label, hint=credential.key_hint)
+    with transaction.atomic():
+        login = logins.login_named(access, login_name, now=now)
+        _make_room(access, login, digest)
+        credential = Credential(
+            provider=access.provider, login=login, key_digest=digest, key_hint=api_key[-HINT:], created_at=now
+        )
+        credential.sealed_api_key = seal(api_key, credential.place("api_key"))
+        credential.sealed_secret = seal(secret, credential.place("secret"))
+        try:
+            _store(credential)
+        except IntegrityError as error:
+            # Who else has it is nobody's business.
+            just_now = "This API key has just been stored by somebody else."
+            raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
+        audit.record(access, "credential.pasted", credential.code, now=now, login=login.code, hint=credential.key_hint)
     dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
     return credential
 
@@ -77,19 +78,19 @@ def ask_verification(access: Access, credential: Credential, *, now: datetime) -
     """
     if credential.state == State.RETIRED:
         raise Refused("This key was replaced by another one. Paste a new key to change it.")
-    if credential.state == State.CHECKING or _tried_lately(access, credential.label, now=now):
+    if credential.state == State.CHECKING or _tried_lately(access, credential.login_id, now=now):
         return False
     mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
     if mine.filter(state=State.REFUSED).update(state=State.CHECKING):
         credential.state = State.CHECKING
-    audit.record(access, "credential.verification_asked", credential.code, now=now, label=credential.label)
+    audit.record(access, "credential.verification_asked", credential.code, now=now, login=credential.login.code)
     dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
     return True
 
 
-def _tried_lately(access: Access, label: str, *, now: datetime) -> bool:
+def _tried_lately(access: Access, login_id: int, *, now: datetime) -> bool:
     """A check that has been queued for longer was left by its worker: asking takes it up."""
-    checks = SyncRun.objects.visible_to(access).filter(label=label, subject=Subject.KEY)
+    checks = SyncRun.objects.visible_to(access).filter(login=login_id, subject=Subject.KEY)
     return checks.filter(Q(state=SyncRun.State.RUNNING) | Q(queued_at__gt=now - TRIED_AGAIN_AFTER)).exists()
 
 
@@ -101,22 +102,12 @@ def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool =
     if not unused.update(**RETIRED):
         in_use = "This key is in use. Paste another one to replace it, or confirm that reading with it ends."
         raise Refused(in_use if kept.exists() else "This key has been thrown away or replaced already.")
-    audit.record(access, "credential.withdrawn", credential.code, now=now, label=credential.label)
+    audit.record(access, "credential.withdrawn", credential.code, now=now, login=credential.login.code)
 
 
 def key_digest(api_key: str) -> str:
     """The same for every provider: a key that two of them have pasted is found by the database alone."""
     return hashlib.sha256(f"portal.v2|{api_key}".encode()).hexdigest()
-
-
-def _check_label(access: Access, label: str) -> None:
-    if not label or len(label) > LONGEST_LABEL or not LABEL.fullmatch(label):
-        raise Refused(
-            "The label names the WhiteBIT user, in at most 64 letters, digits, spaces and . _ - + @ characters."
-        )
-    known = Credential.objects.visible_to(access).filter(label__iexact=label).exclude(label=label).first()
-    if known is not None:
-        raise Refused(f"There is a label {known.label!r}. Write it the same way, or choose another name.")
 
 
 @sensitive_variables("value")
@@ -146,14 +137,16 @@ def _store(credential: Credential) -> None:
         credential.save(update_fields=["verified_at"])
 
 
-def _make_room(access: Access, label: str, digest: str) -> None:
+def _make_room(access: Access, login: PoolLogin, digest: str) -> None:
     """The same API key again: with a mended secret it replaces what did not work; else it is refused."""
-    same = Credential.objects.visible_to(access).filter(key_digest=digest).order_by("-pk")
-    for stored in same:
-        if stored.label != label:
-            raise Refused(f"This API key is stored under the label {stored.label!r}: a key has one WhiteBIT user only.")
+    same = Credential.objects.visible_to(access).filter(key_digest=digest)
+    for stored in same.select_related("login").order_by("-pk"):
+        if stored.login != login:
+            raise Refused(
+                f"This API key is stored for the login {stored.login.name!r}: a key has one WhiteBIT user only."
+            )
         if stored.state == State.ACTIVE:
-            raise Refused(f"This API key is stored under {label!r} already, and works.")
+            raise Refused(f"This API key is stored for the login {login.name!r} already, and works.")
     same.filter(state__in=[State.CHECKING, State.REFUSED]).update(**RETIRED)
 
 
@@ -170,7 +163,6 @@ class OpenKey:
 
     provider_id: int
     credential_id: int
-    label: str
     _api_key: Secret = field(repr=False)
     _secret: Secret = field(repr=False)
 
@@ -193,18 +185,19 @@ class OpenKey:
         )
 
 
-def open_key(provider_id: int, label: str) -> OpenKey:
+def open_key(provider_id: int, login_id: int) -> OpenKey:
     """The active key of this login, opened. Raises NoKey with what is wrong."""
     with tenancy.provider_context(provider_id):
+        login = PoolLogin.objects.get(provider=provider_id, pk=login_id)
         stored = list(
             Credential.objects.select_related("provider")
-            .filter(provider=provider_id, label=label)
+            .filter(provider=provider_id, login=login)
             .exclude(state=State.RETIRED)
             .order_by("pk")
         )
     active = next((credential for credential in stored if credential.state == State.ACTIVE), None)
     if active is None:
-        raise NoKey(logins.why_no_key(label, stored))
+        raise NoKey(logins.why_no_key(login, stored))
     return opened(active)
 
 
@@ -219,7 +212,7 @@ def opened(credential: Credential) -> OpenKey:
         raise NoKey(str(error)) from error
     if credential.key_digest != key_digest(api_key.reveal()):
         _renew_digest(credential, key_digest(api_key.reveal()))
-    return OpenKey(credential.provider_id, credential.pk, credential.label, api_key, secret)
+    return OpenKey(credential.provider_id, credential.pk, api_key, secret)
 
 
 def _renew_digest(credential: Credential, digest: str) -> None:

@@ -40,25 +40,25 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
     """
     watch = runs.Watch(now)
     with tenancy.provider_context(provider_id):
-        found = Credential.objects.select_related("provider").filter(provider=provider_id, pk=credential_id).first()
-        if found is None or found.state == State.RETIRED:
+        credential = _stored(provider_id).filter(pk=credential_id).first()
+        if credential is None or credential.state == State.RETIRED:
             raise Refused("This key was replaced by another one.")
         runs.give_up_lost(provider_id, now=now)
-        queued, _ = runs.open_run(provider_id, found.label, Subject.KEY, now=now)
+        queued, _ = runs.open_run(provider_id, credential.login_id, Subject.KEY, now=now)
     run = runs.claim(provider_id, queued.pk, watch)
     if run is None:
-        raise Refused(f"A key of {found.label!r} is being checked at this moment. Look again in a minute.")
+        raise Refused(f"A key of {credential.login.name!r} is being checked at this moment. Look again in a minute.")
     try:
-        _verify(found, run, watch)
+        _verify(credential, run, watch)
     except Refused as refusal:
         if isinstance(refusal, Unfit):
-            _set_refused(found, str(refusal), now=watch.now())
+            _set_refused(credential, str(refusal), now=watch.now())
         elif isinstance(refusal, NoKey):
-            _note_nothing_known(found, str(refusal), tried=not isinstance(refusal, NotOpened), now=watch.now())
+            _note_nothing_known(credential, str(refusal), tried=not isinstance(refusal, NotOpened), now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=str(refusal), watch=watch)
         raise
     except PoolError as error:
-        _note_failure(found, error, now=watch.now())
+        _note_failure(credential, error, now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=error.sentence, watch=watch)
         raise Refused(error.sentence) from error
     except RunLost as lost:
@@ -68,8 +68,12 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         raise
     runs.finish(run, SyncRun.State.OK, error="", watch=watch)
     with tenancy.provider_context(provider_id):
-        runs.read_again_what_failed(provider_id, found.label, now=watch.now())
-        return Credential.objects.select_related("provider").get(provider=provider_id, pk=credential_id)
+        runs.read_again_what_failed(provider_id, credential.login_id, now=watch.now())
+        return _stored(provider_id).get(pk=credential_id)
+
+
+def _stored(provider_id: int) -> tenancy.TenantQuerySet[Credential]:
+    return Credential.objects.select_related("provider", "login").filter(provider=provider_id)
 
 
 def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
@@ -123,7 +127,7 @@ def _odd(row: Credential, differs: str | None) -> str:
         return ""
     if row.state == State.ACTIVE:
         return f"This key works, but {differs}. Compare with what WhiteBIT shows, then check it again."
-    raise Unfit(f"This key {differs}, so it belongs to another WhiteBIT user. Paste it under a label of its own.")
+    raise Unfit(f"This key {differs}, so it belongs to another WhiteBIT user. Paste it for a login of its own.")
 
 
 def _kept_elsewhere(error: IntegrityError) -> bool:
@@ -140,21 +144,21 @@ def _listing(credential: Credential, pool: PoolClient, run: SyncRun, watch: runs
 
 
 def _differs(credential: Credential, listing: AccountList, rewards: tuple[RewardRecord, ...]) -> str | None:
-    """No endpoint names a key's user, so what the key sees is held against what its label knows.
+    """No endpoint names a key's user, so what the key sees is held against what its login knows.
 
     Accounts can be neither deleted nor renamed at the pool: one that is missing belongs to somebody else's list.
     Names repeat across users; where all of them do, amounts tell the users apart.
     """
     if missing := _missing(credential, listing):
-        return f"does not see the account {missing[0]!r} that {credential.label!r} has"
+        return f"does not see the account {missing[0]!r} that {credential.login.name!r} has"
     if _no_amount_agrees(credential, rewards):
-        return f"sees other rewards than {credential.label!r} has for the same accounts and days"
+        return f"sees other rewards than {credential.login.name!r} has for the same accounts and days"
     return None
 
 
 def _missing(credential: Credential, listing: AccountList) -> list[str]:
     known = MiningAccount.objects.filter(
-        provider=credential.provider_id, label=credential.label, unlisted_since=None
+        provider=credential.provider_id, login=credential.login_id, unlisted_since=None
     ).exclude(state=MiningAccount.State.CREATING)
     seen = {account.name for account in listing.accounts}
     return sorted(set(known.values_list("name", flat=True)) - seen) if listing.whole else []
@@ -165,7 +169,7 @@ def _no_amount_agrees(credential: Credential, rewards: tuple[RewardRecord, ...])
         return False
     stored = Reward.objects.filter(
         provider=credential.provider_id,
-        mining_account__label=credential.label,
+        mining_account__login=credential.login_id,
         reward_at__gte=min(record.reward_at for record in rewards),
     ).values_list("mining_account__name", "reward_at", "total_amount")
     listed = {(record.account, record.reward_at) for record in rewards}
@@ -179,7 +183,7 @@ def _activate(
     credential: Credential, rights: dict[str, bool], listing: AccountList, *, problem: str, now: datetime
 ) -> None:
     """The new key takes over in one transaction: there is no moment without an active key, and none with two."""
-    siblings = Credential.objects.filter(provider=credential.provider_id, label=credential.label)
+    siblings = Credential.objects.filter(provider=credential.provider_id, login=credential.login_id)
     siblings.filter(state=State.ACTIVE).exclude(pk=credential.pk).update(**key_store.RETIRED)
     siblings.filter(pk=credential.pk).update(
         state=State.ACTIVE,

@@ -146,7 +146,7 @@ def _locked(access: Access, account: MiningAccount) -> MiningAccount:
         raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
     if mine.unlisted_since is not None:
         raise Refused(f"The pool does not list the account {mine.name!r} now, so it makes no links for it.")
-    if (why := logins.why_unread(access, mine.label)) is not None:
+    if (why := logins.why_unread(access, mine.login)) is not None:
         raise Refused(why)
     return mine
 
@@ -195,7 +195,7 @@ def _new_link(
         code=code,
         kind=PoolIntent.Kind.CREATE_LINK,
         customer_id=account.customer_id,
-        label=account.label,
+        login_id=account.login_id,
         account_name=account.name,
         mining_account=account,
         watcher_link=link,

@@ -3,6 +3,7 @@ import functools
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.text
 from django.db import migrations, models
 
 import customers.codes
@@ -20,11 +21,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='PoolLogin',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('lgn',)), editable=False, max_length=32)),
+                ('name', models.CharField(max_length=64)),
+                ('created_at', models.DateTimeField()),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Credential',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('crd',)), editable=False, max_length=32)),
-                ('label', models.CharField(max_length=64)),
+                ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='mining.poollogin')),
                 ('state', models.CharField(choices=[('checking', 'Checking'), ('active', 'Active'), ('refused', 'Refused'), ('retired', 'Retired')], default='checking', max_length=16)),
                 ('sealed_api_key', models.TextField()),
                 ('sealed_secret', models.TextField()),
@@ -45,7 +56,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('acc',)), editable=False, max_length=32)),
-                ('label', models.CharField(max_length=64)),
+                ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='mining_accounts', to='mining.poollogin')),
                 ('name', models.CharField(max_length=255)),
                 ('state', models.CharField(choices=[('creating', 'Creating'), ('active', 'Active'), ('unknown', 'Unknown'), ('disabled', 'Disabled')], max_length=16)),
                 ('first_seen_at', models.DateTimeField()),
@@ -105,7 +116,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('int',)), editable=False, max_length=32)),
                 ('kind', models.CharField(choices=[('create_account', 'Create Account'), ('adopt_account', 'Adopt Account'), ('create_link', 'Create Link'), ('edit_payout', 'Edit Payout')], max_length=32)),
                 ('state', models.CharField(choices=[('planned', 'Planned'), ('called', 'Called'), ('done', 'Done'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='planned', max_length=16)),
-                ('label', models.CharField(max_length=64)),
+                ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poollogin')),
                 ('account_name', models.CharField(max_length=255)),
                 ('payout_destination', models.CharField(max_length=32, null=True)),
                 ('payout_address', models.CharField(max_length=100, null=True)),
@@ -183,7 +194,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('run',)), editable=False, max_length=32)),
-                ('label', models.CharField(max_length=64)),
+                ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poollogin')),
                 ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Machines'), ('payouts', 'Payout destinations'), ('watchers', 'Watcher links'), ('key', 'Key check')], max_length=16)),
                 ('depth', models.CharField(blank=True, choices=[('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('ok', 'Ok'), ('partial', 'Partial'), ('failed', 'Failed')], max_length=16)),
@@ -222,7 +233,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('qtn',)), editable=False, max_length=32)),
-                ('label', models.CharField(max_length=64)),
+                ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poollogin')),
                 ('account_name', models.CharField(blank=True, default='', max_length=255)),
                 ('reason', models.CharField(max_length=64)),
                 ('fingerprint', models.CharField(max_length=64)),
@@ -265,12 +276,20 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='intents', to='mining.watcherlink'),
         ),
         migrations.AddConstraint(
+            model_name='poollogin',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_login_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='poollogin',
+            constraint=models.UniqueConstraint(models.F('provider'), django.db.models.functions.text.Lower('name'), name='mining_login_name'),
+        ),
+        migrations.AddConstraint(
             model_name='credential',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_credential_code'),
         ),
         migrations.AddConstraint(
             model_name='credential',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('provider', 'label'), name='mining_credential_one_active'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('provider', 'login'), name='mining_credential_one_active'),
         ),
         migrations.AddConstraint(
             model_name='credential',
@@ -286,7 +305,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='miningaccount',
-            constraint=models.UniqueConstraint(fields=('provider', 'label', 'name'), name='mining_account_name'),
+            constraint=models.UniqueConstraint(fields=('provider', 'login', 'name'), name='mining_account_name'),
         ),
         migrations.AddConstraint(
             model_name='miningaccount',
@@ -370,7 +389,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='syncrun',
-            index=models.Index(fields=['provider', 'label', 'subject', '-id'], name='mining_run_subject'),
+            index=models.Index(fields=['provider', 'login', 'subject', '-id'], name='mining_run_subject'),
         ),
         migrations.AddIndex(
             model_name='syncrun',
@@ -382,7 +401,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='syncrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('provider', 'label', 'subject'), name='mining_run_one_open'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('provider', 'login', 'subject'), name='mining_run_one_open'),
         ),
         migrations.AddIndex(
             model_name='rewardobservation',
@@ -394,7 +413,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='quarantinedrecord',
-            constraint=models.UniqueConstraint(fields=('provider', 'label', 'fingerprint', 'reason'), name='mining_quarantine_once'),
+            constraint=models.UniqueConstraint(fields=('provider', 'login', 'fingerprint', 'reason'), name='mining_quarantine_once'),
         ),
         migrations.AddIndex(
             model_name='watcherlink',
@@ -432,6 +451,7 @@ class Migration(migrations.Migration):
             model_name='poolintent',
             constraint=models.UniqueConstraint(condition=models.Q(('watcher_link__isnull', False)), fields=('provider', 'watcher_link'), name='mining_intent_one_per_link'),
         ),
+        Wall("PoolLogin"),
         Wall("Credential"),
         Wall("MiningAccount", customer="customer_id"),
         Wall("WatcherLink", customer="customer_id"),

@@ -9,12 +9,13 @@ from customers.codes import new_code
 from customers.models import Customer, TenantModel
 from customers.sealing import Place
 from customers.tenancy import TenantQuerySet
+from mining.models.logins import PoolLogin
 
 ONE_PROVIDER = "mining_credential_one_provider"
 
 
 class Credential(TenantModel):
-    """A pool API key. Its label names the WhiteBIT user: keys under one label replace each other."""
+    """A pool API key of a login: its keys replace each other."""
 
     class State(models.TextChoices):
         CHECKING = "checking"  # pasted, a worker has not verified it yet
@@ -23,7 +24,7 @@ class Credential(TenantModel):
         RETIRED = "retired"
 
     code = models.CharField(max_length=32, default=partial(new_code, "crd"), editable=False)
-    label = models.CharField(max_length=64)
+    login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="keys")
     state = models.CharField(max_length=16, choices=State, default=State.CHECKING)
     sealed_api_key = models.TextField()
     sealed_secret = models.TextField()
@@ -52,7 +53,7 @@ class Credential(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="mining_credential_code"),
             models.UniqueConstraint(
-                fields=["provider", "label"],
+                fields=["provider", "login"],
                 condition=models.Q(state="active"),
                 name="mining_credential_one_active",
             ),
@@ -90,7 +91,7 @@ class MiningAccountQuerySet(TenantQuerySet["MiningAccount"]):
 
 
 class MiningAccount(TenantModel):
-    """An account at the pool, unique by (provider, label, name). It stays with its customer for ever."""
+    """An account at the pool, unique by (provider, login, name). It stays with its customer for ever."""
 
     class State(models.TextChoices):
         CREATING = "creating"  # ours in intention only: an open PoolIntent says how far it is
@@ -99,7 +100,9 @@ class MiningAccount(TenantModel):
         DISABLED = "disabled"  # listed, but the pool does not answer for it
 
     code = models.CharField(max_length=32, default=partial(new_code, "acc"), editable=False)
-    label = models.CharField(max_length=64)
+    login = models.ForeignKey(
+        PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="mining_accounts"
+    )
     name = models.CharField(max_length=255)
     customer = models.ForeignKey(
         Customer, models.PROTECT, null=True, db_constraint=False, related_name="mining_accounts"
@@ -138,7 +141,7 @@ class MiningAccount(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="mining_account_code"),
-            models.UniqueConstraint(fields=["provider", "label", "name"], name="mining_account_name"),
+            models.UniqueConstraint(fields=["provider", "login", "name"], name="mining_account_name"),
             models.UniqueConstraint(fields=["provider", "customer"], name="mining_account_one_per_customer"),
         ]
 
@@ -169,7 +172,7 @@ class PoolIntent(TenantModel):
     kind = models.CharField(max_length=32, choices=Kind)
     state = models.CharField(max_length=16, choices=State, default=State.PLANNED)
     customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="pool_intents")
-    label = models.CharField(max_length=64)
+    login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     account_name = models.CharField(max_length=255)
     mining_account = models.ForeignKey(
         MiningAccount, models.PROTECT, null=True, db_constraint=False, related_name="intents"

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
 from mining.models.accounts import MiningAccount
+from mining.models.logins import PoolLogin
 from mining.models.runs import SyncRun
 
 
@@ -108,7 +109,7 @@ class QuarantinedRecord(TenantModel):
     """A record not taken in: malformed, a byte-identical twin, or a change nobody can match. For a person."""
 
     code = models.CharField(max_length=32, default=partial(new_code, "qtn"), editable=False)
-    label = models.CharField(max_length=64)
+    login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     account_name = models.CharField(max_length=255, blank=True, default="")
     sync_run = models.ForeignKey(SyncRun, models.PROTECT, db_constraint=False, related_name="+")
     reason = models.CharField(max_length=64)
@@ -121,6 +122,6 @@ class QuarantinedRecord(TenantModel):
             models.UniqueConstraint(fields=["provider", "code"], name="mining_quarantine_code"),
             # The same record is quarantined once, however often it is read again.
             models.UniqueConstraint(
-                fields=["provider", "label", "fingerprint", "reason"], name="mining_quarantine_once"
+                fields=["provider", "login", "fingerprint", "reason"], name="mining_quarantine_once"
             ),
         ]

@@ -6,6 +6,7 @@ from django.db import models
 
 from customers.codes import new_code
 from customers.models import TenantModel
+from mining.models.logins import PoolLogin
 
 
 class Subject(models.TextChoices):
@@ -37,7 +38,7 @@ class SyncRun(TenantModel):
         FAILED = "failed"
 
     code = models.CharField(max_length=32, default=partial(new_code, "run"), editable=False)
-    label = models.CharField(max_length=64)  # the WhiteBIT user whose key was used
+    login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     subject = models.CharField(max_length=16, choices=Subject)
     depth = models.CharField(max_length=16, choices=Depth, blank=True, default="")  # of rewards; else empty
     state = models.CharField(max_length=16, choices=State)
@@ -71,14 +72,14 @@ class SyncRun(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="mining_run_code"),
             models.UniqueConstraint(
-                fields=["provider", "label", "subject"],
+                fields=["provider", "login", "subject"],
                 condition=models.Q(state__in=["queued", "running"]),
                 name="mining_run_one_open",
             ),
         ]
         indexes = [
             models.Index(fields=["provider", "-id"], name="mining_run_newest"),
-            models.Index(fields=["provider", "label", "subject", "-id"], name="mining_run_subject"),
+            models.Index(fields=["provider", "login", "subject", "-id"], name="mining_run_subject"),
             models.Index(fields=["provider", "queued_at"], name="mining_run_queued"),
         ]
 

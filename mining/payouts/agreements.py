@@ -59,7 +59,7 @@ def accept(
     """
     with transaction.atomic():
         # Runs, then edits, then accounts: planner and workers take them in this order too.
-        _read_again(account.provider_id, account.label, now=now)
+        _read_again(account.provider_id, account.login_id, now=now)
         edits = _unsettled_edits(access, account)
         (locked,) = locked_accounts(access.provider.pk, [account.pk])
         if any(edit.state == IntentState.CALLED for edit in edits):
@@ -81,14 +81,14 @@ def accept(
     return agreement
 
 
-def _read_again(provider_id: int, label: str, *, now: datetime) -> None:
+def _read_again(provider_id: int, login_id: int, *, now: datetime) -> None:
     """What the person agreed to was read a while ago, and the pool may have gone on to another place since."""
-    keys = Credential.objects.filter(provider=provider_id, label=label)
+    keys = Credential.objects.filter(provider=provider_id, login=login_id)
     if keys.filter(state=Credential.State.ACTIVE).exists():
-        of_login = SyncRun.objects.filter(provider=provider_id, label=label, subject=Subject.PAYOUTS)
+        of_login = SyncRun.objects.filter(provider=provider_id, login=login_id, subject=Subject.PAYOUTS)
         # Held, so that one under way ends after this is committed, and then finds it (read_once_more).
         of_login.filter(state__in=SyncRun.OPEN).select_for_update(no_key=True).first()
-        run, _ = runs.open_run(provider_id, label, Subject.PAYOUTS, now=now)
+        run, _ = runs.open_run(provider_id, login_id, Subject.PAYOUTS, now=now)
         if of_login.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0).update(asked=True):
             dispatch.after_commit("run_asked_sync", provider_id, run.pk, run.turns)
 
@@ -97,8 +97,8 @@ def read_once_more(run: SyncRun, *, now: datetime) -> None:
     """After a run that has ended: what it asked before a person agreed did not count. Opens its own context."""
     with tenancy.provider_context(run.provider_id):
         accepted = PayoutAgreement.objects.filter(provider=run.provider_id, source=Source.ACCEPTED)
-        if accepted.filter(mining_account__label=run.label, agreed_at__gte=run.started_at).exists():
-            _read_again(run.provider_id, run.label, now=now)
+        if accepted.filter(mining_account__login=run.login_id, agreed_at__gte=run.started_at).exists():
+            _read_again(run.provider_id, run.login_id, now=now)
 
 
 def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:

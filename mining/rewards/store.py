@@ -39,7 +39,7 @@ CHANGING = (*COLUMNS, "fingerprint", "changed_at", "missing_since")
 
 
 def in_window(reading: Reading, since: datetime | None) -> TenantQuerySet[Reward]:
-    rows = Reward.objects.filter(provider=reading.provider_id, mining_account__label=reading.label)
+    rows = Reward.objects.filter(provider=reading.provider_id, mining_account__login=reading.login_id)
     return rows if since is None else rows.filter(day__gte=since.date(), reward_at__gte=since)
 
 
@@ -93,10 +93,10 @@ class Store:
 
     def _being_created(self) -> set[str]:
         with self.reading.writing():
-            return set(self._label_accounts().filter(state=MiningAccount.State.CREATING).values_list("name", flat=True))
+            return set(self._login_accounts().filter(state=MiningAccount.State.CREATING).values_list("name", flat=True))
 
-    def _label_accounts(self) -> MiningAccountQuerySet:
-        return MiningAccount.objects.filter(provider=self.reading.provider_id, label=self.reading.label)
+    def _login_accounts(self) -> MiningAccountQuerySet:
+        return MiningAccount.objects.filter(provider=self.reading.provider_id, login=self.reading.login_id)
 
     def _batches(self) -> Iterator[tuple[datetime | None, datetime | None, dict[Place, list[Candidate]]]]:
         """The window cut at moments into batches, oldest first; together they cover all of it, gaps included."""
@@ -113,14 +113,14 @@ class Store:
 
     def _accounts(self, names: set[str]) -> dict[str, MiningAccount]:
         """The accounts of this batch; one that nobody has heard of is stored without a customer, and so reported."""
-        known = {account.name: account for account in self._label_accounts().filter(name__in=names)}
+        known = {account.name: account for account in self._login_accounts().filter(name__in=names)}
         unheard = sorted(names - known.keys())
         if unheard:
             now = self.reading.now()
             new = [
                 MiningAccount(
                     provider_id=self.reading.provider_id,
-                    label=self.reading.label,
+                    login_id=self.reading.login_id,
                     name=name,
                     state=MiningAccount.State.UNKNOWN,
                     first_seen_at=now,
@@ -130,7 +130,7 @@ class Store:
             ]
             # The reading of accounts may meet the same new name at this moment; then that row is taken.
             MiningAccount.objects.bulk_create(new, ignore_conflicts=True)
-            known |= {account.name: account for account in self._label_accounts().filter(name__in=unheard)}
+            known |= {account.name: account for account in self._login_accounts().filter(name__in=unheard)}
             self.outcome.rows_new += len(new)
             log.warning("rewards.unassigned_accounts", run=self.reading.run.code, accounts=len(new))
         return known
@@ -237,7 +237,7 @@ class Store:
                 for pk, name in with_rewards.items()
                 if name not in self.names and self.listing.is_whole_for(name) and not self._is_doubtful(name)
             }
-            rows = self._label_accounts()
+            rows = self._login_accounts()
             turned = list(rows.filter(pk__in=silent, silent_since=None).values_list("pk", flat=True))
             heard = list(rows.filter(name__in=self.names, silent_since__isnull=False).values_list("pk", flat=True))
             now = self.reading.now()
@@ -261,7 +261,7 @@ class Store:
         return any(place is None or place[0] == name for place in self.doubtful)
 
     def _note_reading(self, silent: set[int]) -> None:
-        self._label_accounts().exclude(pk__in=silent).exclude(
+        self._login_accounts().exclude(pk__in=silent).exclude(
             rewards_read_at__gt=self.reading.now() - READ_AT_GRAIN
         ).update(rewards_read_at=self.reading.now())
 

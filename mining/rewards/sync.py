@@ -66,7 +66,7 @@ def _window(reading: Reading) -> tuple[Depth, datetime | None]:
 
 def _depth(reading: Reading) -> Depth:
     done = SyncRun.objects.filter(
-        provider=reading.provider_id, label=reading.label, subject=Subject.REWARDS, state__in=SyncRun.DONE
+        provider=reading.provider_id, login=reading.login_id, subject=Subject.REWARDS, state__in=SyncRun.DONE
     )
     if not done.filter(depth=Depth.FULL).exists():
         return Depth.FULL
@@ -76,14 +76,14 @@ def _depth(reading: Reading) -> Depth:
 
 def _newest_day(reading: Reading) -> date | None:
     latest = (reading.now() + LATEST_AHEAD).date()
-    known = Reward.objects.filter(provider=reading.provider_id, mining_account__label=reading.label, day__lte=latest)
+    known = Reward.objects.filter(provider=reading.provider_id, mining_account__login=reading.login_id, day__lte=latest)
     return known.order_by("-day", "-pk").values_list("day", flat=True).first()
 
 
 def _expected(reading: Reading, listing: Listing, since: datetime | None) -> set[str]:
     """Accounts that a list which did not hold still may have lost on some day, by what the other days say."""
     with reading.writing():
-        accounts = list(MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label))
+        accounts = list(MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id))
         known = in_window(reading, since).values_list("mining_account__name", "day")
         stored: dict[str, set[date]] = defaultdict(set)
         for name, day in known.distinct():

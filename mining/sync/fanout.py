@@ -127,7 +127,7 @@ def accounts_to_read(reading: Reading, done_up_to: int | None) -> tuple[list[Min
     left = Q()
     if done_up_to is not None:
         left = Q(pk__gt=done_up_to) & second_lap if done_up_to <= begins_after else Q(pk__gt=done_up_to) | second_lap
-    listed = MiningAccount.objects.filter(provider=reading.provider_id, label=reading.label, unlisted_since=None)
+    listed = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id, unlisted_since=None)
     rows = (
         listed.filter(left)
         .exclude(state=MiningAccount.State.CREATING)

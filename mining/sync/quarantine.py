@@ -43,7 +43,7 @@ def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined
     known = set(
         QuarantinedRecord.objects.filter(
             provider=reading.provider_id,
-            label=reading.label,
+            login=reading.login_id,
             fingerprint__in={fingerprint for fingerprint, _ in met},
         ).values_list("fingerprint", "reason")
     )
@@ -51,7 +51,7 @@ def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined
     QuarantinedRecord.objects.bulk_create(
         QuarantinedRecord(
             provider_id=reading.provider_id,
-            label=reading.label,
+            login_id=reading.login_id,
             account_name=one.account_name,
             sync_run=reading.run,
             reason=one.reason,

@@ -61,8 +61,8 @@ class Reading:
         return self.run.provider_id
 
     @property
-    def label(self) -> str:
-        return self.run.label
+    def login_id(self) -> int:
+        return self.run.login_id
 
     @property
     def priority(self) -> Priority:

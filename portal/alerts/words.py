@@ -28,11 +28,11 @@ PARTS = {
 def sentence(alert: Alert) -> str:
     """Without addresses: the page has them. Needs the alert's related rows."""
     if alert.credential is not None:
-        label = alert.credential.label
+        name = alert.credential.login.name
         return {
-            Kind.KEY_REFUSED: key_is_refused(label),
-            Kind.KEY_QUIET: f"The pool has not answered the key of {label} for {WARN_AFTER.days} days",
-            Kind.KEY_SILENT: f"The pool has not answered the key of {label} for {ALARM_AFTER.days} days",
+            Kind.KEY_REFUSED: key_is_refused(name),
+            Kind.KEY_QUIET: f"The pool has not answered the key of {name} for {WARN_AFTER.days} days",
+            Kind.KEY_SILENT: f"The pool has not answered the key of {name} for {ALARM_AFTER.days} days",
         }[Kind(alert.kind)]
     whose = alert.customer.name if alert.customer else "No customer"
     if alert.intent is not None:
@@ -41,8 +41,8 @@ def sentence(alert: Alert) -> str:
     return payout_drifts(whose, alert.mining_account if alert.is_open else None)
 
 
-def key_is_refused(label: str) -> str:
-    return f"The pool refuses the key of {label}"
+def key_is_refused(login_name: str) -> str:
+    return f"The pool refuses the key of {login_name}"
 
 
 def act_in_doubt(whose: str, intent: PoolIntent) -> str:

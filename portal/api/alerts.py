@@ -42,7 +42,9 @@ class AlertSerializer(serializers.Serializer[Alert]):
         source="mining_account.code", allow_null=True, help_text="Whose payout drifts; null: it is about no account."
     )
     credential = serializers.CharField(
-        source="credential.label", allow_null=True, help_text="The label of the pool key; null: it is about no key."
+        source="credential.login.name",
+        allow_null=True,
+        help_text="The label of the pool key; null: it is about no key.",
     )
     opened_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -67,7 +69,7 @@ class Alerts(ListModelMixin, Resource[Alert]):
         " place once more."
     )
     model = Alert
-    related = ("customer", "mining_account", "credential", "intent")
+    related = ("customer", "mining_account", "credential__login", "intent")
     serializer_class = AlertSerializer
     filters = (
         Filter("state", in_state, serializers.ChoiceField, STATES),

@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from customers.editing import change_details
 from customers.models import Customer
 from mining import accounts
-from mining.models import Credential, MiningAccount
+from mining.keys import logins
+from mining.models import MiningAccount, PoolLogin
 from mining.models.rewards import Destination
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Email, Flag, InputSerializer, Matching, Text
@@ -25,7 +26,7 @@ REFERENCE_HELP = "Your own number for this customer; unique where it is given."
 class CustomerAccountSerializer(serializers.Serializer[MiningAccount]):
     id = serializers.CharField(source="code")
     name = serializers.CharField(help_text="The account's name at the pool.")
-    credential = serializers.CharField(source="label", help_text="The label of the pool key: it names the login.")
+    credential = serializers.CharField(source="login.name", help_text="The label of the pool key: it names the login.")
     state = serializers.ChoiceField(
         choices=MiningAccount.State.choices,
         help_text="creating: asked for, the pool has not confirmed it yet. unknown: the pool does not list it now.",
@@ -100,7 +101,7 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     enums = {"CustomerStatus": Customer.Status}
 
     def get_queryset(self) -> QuerySet[Customer]:
-        accounts = MiningAccount.objects.visible_to(self.access)
+        accounts = MiningAccount.objects.visible_to(self.access).select_related("login")
         return self.visible().prefetch_related(Prefetch("mining_accounts", queryset=accounts))
 
     @operation(
@@ -116,8 +117,6 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     def create(self, request: Request) -> Response:
         asked = self.body()
         account = asked["mining_account"]
-        label = account.get("credential")
-        self._check_label(label)
         customer = accounts.onboard_customer(
             self.access,
             name=asked["name"],
@@ -125,7 +124,7 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
             external_ref=asked.get("external_ref"),
             account_name=account["name"],
             adopt=account["adopt"],
-            label=label,
+            login=self._login(account.get("credential")),
             now=self.now,
         )
         return self.answer_anew(customer, located=True)
@@ -140,11 +139,15 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
         change_details(self.access, customer, now=self.now, **self.body())
         return self.answer_anew(customer)
 
-    def _check_label(self, label: str | None) -> None:
-        active = Credential.objects.visible_to(self.access).filter(state=Credential.State.ACTIVE)
-        labels = sorted(active.values_list("label", flat=True))
-        if label is None and len(labels) > 1:
-            sentence = f"There are several pool keys: name the one whose login has the account ({', '.join(labels)})."
-            raise wrong("mining_account.credential", sentence)
-        if label is not None and label not in labels:
+    def _login(self, label: str | None) -> PoolLogin | None:
+        read = logins.read_now(self.access)
+        if label is None:
+            if len(read) > 1:
+                labels = ", ".join(login.name for login in read)
+                sentence = f"There are several pool keys: name the one whose login has the account ({labels})."
+                raise wrong("mining_account.credential", sentence)
+            return None
+        login = logins.find_login(self.access, label)
+        if login not in read:
             raise wrong("mining_account.credential", f"There is no active pool key under the label {label!r}.")
+        return login

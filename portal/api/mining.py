@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema_field
@@ -18,6 +19,7 @@ from billing import shares
 from billing.shares import RewardShare
 from mining import planner, runs
 from mining.keys import health as key_health
+from mining.keys import logins
 from mining.keys import store as key_store
 from mining.models import Credential, MiningAccount, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
@@ -41,11 +43,11 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
     one = "mining account"
     about = "Accounts at the pool that belong to no customer yet are listed too."
     model = MiningAccount
-    related = ("customer",)
+    related = ("customer", "login")
     serializer_class = MiningAccountSerializer
     filters = (
         Filter("customer", "customer__code", Code, "cus"),
-        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "login__name", Text, max_length=64, help_text="The label of the pool key."),
         Filter("state", "state", serializers.ChoiceField, MiningAccount.State.choices),
         Filter(
             "unassigned",
@@ -153,7 +155,7 @@ class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
 
 class SyncRunSerializer(serializers.Serializer[SyncRun]):
     id = serializers.CharField(source="code")
-    credential = serializers.CharField(source="label", help_text="The label of the pool key whose login is read.")
+    credential = serializers.CharField(source="login.name", help_text="The label of the pool key whose login is read.")
     mining_account = serializers.SerializerMethodField(
         help_text="null: the run reads all accounts of the login. Runs for one account are not made yet."
     )
@@ -197,9 +199,10 @@ class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     resource = "sync-runs"
     one = "sync run"
     model = SyncRun
+    related = ("login",)
     serializer_class = SyncRunSerializer
     filters = (
-        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "login__name", Text, max_length=64, help_text="The label of the pool key."),
         Filter("subject", "subject", serializers.ChoiceField, Subject.choices),
         Filter("state", "state", serializers.ChoiceField, SyncRun.State.choices),
     )
@@ -215,6 +218,7 @@ class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     def create(self, request: Request) -> Response:
         only = self.body().get("only")
         queued = planner.request_sync(self.access, only=Subject(only) if only else None, now=self.now)
+        prefetch_related_objects(queued, "login")
         return Response({"data": self.get_serializer(queued, many=True).data, "next": None}, status=202)
 
 
@@ -239,7 +243,7 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
     id = serializers.CharField(source="code")
     label = serializers.CharField(  # type: ignore[assignment]  # DRF takes declared fields out of the class
-        help_text="Names the WhiteBIT user. Keys under one label replace each other."
+        source="login.name", help_text="Names the WhiteBIT user. Keys under one label replace each other."
     )
     key_hint = serializers.CharField(help_text="The last characters of the API key, to tell keys apart.")
     state = serializers.ChoiceField(
@@ -279,7 +283,9 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
 class NewCredentialSerializer(InputSerializer):
     label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
-        max_length=64, help_text="Names the WhiteBIT user. A key under the same label is replaced once this one works."
+        max_length=64,
+        help_text="Names the WhiteBIT user. A key under the same label, however its capitals are written, is replaced"
+        " once this one works.",
     )
     api_key = Text(max_length=256, help_text="Sealed at once.")
     secret = Text(max_length=256, help_text="Sealed at once, and in no answer.")
@@ -289,13 +295,20 @@ class NothingSerializer(InputSerializer):
     """A body that says nothing: {} or none."""
 
 
+class CredentialChangesSerializer(InputSerializer):
+    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+        max_length=64, help_text="The WhiteBIT user's new name."
+    )
+
+
 class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     resource = "credentials"
     one = "pool key"
     model = Credential
+    related = ("login",)
     serializer_class = CredentialSerializer
     filters = (
-        Filter("label", "label", Text, max_length=64),
+        Filter("label", "login__name", Text, max_length=64),
         Filter("state", "state", serializers.ChoiceField, Credential.State.choices),
     )
     enums = {"CredentialState": Credential.State}
@@ -311,7 +324,21 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     @method_decorator(sensitive_variables("asked"))
     def create(self, request: Request) -> Response:
         asked = self.body()
-        return self.answer(key_store.paste_key(self.access, **asked, now=self.now), located=True)
+        credential = key_store.paste_key(
+            self.access, login_name=asked["label"], api_key=asked["api_key"], secret=asked["secret"], now=self.now
+        )
+        return self.answer(credential, located=True)
+
+    @operation(
+        "Rename a pool key's WhiteBIT user",
+        body=CredentialChangesSerializer,
+        description="All keys and mining accounts of the same label carry the new one from then on, and nothing else"
+        " changes. A label that another WhiteBIT user has, however its capitals are written, is refused with 409.",
+    )
+    def partial_update(self, request: Request, id: str) -> Response:
+        credential = self.row()
+        logins.rename_login(self.access, credential.login, self.body()["label"], now=self.now)
+        return self.answer(credential)
 
     @operation(
         "Try a pool key again",

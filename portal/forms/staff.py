@@ -12,7 +12,8 @@ from django import forms
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
 from customers.words import month_in_words
-from mining.keys.store import LONGEST_LABEL
+from mining.models import PoolLogin
+from mining.models.logins import LONGEST_NAME
 from mining.models.rewards import RewardStatus
 from portal.templatetags.states import state_word
 
@@ -57,23 +58,26 @@ class NewCustomerForm(forms.Form):
         help_text="Letters, digits and _. Capitals count, and a name can never be changed.",
         widget=forms.TextInput(attrs={"autocapitalize": "off", "spellcheck": "false", "class": "mono"}),
     )
-    label = forms.ChoiceField(label="At which WhiteBIT user")
+    login = forms.ChoiceField(label="At which WhiteBIT user")
 
-    def __init__(self, *args: Any, labels: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, logins: list[PoolLogin], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # With one key there is nothing to choose.
-        if len(labels) < 2:
-            del self.fields["label"]
+        self._logins = {login.code: login for login in logins}
+        # With one login there is nothing to choose.
+        if len(logins) < 2:
+            del self.fields["login"]
         else:
-            self.fields["label"] = forms.ChoiceField(
-                label="At which WhiteBIT user", choices=_any("Choose", *((label, label) for label in labels))
-            )
+            choices = _any("Choose", *((login.code, login.name) for login in logins))
+            self.fields["login"] = forms.ChoiceField(label="At which WhiteBIT user", choices=choices)
+
+    def clean_login(self) -> PoolLogin:
+        return self._logins[self.cleaned_data["login"]]
 
 
 class AccountForm(NewCustomerForm):
     """Another account for a customer that is there already."""
 
-    field_order = ("how", "account_name", "label")
+    field_order = ("how", "account_name", "login")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -204,8 +208,8 @@ _KEY_FIELD = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "fal
 
 
 class PasteKeyForm(forms.Form):
-    label = forms.CharField(
-        max_length=LONGEST_LABEL,
+    login = forms.CharField(
+        max_length=LONGEST_NAME,
         label="WhiteBIT user",
         help_text="Your name for the login at WhiteBIT that made the key. A new key of it replaces the old one.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -217,6 +221,15 @@ class PasteKeyForm(forms.Form):
         strip=False,
         help_text="Sealed at once. Nobody can read it here again, and it is not shown.",
         widget=forms.PasswordInput(attrs={**_KEY_FIELD, "autocomplete": "new-password"}, render_value=False),
+    )
+
+
+class RenameLoginForm(forms.Form):
+    name = forms.CharField(
+        max_length=LONGEST_NAME,
+        label="WhiteBIT user",
+        help_text="Your name for the login at WhiteBIT. Nothing is renamed there.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
 

@@ -16,6 +16,7 @@ from billing.models import Contract, ContractVersion, Document, DocumentLine, Jo
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import MiningAccount, PayoutAgreement, Reward
+from tests.logins import login_of
 from tests.world import FIRST_DAY, NOW, make_reward
 
 OCTOBER, NOVEMBER, DECEMBER = date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)
@@ -83,7 +84,7 @@ def open_story(
     )
     account = MiningAccount.objects.create(
         provider=access.provider,
-        label="main",
+        login=login_of(access.provider),
         name=name.lower(),
         customer=customer,
         state=MiningAccount.State.ACTIVE,

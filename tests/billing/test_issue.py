@@ -52,7 +52,7 @@ def test_an_issued_document_has_its_number_snapshot_posting_and_audit(story: Sto
             "email": "cedar@client.example",
             "external_ref": "",
         },
-        "mining_accounts": [{"name": "cedar", "label": "main"}],
+        "mining_accounts": [{"name": "cedar", "login": "main"}],
         "contract": story.contract.code,
         "terms": [
             {

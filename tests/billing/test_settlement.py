@@ -29,6 +29,7 @@ from tests.billing.books import (
     revenue_share,
     row_versions,
 )
+from tests.logins import login_of
 from tests.waiting import LAST_RESORT_SECONDS, ended, in_thread
 from tests.world import FIRST_DAY, World, make_reward
 
@@ -186,7 +187,11 @@ def test_an_issued_document_is_not_discarded(story: Story) -> None:
 
 def test_rewards_of_an_account_without_customer_are_not_billed(north: Access, story: Story) -> None:
     stray = MiningAccount.objects.create(
-        provider=north.provider, label="main", name="stray", state=MiningAccount.State.UNKNOWN, first_seen_at=FIRST_SEEN
+        provider=north.provider,
+        login=login_of(north.provider),
+        name="stray",
+        state=MiningAccount.State.UNKNOWN,
+        first_seen_at=FIRST_SEEN,
     )
     make_reward(stray, FIRST_DAY)
 

@@ -34,6 +34,7 @@ from mining.models.runs import Subject
 from portal.invitations import send_invitation
 from portal.sign_in import MFAAdapter
 from tests.browser.conftest import DESK, PHONE, OpenPage, sideways
+from tests.logins import login_of
 from tests.portal.watcher_links import make_link
 from tests.sandbox import Sandbox, start_sandbox
 from tests.world import FIRST_DAY, NOW, PASSWORD, Person, Tenant, World, make_reward
@@ -167,7 +168,7 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     page.get_by_role("button", name="Seal and try the key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A key is being tried")
     assert key.secret not in page.content()
-    (stored,) = found(north, Credential, label="alpha")
+    (stored,) = found(north, Credential, login__name="alpha")
     verification.verify(north.provider.pk, stored.pk, now=timezone.now())
     expect(page.get_by_role("heading", level=1)).to_have_text("The pool key works")  # by itself
 
@@ -179,7 +180,7 @@ def test_a_key_is_pasted_tried_and_read_with(world: World, pool: Sandbox, open_p
     # All that can be: the login of the world's own accounts has no key that works here.
     expect(page.get_by_role("heading", level=1)).to_have_text("1 WhiteBIT user not read")
     expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
-    assert {run.state for run in found(north, SyncRun, label="alpha")} == {"ok"}
+    assert {run.state for run in found(north, SyncRun, login__name="alpha")} == {"ok"}
 
 
 def test_the_page_of_an_account_that_waits_refreshes_itself_round_the_button_that_gives_it_up(
@@ -189,7 +190,7 @@ def test_the_page_of_an_account_that_waits_refreshes_itself_round_the_button_tha
     with tenancy.access_context(north.system):
         bare = Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
         intent = PoolIntent.objects.create(
-            provider=north.provider, kind="create_account", state="planned", customer=bare, label="main",
+            provider=north.provider, kind="create_account", state="planned", customer=bare, login=north.login,
             account_name="cedar", created_at=timezone.now() - timedelta(minutes=2),
         )  # fmt: skip
 
@@ -227,27 +228,33 @@ def trouble(tenant: Tenant) -> None:
         for state in ("unknown", "disabled"):
             lost = Customer.objects.create(provider=provider, name=state, email="x@x.example", created_at=NOW)
             MiningAccount.objects.create(
-                provider=provider, label="main", name=f"{state}_{'0123456789' * 5}", state=state, customer=lost,
+                provider=provider, login=login_of(provider), name=f"{state}_{'0123456789' * 5}", state=state,
+                customer=lost,
                 first_seen_at=NOW, payout_destination="external_address", payout_address="bc1q" + "w508d6qe" * 8,
             )  # fmt: skip
         PoolIntent.objects.create(
-            provider=provider, kind="create_account", state="unknown", customer=bare, label="main",
+            provider=provider, kind="create_account", state="unknown", customer=bare, login=login_of(provider),
             account_name="wanted", created_at=NOW, problem="The pool's answer was lost 3 times. Look at the pool.",
         )  # fmt: skip
         MiningAccount.objects.create(
-            provider=provider, label="main", name="stray_" + "0123456789" * 9, state="active", first_seen_at=NOW
+            provider=provider,
+            login=login_of(provider),
+            name="stray_" + "0123456789" * 9,
+            state="active",
+            first_seen_at=NOW,
         )
         Credential.objects.create(
-            provider=provider, label="a label as long as it may be, " + "x" * 34, state="refused",
+            provider=provider, login=login_of(provider, "a name as long as it may be, " + "x" * 35), state="refused",
             key_digest="d", key_hint="77fe", created_at=NOW, problem="The pool refused the key: paste both again.",
         )  # fmt: skip
         for subject, state in (("hashrate", "partial"), ("payouts", "failed")):
             SyncRun.objects.create(
-                provider=provider, label="main", subject=subject, state=state, queued_at=NOW, started_at=NOW,
+                provider=provider, login=login_of(provider), subject=subject, state=state, queued_at=NOW,
+                started_at=NOW,
                 error="1 of 12 accounts could not be read: the pool answers that it knows no such account.",
             )  # fmt: skip
         QuarantinedRecord.objects.create(
-            provider=provider, label="main", account_name="x" * 100, sync_run=tenant.run, reason="twin",
+            provider=provider, login=login_of(provider), account_name="x" * 100, sync_run=tenant.run, reason="twin",
             fingerprint="f", raw='{"date":1}' * 99, seen_at=NOW,
         )  # fmt: skip
         make_reward(client.account, FIRST_DAY + timedelta(days=4), total="1234.56789012", fee="30.86419725")
@@ -357,12 +364,12 @@ def hosted(tenant: Tenant, key: Any) -> Customer:
     with tenancy.access_context(tenant.system):
         Credential.objects.filter(pk=tenant.credential.pk).update(state="retired")
         credential = key_store.paste_key(
-            tenant.owner.access, label="alpha", api_key=key.api_key, secret=key.secret, now=timezone.now()
+            tenant.owner.access, login_name="alpha", api_key=key.api_key, secret=key.secret, now=timezone.now()
         )
     verification.verify(tenant.provider.pk, credential.pk, now=timezone.now())
     run_sync(tenant, Subject.ACCOUNTS)
     with tenancy.access_context(tenant.system):
-        account = MiningAccount.objects.filter(label="alpha").order_by("pk").first()
+        account = MiningAccount.objects.filter(login__name="alpha").order_by("pk").first()
         assert account is not None
         return accounts.onboard_customer(
             tenant.owner.access,
@@ -370,7 +377,7 @@ def hosted(tenant: Tenant, key: Any) -> Customer:
             email="c@c.example",
             account_name=account.name,
             adopt=True,
-            label="alpha",
+            login=account.login,
             now=timezone.now(),
         )
 

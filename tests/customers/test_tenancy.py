@@ -19,6 +19,7 @@ from customers import audit, onboarding, tenancy
 from customers.models import ApiToken, AuditEntry, Customer, Invitation, MemberKind, Membership, Role
 from mining.models import Credential, MiningAccount, Reward
 from portal.access import memberships_of
+from tests.logins import login_of
 from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import NOW, World, build_world
 
@@ -255,7 +256,7 @@ def test_rewards_follow_an_unassigned_account_to_its_customer(world: World) -> N
     with tenancy.access_context(world.north.system):
         customer = Customer.objects.create(provider=provider, name="New", email="n@n.example", created_at=NOW)
         account = MiningAccount.objects.create(
-            provider=provider, label="main", name="stray", state="unknown", first_seen_at=NOW
+            provider=provider, login=login_of(provider), name="stray", state="unknown", first_seen_at=NOW
         )
         from tests.world import FIRST_DAY, make_reward
 

@@ -22,7 +22,7 @@ from customers.tenancy import Access
 from mining import runner
 from mining.keys import store as key_store
 from mining.keys import verification
-from mining.models import Credential, MiningAccount, Reward, RewardObservation, SyncRun
+from mining.models import Credential, MiningAccount, PoolLogin, Reward, RewardObservation, SyncRun
 from mining.models.runs import Subject
 from tests.mining.pool.conftest import forget_troubles
 from tests.plugin import PRIVATE_KEYS
@@ -42,21 +42,30 @@ class Hosting:
 
     pool: Sandbox
     access: Access
-    login: str
-    label: str
+    login: str  # there
+    login_name: str  # here
 
     @property
     def provider(self) -> Provider:
         return self.access.provider
 
+    @property
+    def login_id(self) -> int:
+        with self.context():
+            return PoolLogin.objects.get(name=self.login_name).pk
+
     def context(self) -> AbstractContextManager[None]:
         return tenancy.provider_context(self.provider.pk)
 
-    def paste(self, login: str | None = None, label: str | None = None) -> Credential:
+    def paste(self, login: str | None = None, login_name: str | None = None) -> Credential:
         key = self.pool.key(login or self.login)
         with self.context():
             return key_store.paste_key(
-                self.access, label=label or self.label, api_key=key.api_key, secret=key.secret, now=timezone.now()
+                self.access,
+                login_name=login_name or self.login_name,
+                api_key=key.api_key,
+                secret=key.secret,
+                now=timezone.now(),
             )
 
     def verify(self, credential: Credential) -> Credential:
@@ -78,7 +87,7 @@ class Hosting:
 
     def account(self, name: str) -> MiningAccount:
         with self.context():
-            return MiningAccount.objects.get(label=self.label, name=name)
+            return MiningAccount.objects.get(login__name=self.login_name, name=name)
 
     def rewards(self, **wanted: Any) -> list[Reward]:
         with self.context():
@@ -91,7 +100,7 @@ class Hosting:
 
     def credential(self) -> Credential:
         with self.context():
-            return Credential.objects.filter(label=self.label).exclude(state=Credential.State.RETIRED).get()
+            return Credential.objects.filter(login__name=self.login_name).exclude(state=Credential.State.RETIRED).get()
 
     def told(self, **wanted: Any) -> Counter[Told]:
         """Our rewards that the pool still lists."""
@@ -132,9 +141,9 @@ class Hosting:
         return [datetime.fromtimestamp(second, UTC).date().isoformat() for second in seconds]
 
 
-def set_up(pool: Sandbox, *, slug: str, login: str, label: str = "main") -> Hosting:
+def set_up(pool: Sandbox, *, slug: str, login: str, login_name: str = "main") -> Hosting:
     access = onboarding.create_provider(slug=slug, name=f"{slug} hosting", now=timezone.now())
-    hosting = Hosting(pool, access, login, label)
+    hosting = Hosting(pool, access, login, login_name)
     hosting.verify(hosting.paste())
     return hosting
 

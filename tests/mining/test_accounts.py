@@ -10,14 +10,15 @@ from django.utils import timezone
 from customers.models import AuditEntry, Customer
 from mining import accounts, intents
 from mining.errors import Refused
-from mining.models import MiningAccount, PoolIntent, SyncRun
+from mining.models import MiningAccount, PoolIntent, PoolLogin, SyncRun
+from tests.logins import login_of
 from tests.mining.hosting import DAY, Hosting, set_up, writes, written_between
 from tests.sandbox import Sandbox
 
 State, IntentState = MiningAccount.State, PoolIntent.State
 
 
-def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, label: str | None = None) -> Customer:
+def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, login: PoolLogin | None = None) -> Customer:
     hosting.pool.clear_log()  # the key's verification asked every endpoint once: calls are counted from here
     with hosting.context():
         return accounts.onboard_customer(
@@ -26,7 +27,7 @@ def onboard(hosting: Hosting, account_name: str, *, adopt: bool = False, label: 
             email="Office@Alder.example",
             account_name=account_name,
             adopt=adopt,
-            label=label,
+            login=login,
             now=timezone.now(),
         )
 
@@ -433,11 +434,13 @@ def test_an_account_of_another_customer_is_refused(north: Hosting) -> None:
 
 def test_the_login_must_be_named_only_when_there_are_several(north: Hosting) -> None:
     other = Hosting(north.pool, north.access, "beta", "second")
-    other.verify(other.paste())
+    second = other.verify(other.paste()).login
+    with north.context():
+        third = login_of(north.provider, "third")
 
     with pytest.raises(Refused, match="main, second"):
         onboard(north, "alder_1")
     with pytest.raises(Refused, match="no active pool key for third"):
-        onboard(north, "alder_1", label="third")
-    assert settle(north, onboard(north, "alder_1", label="second")).state == IntentState.DONE
+        onboard(north, "alder_1", login=third)
+    assert settle(north, onboard(north, "alder_1", login=second)).state == IntentState.DONE
     assert "alder_1" in names_at_pool(other)

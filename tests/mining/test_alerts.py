@@ -211,7 +211,8 @@ def doubts(tenant: Tenant, count: int) -> None:
     with tenant.context():
         for _ in range(count):
             PoolIntent.objects.create(
-                provider=tenant.provider, kind="create_account", state="unknown", label="main", account_name="wanted",
+                provider=tenant.provider, kind="create_account", state="unknown", login=tenant.login,
+                account_name="wanted",
                 customer=tenant.clients[0].customer, created_at=NOW,
             )  # fmt: skip
 

@@ -13,6 +13,7 @@ from mining import dispatch, planner, runs, tasks
 from mining.errors import Refused
 from mining.models import Credential, PoolIntent, SyncRun
 from mining.models.runs import Subject
+from tests.logins import login_of
 from tests.mining.hosting import Hosting
 from tests.mining.test_accounts import onboard
 
@@ -72,8 +73,8 @@ def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Ho
 def test_each_subject_is_due_once_in_its_time(north: Hosting, dispatched: list[Hint]) -> None:
     start = timezone.now()
     # The one that comes daily has just been read in its turn: two hours hold no second one.
-    while planner.slot(north.provider.pk, "main", Subject.WATCHERS, start) != planner.slot(
-        north.provider.pk, "main", Subject.WATCHERS, start + timedelta(hours=2)
+    while planner.slot(north.login_id, Subject.WATCHERS, start) != planner.slot(
+        north.login_id, Subject.WATCHERS, start + timedelta(hours=2)
     ):
         start += timedelta(hours=1)
     north.sync_all()
@@ -119,12 +120,12 @@ def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
 def test_logins_do_not_all_start_at_the_full_hour() -> None:
     noon = datetime(2026, 11, 4, 12, tzinfo=timezone.now().tzinfo)
     starts = set()
-    for provider_id in range(1, 60):
+    for login_id in range(1, 60):
         minute = next(
             m
             for m in range(61)
-            if planner.slot(provider_id, "main", Subject.PAYOUTS, noon + timedelta(minutes=m))
-            != planner.slot(provider_id, "main", Subject.PAYOUTS, noon)
+            if planner.slot(login_id, Subject.PAYOUTS, noon + timedelta(minutes=m))
+            != planner.slot(login_id, Subject.PAYOUTS, noon)
         )
         starts.add(minute)
 
@@ -199,7 +200,9 @@ def test_a_refused_key_that_a_worker_could_not_open_is_tried_again_after_an_hour
     now = timezone.now() + timedelta(hours=25)
     with north.context():
         Credential.objects.update(state="refused", checked_at=now - timedelta(hours=25))
-        SyncRun.objects.create(provider=north.provider, label="main", subject="key", state="failed", queued_at=now)
+        SyncRun.objects.create(
+            provider=north.provider, login=login_of(north.provider), subject="key", state="failed", queued_at=now
+        )
 
     plan(north, now + timedelta(minutes=59))
     assert "verify_credential" not in dict(dispatched)

@@ -110,7 +110,12 @@ def test_staff_see_how_each_subject_goes(world: World) -> None:
     tenant = world.north
     with tenancy.access_context(tenant.owner.access):
         failed = SyncRun.objects.create(
-            provider=tenant.provider, label="main", subject="rewards", state="failed", queued_at=NOW, started_at=NOW
+            provider=tenant.provider,
+            login=tenant.login,
+            subject="rewards",
+            state="failed",
+            queued_at=NOW,
+            started_at=NOW,
         )
 
         (entry,) = queries.subjects(tenant.owner.access)

@@ -27,13 +27,15 @@ def test_a_reward_stored_while_its_account_is_given_away_follows_it() -> None:
     north = build_world().north
     with north.context():
         stray = MiningAccount.objects.create(
-            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+            provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
         )
         customer = customer_of(north)
 
     def give_away() -> None:
         with north.context():
-            accounts.assign_account(north.system, customer, account_name="stray", adopt=True, label="main", now=NOW)
+            accounts.assign_account(
+                north.system, customer, account_name="stray", adopt=True, login=north.login, now=NOW
+            )
 
     with north.context():
         reward = make_reward(stray, FIRST_DAY)
@@ -50,7 +52,7 @@ def test_an_account_that_got_rewards_is_not_taken_away_when_its_creation_fails()
     north = build_world().north
     with north.context():
         placeholder = accounts.assign_account(
-            north.system, customer_of(north), account_name="fresh", adopt=False, label="main", now=NOW
+            north.system, customer_of(north), account_name="fresh", adopt=False, login=north.login, now=NOW
         )
         intent = PoolIntent.objects.select_related("mining_account", "provider").get(mining_account=placeholder)
         make_reward(placeholder, FIRST_DAY)
@@ -119,7 +121,7 @@ def test_who_agrees_to_a_payout_waits_for_a_plan_while_holding_nothing_that_the_
             )
 
     with north.context():  # as a plan that opens its runs first, and then gives up edits that did not go out
-        run, _ = runs.open_run(north.provider.pk, "main", Subject.PAYOUTS, now=account.now)
+        run, _ = runs.open_run(north.provider.pk, north.login_id, Subject.PAYOUTS, now=account.now)
         person = in_thread(agree)
         assert waits_for_us(person)
         PoolIntent.objects.select_for_update(no_key=True, nowait=True).get(pk=edit.pk)

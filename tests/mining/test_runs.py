@@ -40,7 +40,7 @@ runner.sync_provider({provider}, only="rewards", now=timezone.now())
 
 def queued(hosting: Hosting, subject: Subject = Subject.REWARDS) -> SyncRun:
     with hosting.context():
-        return runs.open_run(hosting.provider.pk, hosting.label, subject, now=timezone.now())[0]
+        return runs.open_run(hosting.provider.pk, hosting.login_id, subject, now=timezone.now())[0]
 
 
 def let_leases_run_out(hosting: Hosting) -> None:

@@ -50,7 +50,7 @@ def listed(north: Hosting) -> Hosting:
 
 def queued(hosting: Hosting, subject: Subject = Subject.WORKERS) -> SyncRun:
     with hosting.context():
-        return runs.open_run(hosting.provider.pk, hosting.label, subject, now=timezone.now())[0]
+        return runs.open_run(hosting.provider.pk, hosting.login_id, subject, now=timezone.now())[0]
 
 
 def turn(hosting: Hosting, run: SyncRun) -> SyncRun:
@@ -175,7 +175,7 @@ def test_a_run_begins_where_the_one_before_it_failed_and_then_reads_those_before
     break_on(accounts[1:4], monkeypatch)
     with listed.context():
         failed_before = SyncRun.objects.create(
-            provider=listed.provider, label=listed.label, subject=Subject.WORKERS, state="failed",
+            provider=listed.provider, login_id=listed.login_id, subject=Subject.WORKERS, state="failed",
             resume_after=accounts[0].pk, queued_at=timezone.now(),
         )  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_a_run_that_did_not_get_on_twice_begins_with_the_lowest_key_again(listed
     with listed.context():
         for place in (2, None):
             SyncRun.objects.create(
-                provider=listed.provider, label=listed.label, subject=Subject.WORKERS, state="failed",
+                provider=listed.provider, login_id=listed.login_id, subject=Subject.WORKERS, state="failed",
                 resume_after=place, begins_after=2, queued_at=timezone.now(),
             )  # fmt: skip
 

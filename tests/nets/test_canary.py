@@ -39,7 +39,7 @@ def readable(message: Any) -> str:
 
 def paste(world: World) -> str:
     owner = world.north.owner
-    fields = owner.form(label="second", api_key=PASTED_KEY, secret=PASTED_SECRET)
+    fields = owner.form(login="second", api_key=PASTED_KEY, secret=PASTED_SECRET)
     answer = owner.browser().post(reverse("staff:key_paste"), fields, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
@@ -89,7 +89,7 @@ def test_no_log_no_table_no_task_and_no_audit_row_holds_a_pool_secret(
     assert "verify_credential" in tasks
     sinks = {"tasks": tasks, "mails": mails_about_the_key(world), "logs": caplog.text}
     with tenancy.access_context(world.north.system), connection.cursor() as cursor:
-        assert Credential.objects.filter(label="second").exists()
+        assert Credential.objects.filter(login__name="second").exists()
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f"SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM \"{table}\" t")
             sinks[table] = cursor.fetchone()[0]

@@ -42,6 +42,10 @@ def credential(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.credential.code}
 
 
+def login(tenant: Tenant) -> dict[str, str]:
+    return {"code": tenant.login.code}
+
+
 def contract(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.clients[0].contract.code}
 
@@ -60,7 +64,12 @@ def intent(tenant: Tenant) -> dict[str, str]:
             provider=tenant.provider,
             customer=client.customer,
             kind=PoolIntent.Kind.CREATE_ACCOUNT,
-            defaults={"label": "main", "account_name": "wanted", "state": PoolIntent.State.UNKNOWN, "created_at": NOW},
+            defaults={
+                "login": tenant.login,
+                "account_name": "wanted",
+                "state": PoolIntent.State.UNKNOWN,
+                "created_at": NOW,
+            },
         )
     return {"code": found.code}
 
@@ -154,6 +163,7 @@ ROUTES: dict[str, Row] = {
     "staff/keys/": Row("staff:read"),
     "staff/keys/paste/": Row("staff:keys", method="post"),
     "staff/keys/<str:code>/verify/": Row("staff:keys", credential, "post", (302,)),
+    "staff/keys/logins/<str:code>/rename/": Row("staff:keys", login),
     "staff/keys/<str:code>/withdraw/": Row("staff:keys", credential, "post", (302,)),
     "staff/team/": Row("staff:read"),
     "staff/team/invite/": Row("staff:team", method="post"),

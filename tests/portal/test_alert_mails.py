@@ -38,7 +38,7 @@ def more_trouble(tenant: Tenant) -> None:
     with tenant.context():
         Credential.objects.filter(pk=tenant.credential.pk).update(last_success_at=NOW - timedelta(days=4))
         PoolIntent.objects.create(
-            provider=tenant.provider, kind="edit_payout", state="unknown", label="main", account_name="client_1",
+            provider=tenant.provider, kind="edit_payout", state="unknown", login=tenant.login, account_name="client_1",
             customer=tenant.clients[1].customer, created_at=NOW,
         )  # fmt: skip
 

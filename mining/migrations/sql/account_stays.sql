@@ -5,8 +5,8 @@ BEGIN
     IF OLD.customer_id IS NOT NULL AND NEW.customer_id IS DISTINCT FROM OLD.customer_id THEN
         RAISE EXCEPTION 'mining account % stays with its customer', OLD.code USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF (NEW.provider_id, NEW.label, NEW.name) IS DISTINCT FROM (OLD.provider_id, OLD.label, OLD.name) THEN
-        RAISE EXCEPTION 'mining account % keeps its label and name', OLD.code USING ERRCODE = 'integrity_constraint_violation';
+    IF (NEW.provider_id, NEW.login_id, NEW.name) IS DISTINCT FROM (OLD.provider_id, OLD.login_id, OLD.name) THEN
+        RAISE EXCEPTION 'mining account % keeps its login and name', OLD.code USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
 END $$;

@@ -83,7 +83,7 @@ class Command(BaseCommand):
             with tenancy.access_context(access):
                 credential = key_store.paste_key(
                     access,
-                    label=options["label"],
+                    login_name=options["label"],
                     api_key=options["api_key"],
                     secret=_secret(options["secret_file"]),
                     now=timezone.now(),
@@ -92,7 +92,7 @@ class Command(BaseCommand):
         except Refused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"The key {credential.code} is sealed, verified and active under the label {credential.label}."
+            f"The key {credential.code} is sealed, verified and active for the login {credential.login.name}."
         )
 
 

@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError("There is no active pool key. Add one with: manage.py provider credential")
         for run in runs:
             self.stdout.write(
-                f"{run.label}  {run.subject}: {run.state}, {run.calls} calls, {run.rows_new} new,"
+                f"{run.login.name}  {run.subject}: {run.state}, {run.calls} calls, {run.rows_new} new,"
                 f" {run.rows_changed} changed, {run.quarantined} quarantined{': ' + run.error if run.error else ''}"
             )
             if run.unread_fields:

@@ -24,7 +24,7 @@ class AlertRow:
 @staff_page("read")
 @require_GET
 def alerts(request: AccessRequest) -> HttpResponse:
-    subjects = ("customer", "mining_account", "credential", "intent")
+    subjects = ("customer", "mining_account", "credential__login", "intent")
     everything = Alert.objects.visible_to(request.access).select_related(*subjects)
     past = keyset(everything.filter(ended_at__isnull=False), request.GET.get("after"), order=("-pk",))
     context = {

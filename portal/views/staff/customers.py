@@ -23,7 +23,8 @@ from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
 from mining import accounts, intents
 from mining import queries as mining
-from mining.models import Credential, MiningAccount, PoolIntent, Reward
+from mining.keys import logins
+from mining.models import MiningAccount, PoolIntent, Reward
 from mining.queries import CurrentHashrate, Workers
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, NewCustomerForm
@@ -201,8 +202,8 @@ def open_invitations(
 @staff_page("onboard")
 @require_http_methods(["GET", "POST"])
 def customer_new(request: AccessRequest) -> HttpResponse:
-    access, labels = request.access, _labels(request.access)
-    form = NewCustomerForm(request.POST or None, labels=labels, initial=_asked_for(request))
+    access, pool_logins = request.access, logins.read_now(request.access)
+    form = NewCustomerForm(request.POST or None, logins=pool_logins, initial=_asked_for(request))
     made: list[Customer] = []
 
     def onboard() -> None:
@@ -215,7 +216,7 @@ def customer_new(request: AccessRequest) -> HttpResponse:
                 external_ref=given["external_ref"] or None,
                 account_name=given["account_name"],
                 adopt=given["how"] == ADOPT,
-                label=given.get("label"),
+                login=given.get("login"),
                 now=timezone.now(),
             )
         )
@@ -225,7 +226,7 @@ def customer_new(request: AccessRequest) -> HttpResponse:
             request, f"{made[0].name} is onboarded. The pool is asked about the account; agree on terms meanwhile."
         )
         return redirect("staff:customer", made[0].code)
-    context = {"form": form, "unassigned": mining.unassigned_accounts(access), "labels": labels}
+    context = {"form": form, "unassigned": mining.unassigned_accounts(access), "logins": pool_logins}
     return render(request, "staff/customer_new.html", context)
 
 
@@ -233,8 +234,8 @@ def customer_new(request: AccessRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def customer_account(request: AccessRequest, code: str) -> HttpResponse:
     """The way on for a customer whose first account could not be had."""
-    found, labels = _customer(request, code), _labels(request.access)
-    form = AccountForm(request.POST or None, labels=labels, initial=_asked_for(request))
+    found, pool_logins = _customer(request, code), logins.read_now(request.access)
+    form = AccountForm(request.POST or None, logins=pool_logins, initial=_asked_for(request))
 
     def assign() -> None:
         given = form.cleaned_data
@@ -243,7 +244,7 @@ def customer_account(request: AccessRequest, code: str) -> HttpResponse:
             found,
             account_name=given["account_name"],
             adopt=given["how"] == ADOPT,
-            label=given.get("label"),
+            login=given.get("login"),
             now=timezone.now(),
         )
 
@@ -254,19 +255,14 @@ def customer_account(request: AccessRequest, code: str) -> HttpResponse:
         "form": form,
         "customer": found,
         "unassigned": mining.unassigned_accounts(request.access),
-        "labels": labels,
+        "logins": pool_logins,
     }
     return render(request, "staff/customer_account.html", context)
 
 
-def _labels(access: Access) -> list[str]:
-    active = Credential.objects.visible_to(access).filter(state=Credential.State.ACTIVE)
-    return sorted(active.values_list("label", flat=True))
-
-
 def _asked_for(request: AccessRequest) -> dict[str, str]:
     """An account that somebody chose from the list beside the form."""
-    return {"account_name": request.GET.get("account", ""), "label": request.GET.get("label", ""), "how": ADOPT}
+    return {"account_name": request.GET.get("account", ""), "login": request.GET.get("login", ""), "how": ADOPT}
 
 
 # --- Its people

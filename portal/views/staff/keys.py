@@ -16,10 +16,10 @@ from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as pool_keys
 from mining.keys.health import Health, Level
-from mining.models import Credential, SyncRun
+from mining.models import Credential, PoolLogin, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
-from portal.forms.staff import PasteKeyForm
+from portal.forms.staff import PasteKeyForm, RenameLoginForm
 from portal.views.lookup import the
 from portal.views.staff.responses import accepted, do, fragment
 
@@ -44,11 +44,11 @@ class KeyRow:
 @staff_page("read")
 @require_GET
 def keys(request: AccessRequest) -> HttpResponse:
-    return _keys_page(request, PasteKeyForm(initial={"label": request.GET.get("label", "")}))
+    return _keys_page(request, PasteKeyForm())
 
 
 def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
-    stored = Credential.objects.visible_to(request.access).order_by("label", "-pk")
+    stored = Credential.objects.visible_to(request.access).select_related("login").order_by("login__name", "-pk")
     rows = _rows(request, list(stored.exclude(state=Credential.State.RETIRED)), now=timezone.now())
     context = {
         "form": form,
@@ -66,13 +66,13 @@ def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
 
 def _rows(request: AccessRequest, stored: list[Credential], *, now: datetime) -> list[KeyRow]:
     checks = SyncRun.objects.visible_to(request.access).filter(subject=Subject.KEY, state__in=SyncRun.OPEN)
-    checked = set(checks.values_list("label", flat=True))
+    checked = set(checks.values_list("login", flat=True))
     stopping = logins.refusals_that_stop(request.access)
     return [
         KeyRow(
             key,
             key_health.health(key, now),
-            checking=key.state == Credential.State.CHECKING or key.label in checked,
+            checking=key.state == Credential.State.CHECKING or key.login_id in checked,
             stops=key.pk in stopping,
         )
         for key in stored
@@ -90,7 +90,7 @@ def key_paste(request: AccessRequest) -> HttpResponse:
         given = form.cleaned_data
         pool_keys.paste_key(
             request.access,
-            label=given["label"],
+            login_name=given["login"],
             api_key=given["api_key"],
             secret=given["secret"],
             now=timezone.now(),
@@ -110,9 +110,10 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
     credential = the(Credential.objects.visible_to(request.access), code)
 
     def ask() -> str:
+        name = credential.login.name
         if not pool_keys.ask_verification(request.access, credential, now=timezone.now()):
-            return f"A key of {credential.label} is being tried, or was less than a minute ago. Look again in a minute."
-        return f"A worker tries the key of {credential.label} at the pool; this page shows what comes of it."
+            return f"A key of {name} is being tried, or was less than a minute ago. Look again in a minute."
+        return f"A worker tries the key of {name} at the pool; this page shows what comes of it."
 
     return do(request, ask, "staff:keys")
 
@@ -132,6 +133,22 @@ def key_withdraw(request: AccessRequest, code: str) -> HttpResponse:
     def withdraw() -> str:
         in_use_confirmed = request.POST.get("seen_as") == Credential.State.ACTIVE
         pool_keys.withdraw(request.access, credential, in_use_confirmed=in_use_confirmed, now=timezone.now())
-        return f"The key of {credential.label} ending in {credential.key_hint} is thrown away."
+        return f"The key of {credential.login.name} ending in {credential.key_hint} is thrown away."
 
     return do(request, withdraw, "staff:keys")
+
+
+@staff_page("keys")
+@require_http_methods(["GET", "POST"])
+def login_rename(request: AccessRequest, code: str) -> HttpResponse:
+    login = the(PoolLogin.objects.visible_to(request.access), code)
+    before = login.name
+    form = RenameLoginForm(request.POST or None, initial={"name": before})
+
+    def rename() -> None:
+        logins.rename_login(request.access, login, form.cleaned_data["name"], now=timezone.now())
+
+    if request.method == "POST" and accepted(form, rename):
+        messages.success(request, f"{before} is called {login.name} from now on.")
+        return redirect("staff:keys")
+    return render(request, "staff/login_rename.html", {"form": form, "login": login})

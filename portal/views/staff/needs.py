@@ -26,6 +26,7 @@ from mining.models import (
     LinkLifetime,
     MiningAccount,
     PoolIntent,
+    PoolLogin,
     QuarantinedRecord,
     SyncRun,
     WatcherLink,
@@ -82,36 +83,38 @@ def allowed(access: Access, need: Need) -> bool:
     return may(access, need.needs)
 
 
-def _keys(access: Access, unread: dict[str, str], now: datetime) -> Iterator[Need]:
-    stored = list(Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).order_by("label", "pk"))
+def _keys(access: Access, unread: dict[PoolLogin, str], now: datetime) -> Iterator[Need]:
+    kept = Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED)
+    stored = list(kept.select_related("login").order_by("login__name", "pk"))
     if not stored:
         text = "Without one nothing can be read from the pool and no customer can be onboarded."
         yield Need("is-unknown", "Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
     stopping = logins.refusals_that_stop(access)
     for credential in stored:
         if credential.state == Credential.State.REFUSED and credential.pk not in stopping:
-            title = f"A new key of {credential.label} was not accepted"
+            title = f"A new key of {credential.login.name} was not accepted"
             yield Need("is-low", "Key", title, credential.problem, _url("keys"), "Pool keys", "keys")
         elif (found := _of_key(credential, key_health.health(credential, now))) is not None:
             state, title, text = found
             yield Need(state, "Key", title, text, _url("keys"), "Pool keys", "keys")
-    labels = {credential.label for credential in stored}
-    for label in (label for label in unread if stored and label not in labels):
+    with_key = {credential.login for credential in stored}
+    for login in (login for login in unread if stored and login not in with_key):
         text = "Its key was thrown away. Paste another one for this WhiteBIT user."
-        yield Need("is-down", "Key", f"No key reads the accounts of {label}", text, _url("keys"), "Paste a key", "keys")
+        title = f"No key reads the accounts of {login.name}"
+        yield Need("is-down", "Key", title, text, _url("keys"), "Paste a key", "keys")
 
 
 def _of_key(credential: Credential, health: key_health.Health) -> tuple[str, str, str] | None:
     """State, title and text: one need for a key, however much is wrong with it."""
-    label, problem = credential.label, credential.problem
+    name, problem = credential.login.name, credential.problem
     if credential.state == Credential.State.REFUSED:
-        return "is-down", alert_words.key_is_refused(label), problem
+        return "is-down", alert_words.key_is_refused(name), problem
     if health.level in (key_health.Level.WARN, key_health.Level.ALARM):
         state = "is-down" if health.level == key_health.Level.ALARM else "is-unknown"
-        return state, f"The key of {label} is silent", f"{health.sentence} {problem}".strip()
+        return state, f"The key of {name} is silent", f"{health.sentence} {problem}".strip()
     if credential.state == Credential.State.ACTIVE and problem:
         what = "lacks a right" if logins.told_to_lack(credential) else "works, and has a problem"
-        return "is-low", f"The key of {label} {what}", problem
+        return "is-low", f"The key of {name} {what}", problem
     return None
 
 
@@ -147,18 +150,18 @@ def _misdirected(access: Access, drafted: list[misdirected.Found], now: datetime
         yield Need("is-down", "Payout", title, text, f"{_customer(customer)}#misdirected", "Look", "read")
 
 
-def _readings(access: Access, unread: dict[str, str]) -> Iterator[Need]:
+def _readings(access: Access, unread: dict[PoolLogin, str]) -> Iterator[Need]:
     """But those that failed because of a key, which is a need of its own (_keys)."""
     not_allowed = logins.not_allowed(access)
     for reading in mining.subjects(access):
-        run, subject = reading.newest, Subject(reading.subject)
+        login, run, subject = reading.login, reading.newest, Subject(reading.subject)
         failed = run.state == SyncRun.State.FAILED
         if subject == Subject.KEY or not (failed or run.state == SyncRun.State.PARTIAL):
             continue
-        if failed and (run.label in unread or (run.label, subject) in not_allowed):
+        if failed and (login in unread or (login.pk, subject) in not_allowed):
             continue
         what = subject.label.lower()
-        title = f"Reading {what} of {run.label} {'failed' if failed else 'is not complete'}"
+        title = f"Reading {what} of {login.name} {'failed' if failed else 'is not complete'}"
         text = run.error or records_quarantined(run.quarantined)
         yield Need("is-unknown" if failed else "is-low", "Sync", title, text, _url("sync"), "Sync")
 

@@ -14,7 +14,7 @@ from customers.tenancy import Access
 from mining import planner
 from mining import queries as mining
 from mining.keys import logins
-from mining.models import QuarantinedRecord, SyncRun
+from mining.models import PoolLogin, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 from portal.access import AccessRequest, staff_page
 from portal.views.paging import keyset
@@ -34,7 +34,7 @@ class Reading:
     """One subject at one login: what runs or ran last, and the last time that it brought something."""
 
     name: str
-    label: str
+    login: PoolLogin
     newest: SyncRun
     read_at: datetime | None
     error: str  # empty also for what failed because its login is not read, which the page says above
@@ -55,7 +55,7 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
     """What changes while something is read."""
     unread = logins.unread(access)
     readings = _readings(access, unread)
-    runs = keyset(SyncRun.objects.visible_to(access), after, order=("-pk",), size=RUNS)
+    runs = keyset(SyncRun.objects.visible_to(access).select_related("login"), after, order=("-pk",), size=RUNS)
     return {
         "readings": readings,
         "under_way": [reading for reading in readings if reading.newest.state in SyncRun.OPEN],
@@ -68,19 +68,19 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
     }
 
 
-def _readings(access: Access, unread: dict[str, str]) -> list[Reading]:
+def _readings(access: Access, unread: dict[PoolLogin, str]) -> list[Reading]:
     order = list(Subject)
     found = [
         Reading(
             Subject(entry.subject).label,
-            entry.label,
+            entry.login,
             entry.newest,
             entry.newest_done.finished_at if entry.newest_done else None,
-            "" if entry.label in unread and entry.newest.state == SyncRun.State.FAILED else entry.newest.error,
+            "" if entry.login in unread and entry.newest.state == SyncRun.State.FAILED else entry.newest.error,
         )
         for entry in mining.subjects(access)
     ]
-    return sorted(found, key=lambda reading: (reading.label, order.index(Subject(reading.newest.subject))))
+    return sorted(found, key=lambda reading: (reading.login.name, order.index(Subject(reading.newest.subject))))
 
 
 def _why_aside(record: QuarantinedRecord) -> str:

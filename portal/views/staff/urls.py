@@ -56,6 +56,7 @@ urlpatterns = [
     path("keys/", keys.keys, name="keys"),
     path("keys/paste/", keys.key_paste, name="key_paste"),
     path("keys/<str:code>/verify/", keys.key_verify, name="key_verify"),
+    path("keys/logins/<str:code>/rename/", keys.login_rename, name="login_rename"),
     path("keys/<str:code>/withdraw/", keys.key_withdraw, name="key_withdraw"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),

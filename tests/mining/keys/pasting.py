@@ -10,14 +10,16 @@ from tests.mining.hosting import Hosting
 from tests.sandbox import PoolKey, Sandbox
 
 
-def paste(hosting: Hosting, api_key: str, secret: str, label: str = "second") -> Credential:
+def paste(hosting: Hosting, api_key: str, secret: str, login_name: str = "second") -> Credential:
     with hosting.context():
-        return key_store.paste_key(hosting.access, label=label, api_key=api_key, secret=secret, now=timezone.now())
+        return key_store.paste_key(
+            hosting.access, login_name=login_name, api_key=api_key, secret=secret, now=timezone.now()
+        )
 
 
 def states(hosting: Hosting) -> list[tuple[str, str]]:
     with hosting.context():
-        return list(Credential.objects.order_by("pk").values_list("label", "state"))
+        return list(Credential.objects.order_by("pk").values_list("login__name", "state"))
 
 
 def newest(hosting: Hosting) -> Credential:

@@ -106,7 +106,7 @@ def test_each_reading_that_is_denied_stands_in_the_problem(account: Watched) -> 
 
 
 def test_a_key_that_was_replaced_is_not_written_to(north: Hosting) -> None:
-    key = key_store.open_key(north.provider.pk, "main")
+    key = key_store.open_key(north.provider.pk, north.login_id)
     with north.context():
         Credential.objects.update(state=Credential.State.RETIRED)
 

@@ -66,7 +66,7 @@ def test_a_key_that_may_not_read_is_refused(north: Hosting, change: dict[str, An
         north.verify(paste(north, key.api_key, key.secret))
 
     with north.context():
-        credential = Credential.objects.get(label="second")
+        credential = Credential.objects.get(login__name="second")
     assert (credential.state, sentence in credential.problem) == (State.REFUSED, True)
 
 

@@ -16,6 +16,7 @@ from mining.payouts import agreements
 from mining.payouts import views as payout_views
 from mining.payouts.views import PayoutView
 from mining.tasks import run_asked_sync
+from tests.logins import login_of
 from tests.mining.hosting import Hosting, writes, written_between
 
 MAIN, EXTERNAL = "main_balance", "external_address"
@@ -168,7 +169,7 @@ def test_what_the_pool_went_on_to_since_it_was_shown_is_read_at_once(hosted: Hos
     accept(hosted, EXTERNAL, ADDRESS)
     with hosted.context():
         (run,) = SyncRun.objects.filter(provider=hosted.provider, state=SyncRun.State.QUEUED)
-    assert (run.subject, run.label, run.asked) == ("payouts", "main", True)
+    assert (run.subject, run.login_id, run.asked) == ("payouts", hosted.login_id, True)
 
     run_asked_sync(hosted.provider.pk, run.pk, run.turns)
     assert (view(hosted).address, view(hosted).drift_since is None) == (LEGACY, False)
@@ -281,7 +282,7 @@ def test_an_answer_from_around_our_own_change_is_set_aside(hosted: Hosting) -> N
             kind=PoolIntent.Kind.EDIT_PAYOUT,
             state=PoolIntent.State.CALLED,
             customer=account.customer,
-            label="main",
+            login=login_of(hosted.provider),
             account_name="north",
             mining_account=account,
             created_at=timezone.now(),

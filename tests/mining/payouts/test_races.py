@@ -89,7 +89,7 @@ def test_a_reading_that_began_before_somebody_agreed_changes_nothing(hosted: Hos
     assert (seen.address, seen.drift_since) == (ADDRESS, None)
 
     (again,) = queued(hosted)  # it is not left so until the next turn
-    assert (again.subject, again.label, again.asked) == ("payouts", "main", True)
+    assert (again.subject, again.login_id, again.asked) == ("payouts", hosted.login_id, True)
     run_asked_sync(hosted.provider.pk, again.pk, again.turns)
     assert (view(hosted).destination, view(hosted).drift_since is None) == (MAIN, False)
     assert queued(hosted) == []
@@ -100,7 +100,7 @@ def test_a_reading_that_has_stored_all_does_not_end_unseen_while_somebody_agrees
     drift(hosted)
     account, watch = hosted.account("north"), runs.Watch(timezone.now())
     with hosted.context():
-        opened, _ = runs.open_run(hosted.provider.pk, "main", Subject.PAYOUTS, now=watch.now())
+        opened, _ = runs.open_run(hosted.provider.pk, hosted.login_id, Subject.PAYOUTS, now=watch.now())
     run = runs.claim(hosted.provider.pk, opened.pk, watch)
     assert run is not None
 

@@ -70,7 +70,7 @@ ROUTES: dict[str, Row] = {
     "watcher-links/<code:id>": Row("watcher-links", _link, body={"renews": False}, patch=200),
     "watcher-links/<code:id>/renew": Row("watcher-links", _link, get=None, body={"early_confirmed": True}, post=202),
     "alerts": Row("alerts"),
-    "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code),
+    "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code, body={"label": "prime"}, patch=200),
     "credentials/<code:id>/verify": Row("credentials", lambda t, _: t.credential.code, get=None, body={}, post=202),
     "contracts": Row("contracts", body={}, post=400),
     "contracts/<code:id>": Row("contracts", _contract),

@@ -42,7 +42,7 @@ def test_every_kind_says_what_it_is_about(world: World, north: Caller) -> None:
     with tenant.context():
         for kind in PoolIntent.Kind:
             PoolIntent.objects.create(
-                provider=tenant.provider, kind=kind, state="unknown", label="main", account_name="a",
+                provider=tenant.provider, kind=kind, state="unknown", login=tenant.login, account_name="a",
                 customer=tenant.clients[1].customer, created_at=NOW,
             )  # fmt: skip
     key = Credential.objects.visible_to(tenant.system).filter(pk=tenant.credential.pk)

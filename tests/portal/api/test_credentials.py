@@ -39,14 +39,14 @@ def test_the_same_key_is_refused_for_a_neighbour_in_words_that_tell_nothing(
 ) -> None:
     north.post("credentials", KEY)
     with world.north.context():  # a worker has found that it works
-        Credential.objects.filter(label="spare").update(state="active", verified_at=NOW)
+        Credential.objects.filter(login__name="spare").update(state="active", verified_at=NOW)
 
     refused = detail_of(south.post("credentials", KEY | {"label": "elsewhere"}), 409)
 
     for word in ("north", "spare", "provider", "already"):
         assert word not in refused.lower()
     with world.south.context():
-        assert not Credential.objects.filter(label="elsewhere").exists()
+        assert not Credential.objects.filter(login__name="elsewhere").exists()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_same_key_is_refused_for_a_neighbour_in_words_that_tell_nothing(
         ({"secret": "f" * 300}, 400, "secret: "),
         ({"secret": "two words of a secret"}, 409, "The secret has a space"),
         ({"api_key": KEY["secret"], "secret": KEY["api_key"]}, 409, "API key and secret look swapped"),
-        ({"label": "<b>"}, 409, "The label names the WhiteBIT user"),
+        ({"label": "<b>"}, 409, "A login's name has at most 64 letters"),
     ],
 )
 def test_what_cannot_be_a_key_is_refused_without_repeating_it(
@@ -100,7 +100,7 @@ def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
             Credential.objects.update(state=key)
             SyncRun.objects.filter(subject="key").delete()
             SyncRun.objects.create(
-                provider=tenant.provider, label="main", subject="key", state=check,
+                provider=tenant.provider, login=tenant.login, subject="key", state=check,
                 queued_at=timezone.now() - queued_ago,
             )  # fmt: skip
             before = len(told), AuditEntry.objects.filter(action="credential.verification_asked").count()
@@ -116,3 +116,34 @@ def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
     assert stands("active", "queued", just_now) == (202, "active", 0)
     assert stands("refused", "failed", hour) == (202, "checking", 1)
     assert stands("active", "queued", hour) == (202, "active", 1)  # its worker was lost before it began
+
+
+def test_a_label_is_changed_for_all_that_carry_it(world: World, north: Caller, south: Caller) -> None:
+    north.post("credentials", KEY | {"label": "MAIN"})
+    code = world.north.credential.code
+
+    assert north.patch(f"credentials/{code}", {"label": "Prime"}).json() == north.get(f"credentials/{code}").json()
+
+    assert {key["label"] for key in north.data("credentials")} == {"Prime"}
+    assert {run["credential"] for run in north.data("sync-runs")} == {"Prime"}
+    assert {account["credential"] for account in north.data("mining-accounts")} == {"Prime"}
+    assert [key["label"] for key in south.data("credentials")] == ["main"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ({"label": "SPARE"}, 409, "There is a login 'spare' already: choose another name."),
+        ({"label": "<b>"}, 409, "A login's name has at most 64 letters"),
+        ({}, 400, "label: This field is required."),
+        ({"label": "x", "state": "retired"}, 400, "state: There is no such field here."),
+    ],
+)
+def test_a_label_that_cannot_be_is_refused(
+    world: World, north: Caller, body: dict[str, Any], status: int, sentence: str
+) -> None:
+    north.post("credentials", KEY)
+
+    assert detail_of(north.patch(f"credentials/{world.north.credential.code}", body), status).startswith(sentence)
+
+    assert north.ids("credentials", label="main") == [world.north.credential.code]

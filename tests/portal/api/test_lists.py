@@ -16,6 +16,7 @@ from billing import contracts
 from customers import tenancy
 from customers.models import Customer
 from mining.models import Credential, MiningAccount, Reward, SyncRun
+from tests.logins import login_of
 from tests.portal.api.conftest import API, Caller, October, alert_of, codes, count_queries, detail_of, link_of
 from tests.world import NOW, Tenant, World, make_reward
 
@@ -236,7 +237,12 @@ def _two_more(tenant: Tenant) -> None:
             provider=provider, name=f"More {number}", email="m@m.example", created_at=NOW
         )
         account = MiningAccount.objects.create(
-            provider=provider, label="main", name=f"more_{number}", customer=customer, state="active", first_seen_at=NOW
+            provider=provider,
+            login=login_of(provider),
+            name=f"more_{number}",
+            customer=customer,
+            state="active",
+            first_seen_at=NOW,
         )
         contract = contracts.agree(
             tenant.system,
@@ -255,9 +261,15 @@ def _two_more(tenant: Tenant) -> None:
             now=NOW,
         )
         make_reward(account, date(2026, 10, number))
-        SyncRun.objects.create(provider=provider, label="main", subject="rewards", state="failed", queued_at=NOW)
+        SyncRun.objects.create(
+            provider=provider, login=login_of(provider), subject="rewards", state="failed", queued_at=NOW
+        )
         Credential.objects.create(
-            provider=provider, label=f"more {number}", key_digest=str(number), key_hint="abcd", created_at=NOW
+            provider=provider,
+            login=login_of(provider, f"more {number}"),
+            key_digest=str(number),
+            key_hint="abcd",
+            created_at=NOW,
         )
         link_of(tenant.clients[number % 2], name=f"more_{number}", pool_id=f"more {number}")
         alert_of(tenant.clients[number % 2], ended_at=NOW + timedelta(hours=number))

@@ -61,7 +61,7 @@ def test_a_mining_account_of_a_customer_and_one_of_nobody(world: World, north: C
     with tenancy.access_context(world.north.system):
         unknown = MiningAccount.objects.create(
             provider=world.north.provider,
-            label="main",
+            login=world.north.login,
             name="who_is_it",
             state="active",
             first_seen_at=client.account.first_seen_at,

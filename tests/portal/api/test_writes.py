@@ -15,6 +15,7 @@ from customers.models import AuditEntry, Customer
 from mining import accounts, runs
 from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, SyncRun
+from tests.logins import login_of
 from tests.portal.api.conftest import API, Caller, October, detail_of
 from tests.world import NOW, Tenant, World
 
@@ -79,7 +80,11 @@ def test_onboarding_a_customer_whose_account_is_to_be_created(world: World, nort
 def test_adopting_an_account_that_is_known_and_belongs_to_nobody(world: World, north: Caller) -> None:
     with tenancy.access_context(world.north.system):
         MiningAccount.objects.create(
-            provider=world.north.provider, label="main", name="cedar_1", state="active", first_seen_at=NOW
+            provider=world.north.provider,
+            login=world.north.login,
+            name="cedar_1",
+            state="active",
+            first_seen_at=NOW,
         )
     made = north.post("customers", account(adopt=True)).json()
     assert made["mining_account"]["state"] == "active"
@@ -117,7 +122,7 @@ def test_several_keys_must_be_told_apart(world: World, north: Caller) -> None:
     with tenancy.access_context(world.north.system):
         Credential.objects.create(
             provider=world.north.provider,
-            label="second",
+            login=login_of(world.north.provider, "second"),
             state="active",
             key_digest="2",
             key_hint="abcd",

@@ -37,7 +37,7 @@ def doubt(tenant: Tenant, kind: str = "create_link") -> None:
     customer = tenant.clients[1].customer
     with tenant.context():
         intent = PoolIntent.objects.create(
-            provider=tenant.provider, kind=kind, state="unknown", label="main", account_name="client_1",
+            provider=tenant.provider, kind=kind, state="unknown", login=tenant.login, account_name="client_1",
             customer=customer, created_at=NOW,
         )  # fmt: skip
         Alert.objects.create(

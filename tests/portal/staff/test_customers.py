@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from customers import onboarding, tenancy
 from customers.models import AuditEntry, Customer, Invitation, MemberKind, Membership, Role
-from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent
+from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, PoolLogin
+from tests.logins import login_of
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import NOW, Tenant, World, make_reward
 
@@ -28,7 +29,7 @@ def of(client: Any) -> str:
 def stray(tenant: Tenant, name: str = "stray_01") -> MiningAccount:
     with tenancy.access_context(tenant.system):
         return MiningAccount.objects.create(
-            provider=tenant.provider, label="main", name=name, state="active", first_seen_at=NOW
+            provider=tenant.provider, login=tenant.login, name=name, state="active", first_seen_at=NOW
         )
 
 
@@ -139,7 +140,8 @@ def test_hostile_names_are_only_text(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         Customer.objects.filter(pk=north.clients[0].customer.pk).update(name=evil, external_ref=evil, email=evil)
         MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(payout_address=evil, state="unknown")
-        Credential.objects.filter(pk=north.credential.pk).update(label=evil, problem=evil, state="refused")
+        PoolLogin.objects.filter(pk=north.login.pk).update(name=evil)
+        Credential.objects.filter(pk=north.credential.pk).update(problem=evil, state="refused")
         north.owner.user.name = evil
         north.owner.user.save()
     stray(north, evil)
@@ -201,8 +203,8 @@ def test_creating_an_account_shows_how_far_it_is_until_it_is_there(north: Tenant
 def test_the_list_beside_the_form_fills_it_in(north: Tenant) -> None:
     stray(north)
     page = north.owner.browser().get(NEW)
-    assert 'href="/staff/customers/new/?account=stray_01&amp;label=main"' in page.content.decode()
-    chosen = north.owner.browser().get(NEW, {"account": "stray_01", "label": "main"})
+    assert f'href="/staff/customers/new/?account=stray_01&amp;login={north.login.code}"' in page.content.decode()
+    chosen = north.owner.browser().get(NEW, {"account": "stray_01", "login": north.login.code})
     assert 'value="stray_01"' in chosen.content.decode()
 
 
@@ -248,13 +250,18 @@ def test_without_a_working_key_the_page_says_what_to_do_first(north: Tenant) -> 
 def test_with_several_keys_the_form_asks_at_which_user(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         Credential.objects.create(
-            provider=north.provider, label="second", state="active", key_digest="d2", key_hint="x", created_at=NOW
+            provider=north.provider,
+            login=login_of(north.provider, "second"),
+            state="active",
+            key_digest="d2",
+            key_hint="x",
+            created_at=NOW,
         )
     stray(north)
     browser = north.support.browser()
     assert "At which WhiteBIT user" in text(browser.get(NEW))
     assert "This field is required." in text(browser.post(NEW, form(north)))
-    browser.post(NEW, form(north, label="main"))
+    browser.post(NEW, form(north, login=north.login.code))
     assert len(rows(north, Customer, name="Cedar")) == 1
 
 
@@ -267,10 +274,15 @@ def failed_customer(north: Tenant, state: str) -> tuple[Customer, PoolIntent]:
         account = None
         if state == "unknown":
             account = MiningAccount.objects.create(
-                provider=north.provider, label="main", name="cedar", customer=bare, state="creating", first_seen_at=NOW
+                provider=north.provider,
+                login=north.login,
+                name="cedar",
+                customer=bare,
+                state="creating",
+                first_seen_at=NOW,
             )
         intent = PoolIntent.objects.create(
-            provider=north.provider, kind="create_account", state=state, customer=bare, label="main",
+            provider=north.provider, kind="create_account", state=state, customer=bare, login=north.login,
             account_name="cedar", mining_account=account, created_at=NOW, problem="The pool's answer was lost.",
         )  # fmt: skip
     return bare, intent

@@ -11,9 +11,10 @@ from django.urls import reverse
 
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.models import Credential, SyncRun
+from mining.models import Credential, PoolLogin, SyncRun
 from mining.pool.rights import ENDPOINTS
 from portal.templatetags.rights import RIGHTS
+from tests.logins import login_of
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import NOW, Tenant, World
 
@@ -25,7 +26,7 @@ SECRET = "5ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e7"
 
 
 def form(north: Tenant, **fields: str) -> dict[str, object]:
-    return north.owner.form(**({"label": "second", "api_key": API_KEY, "secret": SECRET} | fields))
+    return north.owner.form(**({"login": "second", "api_key": API_KEY, "secret": SECRET} | fields))
 
 
 def test_pasting_seals_the_key_and_asks_a_worker_to_try_it(
@@ -35,7 +36,7 @@ def test_pasting_seals_the_key_and_asks_a_worker_to_try_it(
     monkeypatch.setattr("celery.Celery.send_task", lambda _app, name, args, **_kwargs: sent.append((name, args)))
     with django_capture_on_commit_callbacks(execute=True):
         north.owner.browser().post(PASTE, form(north))
-    (stored,) = rows(north, Credential, label="second")
+    (stored,) = rows(north, Credential, login__name="second")
     assert (stored.state, stored.key_hint) == ("checking", API_KEY[-4:])
     assert API_KEY not in stored.sealed_api_key
     assert SECRET not in stored.sealed_secret
@@ -50,15 +51,16 @@ def test_pasting_twice_keeps_one_key(north: Tenant) -> None:
     browser = north.owner.browser()
     for _ in range(2):
         browser.post(PASTE, form(north))
-    assert [row.state for row in rows(north, Credential, label="second") if row.state != "retired"] == ["checking"]
+    assert [row.state for row in rows(north, Credential, login__name="second") if row.state != "retired"] == [
+        "checking"
+    ]
 
 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"label": ""}, "This field is required."),
-        ({"label": "a/b"}, "The label names the WhiteBIT user"),
-        ({"label": "MAIN"}, "There is a label 'main'."),
+        ({"login": ""}, "This field is required."),
+        ({"login": "a/b"}, "A login's name has at most 64 letters"),
         ({"api_key": SECRET, "secret": API_KEY}, "API key and secret look swapped"),
         ({"secret": f"{SECRET[:9]} {SECRET[9:]}"}, "The secret has a space or line break inside."),
         ({"api_key": "short"}, "The API key is 5 characters long, which no key is."),
@@ -116,7 +118,12 @@ def test_only_an_owner_pastes_and_tries(world: World) -> None:
 def test_replaced_keys_are_listed_apart(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         Credential.objects.create(
-            provider=north.provider, label="main", state="retired", key_digest="old", key_hint="0ld1", created_at=NOW
+            provider=north.provider,
+            login=north.login,
+            state="retired",
+            key_digest="old",
+            key_hint="0ld1",
+            created_at=NOW,
         )
     assert "Replaced nothing of them is kept main key ending in 0ld1" in text(north.owner.browser().get(PAGE))
 
@@ -128,22 +135,22 @@ def withdraw_page(north: Tenant, key: Credential) -> str:
     return text(north.owner.browser().get(f"/staff/keys/{key.code}/withdraw/"))
 
 
-def second_key(north: Tenant, **facts: Any) -> Credential:
+def second_key(north: Tenant, login_name: str, **facts: Any) -> Credential:
     with tenancy.access_context(north.system):
-        return Credential.objects.create(
-            provider=north.provider, key_digest="2", key_hint="5ec2", created_at=NOW, sealed_secret="sealed", **facts
-        )
+        login = login_of(north.provider, login_name)
+        facts |= {"key_digest": "2", "key_hint": "5ec2", "created_at": NOW, "sealed_secret": "sealed"}
+        return Credential.objects.create(provider=north.provider, login=login, **facts)
 
 
 def test_a_key_that_never_worked_is_thrown_away_after_a_page_says_what_it_does(north: Tenant) -> None:
-    second = second_key(north, label="second", state="refused")
+    second = second_key(north, "second", state="refused")
 
     assert "The 0 accounts of second are not read now" in withdraw_page(north, second)
-    assert rows(north, Credential, label="second")[0].state == "refused"
+    assert rows(north, Credential, login__name="second")[0].state == "refused"
     form = north.owner.form(seen_as="refused")
     answer = north.owner.browser().post(f"/staff/keys/{second.code}/withdraw/", form, follow=True)
     assert "The key of second ending in 5ec2 is thrown away." in text(answer)
-    (second,) = rows(north, Credential, label="second")
+    (second,) = rows(north, Credential, login__name="second")
     assert (second.state, second.sealed_secret) == ("retired", "")
 
 
@@ -168,7 +175,7 @@ def test_one_in_use_is_thrown_away_only_by_who_was_shown_what_ends(north: Tenant
 
 
 def test_the_page_says_which_other_key_reads_or_takes_over(north: Tenant) -> None:
-    second = second_key(north, label="main", state="refused")
+    second = second_key(north, "main", state="refused")
     assert "Nothing changes in what is read: another key reads the 2 accounts of main, ending in 9f3a" in withdraw_page(
         north, second
     )
@@ -196,7 +203,7 @@ def test_the_last_answer_is_told_as_coarsely_as_it_is_kept(north: Tenant, hours:
 
 
 def test_a_key_that_was_mistyped_beside_one_that_works_has_stopped_nothing(north: Tenant) -> None:
-    second_key(north, label="main", state="refused", problem="The signature is wrong.")
+    second_key(north, "main", state="refused", problem="The signature is wrong.")
     page = north.owner.browser().get(PAGE)
     assert (heading(page), "The signature is wrong." in text(page)) == ("1 key was not accepted, 1 works", True)
     assert 'class="is-bad"' not in page.content.decode()
@@ -207,7 +214,7 @@ def test_a_key_that_was_mistyped_beside_one_that_works_has_stopped_nothing(north
 
 
 def test_one_that_was_mistyped_before_any_key_worked_was_not_accepted(north: Tenant) -> None:
-    second_key(north, label="second", state="refused")
+    second_key(north, "second", state="refused")
     set_key(north, state="retired")
     assert heading(north.owner.browser().get(PAGE)) == "1 key was not accepted"
 
@@ -270,7 +277,12 @@ def test_a_working_key_is_checked_on_request_and_the_page_follows_it(north: Tena
     assert [row.state for row in rows(north, Credential)] == ["active"]
     with tenancy.access_context(north.system):
         SyncRun.objects.create(
-            provider=north.provider, label="main", subject="key", state="running", queued_at=NOW, started_at=NOW
+            provider=north.provider,
+            login=north.login,
+            subject="key",
+            state="running",
+            queued_at=NOW,
+            started_at=NOW,
         )
     page = north.owner.browser().get(PAGE)
     assert "being checked now" in text(page)
@@ -278,3 +290,48 @@ def test_a_working_key_is_checked_on_request_and_the_page_follows_it(north: Tena
     again = north.owner.browser().post(f"{PAGE}{north.credential.code}/verify/", north.owner.form(), follow=True)
     assert "A key of main is being tried, or was less than a minute ago. Look again in a minute." in text(again)
     assert 'hx-trigger="every 3s"' in page.content.decode()
+
+
+# --- Renaming a login
+
+
+def rename(north: Tenant, name: str) -> str:
+    address = f"/staff/keys/logins/{north.login.code}/rename/"
+    return text(north.owner.browser().post(address, north.owner.form(name=name), follow=True))
+
+
+def test_a_login_is_renamed_from_the_keys_page(north: Tenant) -> None:
+    address = f"/staff/keys/logins/{north.login.code}/rename/"
+    assert f'href="{address}"' in north.owner.browser().get(PAGE).content.decode()
+    assert 'value="main"' in north.owner.browser().get(address).content.decode()
+
+    page = rename(north, "Prime")
+
+    assert "main is called Prime from now on." in page
+    assert "Prime key ending in 9f3a" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("SECOND", "There is a login 'second' already: choose another name."),
+        ("a/b", "A login's name has at most 64 letters"),
+        ("", "This field is required."),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_and_the_page_still_says_which_login(
+    north: Tenant, name: str, says: str
+) -> None:
+    second_key(north, "second", state="refused")
+
+    page = rename(north, name)
+
+    assert says in page
+    assert "Rename main" in page
+    assert [login.name for login in rows(north, PoolLogin)] == ["main", "second"]
+
+
+def test_a_key_pasted_with_other_capitals_is_of_the_login_that_is_there(north: Tenant) -> None:
+    north.owner.browser().post(PASTE, form(north, login="MAIN"))
+
+    assert [key.login for key in rows(north, Credential)] == [north.login] * 2

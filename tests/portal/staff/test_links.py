@@ -72,7 +72,7 @@ def test_what_is_over_stays_in_sight_for_a_day(north: Tenant, facts: dict[str, A
 def test_a_link_of_an_account_without_a_customer_is_listed(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         stray = MiningAccount.objects.create(
-            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+            provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
         )
     make_link(north, stray, origin="pool", lifetime=None)
     assert "No customer stray Active Dashboard and workers outside the portal" in text(north.owner.browser().get(LIST))
@@ -100,7 +100,7 @@ def test_links_are_found_by_their_customer_or_account(north: Tenant) -> None:
     make_link(north, birch, name="birchs")
     with tenancy.access_context(north.system):
         stray = MiningAccount.objects.create(
-            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+            provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
         )
     make_link(north, stray, name="strays", origin="pool", lifetime=None)
     browser = north.auditor.browser()

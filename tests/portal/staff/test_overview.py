@@ -13,6 +13,7 @@ from customers import tenancy
 from customers.models import Customer
 from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, QuarantinedRecord, Reward, SyncRun
 from portal.views.staff.needs import needs_of
+from tests.logins import login_of
 from tests.portal.staff.reading import heading, text
 from tests.portal.watcher_links import make_link
 from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
@@ -83,29 +84,46 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
     with tenancy.access_context(north.system):
         provider = north.provider
         Credential.objects.create(
-            provider=provider, label="second", state="refused", problem="Wrong signature.", key_digest="2",
+            provider=provider, login=login_of(provider, "second"), state="refused", problem="Wrong signature.",
+            key_digest="2",
             key_hint="x", created_at=NOW,
         )  # fmt: skip
         SyncRun.objects.create(
-            provider=provider, label="main", subject="workers", state="failed", queued_at=NOW, error="No answer."
+            provider=provider,
+            login=login_of(provider),
+            subject="workers",
+            state="failed",
+            queued_at=NOW,
+            error="No answer.",
         )
         SyncRun.objects.create(
-            provider=provider, label="main", subject="hashrate", state="partial", queued_at=NOW, error="1 of 2."
+            provider=provider,
+            login=login_of(provider),
+            subject="hashrate",
+            state="partial",
+            queued_at=NOW,
+            error="1 of 2.",
         )
         stray = MiningAccount.objects.create(
-            provider=provider, label="main", name="stray", state="active", first_seen_at=NOW
+            provider=provider, login=login_of(provider), name="stray", state="active", first_seen_at=NOW
         )
         make_reward(stray, FIRST_DAY)
         MiningAccount.objects.filter(pk=second.account.pk).update(state="unknown")
         QuarantinedRecord.objects.create(
-            provider=provider, label="main", sync_run=north.run, reason="twin", fingerprint="f", raw="{}", seen_at=NOW
+            provider=provider,
+            login=login_of(provider),
+            sync_run=north.run,
+            reason="twin",
+            fingerprint="f",
+            raw="{}",
+            seen_at=NOW,
         )
         make_reward(first.account, FIRST_DAY - timedelta(days=2))
         Reward.objects.filter(pk=first.rewards[0].pk).update(missing_since=NOW)
         make_reward(first.account, FIRST_DAY + timedelta(days=5), status="unknown")
         bare = Customer.objects.create(provider=provider, name="Cedar", email="c@c.example", created_at=NOW)
         PoolIntent.objects.create(
-            provider=provider, kind="create_account", state="failed", customer=bare, label="main",
+            provider=provider, kind="create_account", state="failed", customer=bare, login=login_of(provider),
             account_name="cedar", created_at=NOW, problem="The name is taken.",
         )  # fmt: skip
     assert needs(north) == [
@@ -147,7 +165,7 @@ def test_links_that_need_a_person_are_told(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         for kind in ("create_link", "edit_payout"):
             PoolIntent.objects.create(
-                provider=north.provider, kind=kind, state="unknown", customer=birch.customer, label="main",
+                provider=north.provider, kind=kind, state="unknown", customer=birch.customer, login=north.login,
                 account_name="client_1", created_at=NOW, problem="The answer was lost.",
             )  # fmt: skip
     assert needs(north) == [
@@ -183,7 +201,7 @@ def test_an_account_that_does_not_come_is_told(north: Tenant, kind: str, stuck: 
     with tenancy.access_context(north.system):
         bare = Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
         intent = PoolIntent.objects.create(
-            provider=north.provider, kind=kind, state="planned", customer=bare, label="main", account_name="cedar",
+            provider=north.provider, kind=kind, state="planned", customer=bare, login=north.login, account_name="cedar",
             created_at=NOW - timedelta(minutes=4),
         )  # fmt: skip
     told = []
@@ -200,12 +218,12 @@ def test_records_that_were_put_aside_are_told_by_what_they_are_of(north: Tenant)
     issue_october(north)
     with tenancy.access_context(north.system):
         run = SyncRun.objects.create(
-            provider=north.provider, label="main", subject="watchers", state="ok", queued_at=NOW
+            provider=north.provider, login=north.login, subject="watchers", state="ok", queued_at=NOW
         )
         quarantined = ((north.run, 1, "twin"), (run, 2, "twin"), (run, 3, "twin"), (north.run, 4, "unmatched"))
         for subject, number, reason in quarantined:
             QuarantinedRecord.objects.create(
-                provider=north.provider, label="main", sync_run=subject, reason=reason, fingerprint=str(number),
+                provider=north.provider, login=north.login, sync_run=subject, reason=reason, fingerprint=str(number),
                 raw="{}", seen_at=NOW,
             )  # fmt: skip
     assert needs(north) == [
@@ -229,7 +247,7 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
         Credential.objects.filter(pk=north.credential.pk).update(last_success_at=NOW - timedelta(days=4))
     drift, silent = (
         f"{client.customer.name}: the pool pays the rewards elsewhere than was agreed",
-        f"The key of {north.credential.label} is silent",
+        f"The key of {north.login.name} is silent",
     )
     assert needs(north) == [drift, silent]
     answer = text(page(north.owner))
@@ -257,7 +275,12 @@ def test_a_payout_that_drifts_and_a_key_that_is_silent_are_told(north: Tenant) -
 def failed(tenant: Tenant, *subjects: str) -> None:
     for subject in subjects:
         SyncRun.objects.create(
-            provider=tenant.provider, label="main", subject=subject, state="failed", queued_at=NOW, error="No answer."
+            provider=tenant.provider,
+            login=tenant.login,
+            subject=subject,
+            state="failed",
+            queued_at=NOW,
+            error="No answer.",
         )
 
 
@@ -282,7 +305,7 @@ def test_a_key_that_was_mistyped_is_low_until_nothing_else_reads_the_accounts_of
     issue_october(north)
     with tenancy.access_context(north.system):
         Credential.objects.create(
-            provider=north.provider, label="main", state="refused", key_digest="2", key_hint="x", created_at=NOW,
+            provider=north.provider, login=north.login, state="refused", key_digest="2", key_hint="x", created_at=NOW,
             problem="Wrong signature.",
         )  # fmt: skip
         MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(
@@ -300,7 +323,12 @@ def test_a_key_that_was_thrown_away_is_missed_where_it_read_accounts(north: Tena
     with tenancy.access_context(north.system):
         failed(north, "rewards")
         Credential.objects.create(
-            provider=north.provider, label="second", state="active", key_digest="2", key_hint="x", created_at=NOW
+            provider=north.provider,
+            login=login_of(north.provider, "second"),
+            state="active",
+            key_digest="2",
+            key_hint="x",
+            created_at=NOW,
         )
     set_key(north, state="retired")
 
@@ -312,10 +340,15 @@ def test_a_login_that_was_given_up_is_missed_nowhere(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         failed(north, "rewards")
         Credential.objects.create(
-            provider=north.provider, label="second", state="active", key_digest="2", key_hint="x", created_at=NOW
+            provider=north.provider,
+            login=login_of(north.provider, "second"),
+            state="active",
+            key_digest="2",
+            key_hint="x",
+            created_at=NOW,
         )
         MiningAccount.objects.create(
-            provider=north.provider, label="main", name="nobodys", state="active", first_seen_at=NOW
+            provider=north.provider, login=north.login, name="nobodys", state="active", first_seen_at=NOW
         )
         unlisted, closed = north.clients
         MiningAccount.objects.filter(pk=unlisted.account.pk).update(unlisted_since=NOW)

@@ -164,7 +164,7 @@ def test_accepting_makes_it_agreed_once(north: Tenant) -> None:
     said = "Agreed to what the pool said on 4 Nov 2026, 14:32 UTC. Closing and paying Alder & Finch goes on. See below"
     assert said in text(answer)
     (again,) = rows(north, SyncRun, subject="payouts", state="queued")
-    assert (again.label, again.asked) == ("main", True)
+    assert (again.login_id, again.asked) == (north.login.pk, True)
     assert '<a href="#payout">See below</a>' in answer.content.decode()
     assert "by finance@north.example" in text(answer)
     assert "there is nothing to accept" in text(accept(north, browser, north.finance))
@@ -348,7 +348,7 @@ def test_a_lost_change_is_decided_by_those_who_may_pay(north: Tenant, ours: str,
     client = north.clients[0]
     with tenancy.access_context(north.system):
         intent = PoolIntent.objects.create(
-            provider=north.provider, kind="edit_payout", state="unknown", customer=client.customer, label="main",
+            provider=north.provider, kind="edit_payout", state="unknown", customer=client.customer, login=north.login,
             account_name="client_0", mining_account=client.account, payout_destination="external_address",
             payout_address=THEIRS, created_at=NOW, problem="The answer was lost.",
         )  # fmt: skip

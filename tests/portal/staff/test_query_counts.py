@@ -15,6 +15,7 @@ from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import Customer, MemberKind, Role
 from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, QuarantinedRecord, SyncRun
+from tests.logins import login_of
 from tests.portal.watcher_links import make_link
 from tests.world import FIRST_DAY, NOW, Tenant, make_reward, person
 
@@ -27,7 +28,12 @@ def add_customer(tenant: Tenant, number: int) -> None:
         provider=provider, name=f"Maple {number}", email="m@m.example", created_at=NOW, external_ref=f"M-{number}"
     )
     account = MiningAccount.objects.create(
-        provider=provider, label="main", name=f"maple_{number}", customer=customer, state="active", first_seen_at=NOW
+        provider=provider,
+        login=login_of(provider),
+        name=f"maple_{number}",
+        customer=customer,
+        state="active",
+        first_seen_at=NOW,
     )
     HashratePoint.objects.create(
         provider=provider, mining_account=account, customer=customer, at=NOW - timedelta(hours=1), hashrate_ths=5
@@ -47,27 +53,44 @@ def add_trouble(tenant: Tenant, number: int) -> None:
     person(tenant.system, f"staff{number}@m.example", Role.SUPPORT)
     onboarding.invite(tenant.system, email=f"i{number}@m.example", kind=MemberKind.STAFF, role=Role.SUPPORT, now=NOW)
     Credential.objects.create(
-        provider=provider, label=f"l{number}", state="refused", key_digest=str(number), key_hint="x", created_at=NOW
+        provider=provider,
+        login=login_of(provider, f"l{number}"),
+        state="refused",
+        key_digest=str(number),
+        key_hint="x",
+        created_at=NOW,
     )
     for subject in ("hashrate", "workers"):
         SyncRun.objects.create(
-            provider=provider, label=f"l{number}", subject=subject, state="failed", queued_at=NOW, started_at=NOW
+            provider=provider,
+            login=login_of(provider, f"l{number}"),
+            subject=subject,
+            state="failed",
+            queued_at=NOW,
+            started_at=NOW,
         )
     QuarantinedRecord.objects.create(
-        provider=provider, label="main", sync_run=tenant.run, reason="twin", fingerprint=str(number), raw="{}",
+        provider=provider, login=login_of(provider), sync_run=tenant.run, reason="twin", fingerprint=str(number),
+        raw="{}",
         seen_at=NOW,
     )  # fmt: skip
     MiningAccount.objects.create(
-        provider=provider, label="main", name=f"stray_{number}", state="active", first_seen_at=NOW
+        provider=provider, login=login_of(provider), name=f"stray_{number}", state="active", first_seen_at=NOW
     )
     bare = Customer.objects.create(provider=provider, name=f"Bare {number}", email="b@b.example", created_at=NOW)
     PoolIntent.objects.create(
-        provider=provider, kind="create_account", state="failed", customer=bare, label="main", account_name="b",
+        provider=provider, kind="create_account", state="failed", customer=bare, login=login_of(provider),
+        account_name="b",
         created_at=NOW,
     )  # fmt: skip
     lost = Customer.objects.create(provider=provider, name=f"Lost {number}", email="b@b.example", created_at=NOW)
     MiningAccount.objects.create(
-        provider=provider, label="main", name=f"lost_{number}", state="unknown", customer=lost, first_seen_at=NOW
+        provider=provider,
+        login=login_of(provider),
+        name=f"lost_{number}",
+        state="unknown",
+        customer=lost,
+        first_seen_at=NOW,
     )
 
 

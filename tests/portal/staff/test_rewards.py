@@ -87,7 +87,7 @@ def test_pages_follow_each_other_over_rewards_of_one_day(north: Tenant, monkeypa
 def test_what_has_no_split_says_why(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         stray = MiningAccount.objects.create(
-            provider=north.provider, label="main", name="stray", state="active", first_seen_at=NOW
+            provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
         )
         make_reward(stray, FIRST_DAY + timedelta(days=9))
         make_reward(north.clients[0].account, FIRST_DAY - timedelta(days=1), occurrence=2)

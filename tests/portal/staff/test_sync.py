@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from customers import tenancy
 from mining.models import Credential, MiningAccount, QuarantinedRecord, SyncRun
+from tests.logins import login_of
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import NOW, Tenant, World
 
@@ -71,7 +72,7 @@ def test_a_login_that_is_not_read_is_told_once_and_not_beside_each_reading(north
         Credential.objects.filter(pk=north.credential.pk).update(state="refused")
         for subject in ("hashrate", "workers"):
             SyncRun.objects.create(
-                provider=north.provider, label="main", subject=subject, state="failed", error="Switched off.",
+                provider=north.provider, login=north.login, subject=subject, state="failed", error="Switched off.",
                 queued_at=NOW, started_at=NOW, finished_at=NOW,
             )  # fmt: skip
     answer = north.support.browser().get(PAGE)
@@ -86,12 +87,13 @@ def test_a_login_that_is_not_read_is_told_once_and_not_beside_each_reading(north
 def test_sync_now_says_which_login_it_does_not_read_and_why(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         Credential.objects.create(
-            provider=north.provider, label="second", state="refused", key_digest="2", key_hint="x", created_at=NOW,
+            provider=north.provider, login=login_of(north.provider, "second"), state="refused", key_digest="2",
+            key_hint="x", created_at=NOW,
             checked_at=NOW - timedelta(days=1),
         )  # fmt: skip
     answer = north.support.browser().post(NOW_URL, north.support.form(), follow=True)
     assert f"this page shows how far it is. {WHY.format('second')}" in text(answer)
-    assert {run.label for run in rows(north, SyncRun, state="queued")} == {"main"}
+    assert {run.login_id for run in rows(north, SyncRun, state="queued")} == {north.login.pk}
 
 
 def test_the_auditor_may_look_and_not_ask(north: Tenant) -> None:
@@ -106,7 +108,7 @@ def test_failed_and_partial_runs_say_why(north: Tenant) -> None:
             ("workers", "partial", "1 of 2 accounts could not be read."),
         ):
             SyncRun.objects.create(
-                provider=north.provider, label="main", subject=subject, state=state, error=error, queued_at=NOW,
+                provider=north.provider, login=north.login, subject=subject, state=state, error=error, queued_at=NOW,
                 started_at=NOW, finished_at=NOW, calls=1234,
             )  # fmt: skip
     answer = north.owner.browser().get(PAGE)
@@ -120,12 +122,12 @@ def test_quarantined_records_and_unassigned_accounts_are_shown_only_to_their_own
     for tenant in (world.north, world.south):
         with tenancy.access_context(tenant.system):
             MiningAccount.objects.create(
-                provider=tenant.provider, label="main", name=f"stray_{tenant.provider.slug}", state="active",
+                provider=tenant.provider, login=tenant.login, name=f"stray_{tenant.provider.slug}", state="active",
                 first_seen_at=NOW,
             )  # fmt: skip
             for reason in ("twin", "reward: too_long"):
                 QuarantinedRecord.objects.create(
-                    provider=tenant.provider, label="main", account_name="client_0", sync_run=tenant.run,
+                    provider=tenant.provider, login=tenant.login, account_name="client_0", sync_run=tenant.run,
                     reason=reason, fingerprint=tenant.provider.slug, raw=f'{{"of": "{tenant.provider.slug}"}}',
                     seen_at=NOW,
                 )  # fmt: skip
@@ -145,7 +147,7 @@ def test_runs_are_paged_and_the_neighbours_run_is_no_place(world: World) -> None
     with tenancy.access_context(world.north.system):
         for _ in range(25):
             SyncRun.objects.create(
-                provider=world.north.provider, label="main", subject="rewards", state="ok", queued_at=NOW,
+                provider=world.north.provider, login=world.north.login, subject="rewards", state="ok", queued_at=NOW,
                 started_at=NOW, finished_at=NOW,
             )  # fmt: skip
     first = browser.get(PAGE)
