@@ -25,7 +25,7 @@ from mining.models.runs import Subject
 from mining.pool.rights import ACTING, ENDPOINTS
 from portal.api.base import Filter, Resource, operation
 from portal.api.customers import CustomerAccountSerializer
-from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
+from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text, Words
 
 # --- Mining accounts
 
@@ -45,7 +45,7 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
     serializer_class = MiningAccountSerializer
     filters = (
         Filter("customer", "customer__code", Code, "cus"),
-        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "label", Words, max_length=64, help_text="The label of the pool key."),
         Filter("state", "state", serializers.ChoiceField, MiningAccount.State.choices),
         Filter(
             "unassigned",
@@ -199,7 +199,7 @@ class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     model = SyncRun
     serializer_class = SyncRunSerializer
     filters = (
-        Filter("credential", "label", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "label", Words, max_length=64, help_text="The label of the pool key."),
         Filter("subject", "subject", serializers.ChoiceField, Subject.choices),
         Filter("state", "state", serializers.ChoiceField, SyncRun.State.choices),
     )
@@ -278,7 +278,7 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
 
 class NewCredentialSerializer(InputSerializer):
-    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    label = Words(  # type: ignore[assignment]  # DRF takes declared fields out of the class
         max_length=64, help_text="Names the WhiteBIT user. A key under the same label is replaced once this one works."
     )
     api_key = Text(max_length=256, help_text="Sealed at once.")
@@ -295,7 +295,7 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     model = Credential
     serializer_class = CredentialSerializer
     filters = (
-        Filter("label", "label", Text, max_length=64),
+        Filter("label", "label", Words, max_length=64),
         Filter("state", "state", serializers.ChoiceField, Credential.State.choices),
     )
     enums = {"CredentialState": Credential.State}

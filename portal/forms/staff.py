@@ -14,6 +14,7 @@ from customers.models import ROLES, Customer, MemberKind, Role
 from customers.words import month_in_words
 from mining.keys.store import LONGEST_LABEL
 from mining.models.rewards import RewardStatus
+from portal.forms.fields import Email, Words
 from portal.templatetags.states import state_word
 
 PPM_PER_PERCENT = 10_000
@@ -38,11 +39,9 @@ def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 class NewCustomerForm(forms.Form):
-    name = forms.CharField(max_length=200, label="Name")
-    email = forms.EmailField(
-        max_length=254, label="E-mail", help_text="For statements. Inviting people is a later step."
-    )
-    external_ref = forms.CharField(
+    name = Words(max_length=200, label="Name")
+    email = Email(max_length=254, label="E-mail", help_text="How you reach them. Inviting people is a later step.")
+    external_ref = Words(
         max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
     )
     how = forms.ChoiceField(
@@ -204,7 +203,7 @@ _KEY_FIELD = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "fal
 
 
 class PasteKeyForm(forms.Form):
-    label = forms.CharField(
+    label = Words(
         max_length=LONGEST_LABEL,
         label="WhiteBIT user",
         help_text="Your name for the login at WhiteBIT that made the key. A new key of it replaces the old one.",
@@ -221,7 +220,7 @@ class PasteKeyForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(max_length=254, label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    email = Email(max_length=254, label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(label="Role")
 
     def __init__(self, *args: Any, kind: MemberKind, **kwargs: Any) -> None:
@@ -242,7 +241,7 @@ def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
 
 
 class CustomerFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Find",
@@ -251,7 +250,7 @@ class CustomerFilter(forms.Form):
 
 
 class RewardFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Customer",
@@ -277,7 +276,7 @@ class RewardFilter(forms.Form):
 
 
 class DocumentFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Find",
