@@ -245,3 +245,27 @@ class AuditEntry(TenantModel):
 
     class Meta:
         indexes = [models.Index(fields=["provider", "-at"], name="customers_audit_at")]
+
+
+class KeptCall(TenantModel):
+    """A call of the API with an Idempotency-Key, and what it was answered (customers/idempotency.py)."""
+
+    caller = models.BinaryField(max_length=32)  # the digest of the token
+    method = models.CharField(max_length=8)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    body_digest = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)  # null: being done, in a transaction that nobody else sees
+    body = models.TextField(default="")
+    location = models.TextField(default="")
+
+    customer_field = None
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "caller", "method", "route", "key"], name="customers_kept_call_once"
+            )
+        ]
+        indexes = [models.Index(fields=["provider", "created_at"], name="customers_kept_call_age")]

@@ -208,6 +208,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION
 
 # --- REST
+# What one token may call in a minute.
+API_CALLS_PER_MINUTE = environment.whole_number("API_CALLS_PER_MINUTE", 600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.auth.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated", "portal.api.auth.HasScope"],
@@ -224,7 +226,7 @@ SPECTACULAR_SETTINGS = {
         "What the portal's pages do, for the provider's own systems. `id` is a row's code. Money is an integer in the"
         " smallest unit, named in the field (`total_sat`: satoshi); amounts of the pool are decimal strings. Days are"
         " UTC and inclusive. Lists are newest first, in pages: follow `next` until it is null. Refusals are problem"
-        " details (RFC 9457)."
+        " details (RFC 9457). Each answer says in `RateLimit` what is left of the token's calls in this minute."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
@@ -284,6 +286,7 @@ CELERY_BEAT_SCHEDULE = {
     "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0, "options": {"expires": 300}},
     "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
+    "forget answers of the API": {"task": "portal.tasks.forget_old_calls", "schedule": 3600.0},
     "make the PDFs that are missing": {"task": "billing.tasks.render_missing", "schedule": 60.0},
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from customers import idempotency
 from customers.providers import each_active, while_active
 from mining import alerts
 from portal.alerts import mails as alert_mails
@@ -24,3 +25,10 @@ def mail_new_alerts() -> None:
 @while_active
 def mail_alerts(provider_id: int) -> None:
     alert_mails.mail_alerts(provider_id, now=timezone.now())
+
+
+@shared_task(acks_late=True)
+def forget_old_calls() -> None:
+    """Each hour (beat): what was kept for callers that send a call twice."""
+    now = timezone.now()
+    each_active(lambda provider_id: idempotency.forget_old(provider_id, now=now), failed="api.calls_not_forgotten")

@@ -17,6 +17,7 @@ from customers.sealing import _encode
 from devkit import servers
 
 os.environ["PORTAL_MODE"] = "test"
+os.environ["API_CALLS_PER_MINUTE"] = "100000"  # tests call faster than programs do
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)
 _private = X25519PrivateKey.generate()
 # The suite runs as a web process does: with public keys only. Tests of a worker ask for the fixture `worker_keys`.

@@ -104,6 +104,11 @@ def _secret(request: Request) -> str | None:
     return secret.strip() or None if scheme.lower() == "bearer" else None
 
 
+def caller_of(request: Request) -> bytes:
+    """What tells one token from another without being it. Only for a request whose token was found good."""
+    return tenancy.digest(_secret(request) or "")
+
+
 def note_use(request: Request, *, now: datetime) -> None:
     """Keep when the token was last used, to within a minute. A write that is refused takes this back with the rest."""
     access, secret = access_of(request), _secret(request)

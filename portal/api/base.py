@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from http import HTTPMethod
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from django.db.models import Model, QuerySet
@@ -35,10 +36,14 @@ from rest_framework.serializers import BaseSerializer, Field, Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from customers.idempotency import Call
 from customers.tenancy import Access
-from portal.api.auth import HasScope, access_of, note_use
+from portal.api import idempotency, rate
+from portal.api.auth import HasScope, access_of, caller_of, note_use
 from portal.api.fields import BoundedJSONParser, ParameterSerializer, parameters
+from portal.api.idempotency import Replay
 from portal.api.paging import KeysetPagination, PageSerializer
+from portal.api.rate import TooMany, Turn
 from portal.api.schema import Operation, Schema
 
 Row = TypeVar("Row", bound=Model)
@@ -109,6 +114,7 @@ class Door(APIView):
     http_method_names = ["get", "head", "post", "patch"]
 
     now: datetime
+    turn: Turn | None = None  # of the token, in its minute
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = timezone.now()
@@ -116,7 +122,17 @@ class Door(APIView):
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
+        if access_of(request) is not None:
+            self.turn = rate.take(caller_of(request), now=self.now)
+            if self.turn.made > self.turn.limit:
+                raise TooMany(self.turn)
         note_use(request, now=self.now)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in (self.turn.headers if self.turn else {}).items():
+            final[name] = value
+        return final
 
 
 class Resource(Door, GenericViewSet[Row], Generic[Row]):
@@ -142,6 +158,7 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
 
     access: Access
     asked: dict[str, Any]
+    call: Call | None = None  # with an Idempotency-Key
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -149,6 +166,18 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
         assert access is not None  # the permissions refuse everybody else
         self.access = access
         self.asked = _checked(self.parameters()(data=parameters(request.query_params)))
+        if request.method == HTTPMethod.POST and self.action in self.action_map.values():
+            required = self.operation.key_required
+            self.call = idempotency.begin(request, access, caller=caller_of(request), required=required, now=self.now)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return exc.response() if isinstance(exc, Replay) else super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        # What was refused took its key back with the rest.
+        if self.call is not None and 200 <= response.status_code < 300:
+            idempotency.keep(self.access, self.call, response)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @property
     def operation(self) -> Operation:

@@ -18,7 +18,7 @@ from mining.keys import logins
 from mining.models import MiningAccount, PoolLogin
 from mining.models.rewards import Destination
 from portal.api.base import Filter, Resource, operation, wrong
-from portal.api.fields import Email, Flag, InputSerializer, Matching, Text
+from portal.api.fields import Email, Flag, InputSerializer, Matching, Words
 
 REFERENCE_HELP = "Your own number for this customer; unique where it is given."
 
@@ -69,22 +69,22 @@ class WantedAccountSerializer(InputSerializer):
         help_text="Its name at the pool: letters, digits and _.",
     )
     adopt = Flag(help_text="true: take over the account of this name that exists at the pool. false: create it there.")
-    credential = Text(
+    credential = Words(
         required=False, max_length=64, help_text="The label of the pool key; needed only when there are several."
     )
 
 
 class NewCustomerSerializer(InputSerializer):
-    name = Text(max_length=200)
+    name = Words(max_length=200)
     email = Email(max_length=254, help_text="For us to reach the customer. Nothing is sent to it by this call.")
-    external_ref = Text(required=False, allow_null=True, max_length=100, help_text=REFERENCE_HELP)
+    external_ref = Words(required=False, allow_null=True, max_length=100, help_text=REFERENCE_HELP)
     mining_account = WantedAccountSerializer()
 
 
 class CustomerChangesSerializer(InputSerializer):
-    name = Text(max_length=200)
+    name = Words(max_length=200)
     email = Email(max_length=254)
-    external_ref = Text(allow_null=True, max_length=100, help_text=REFERENCE_HELP + " null takes it away.")
+    external_ref = Words(allow_null=True, max_length=100, help_text=REFERENCE_HELP + " null takes it away.")
 
 
 class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
@@ -94,7 +94,11 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     serializer_class = CustomerSerializer
     filters = (
         Filter(
-            "external_ref", "external_ref", Text, max_length=100, help_text="The customer with this reference of yours."
+            "external_ref",
+            "external_ref",
+            Words,
+            max_length=100,
+            help_text="The customer with this reference of yours.",
         ),
         Filter("status", "status", serializers.ChoiceField, Customer.Status.choices),
     )

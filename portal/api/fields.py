@@ -18,6 +18,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 
 from customers.codes import CODE_LENGTH
+from customers.text import NOTHING_VISIBLE, normal
 from portal.api.problems import TooLarge
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that means anything is a contract of a few hundred
@@ -142,11 +143,23 @@ class Text(serializers.CharField):
         return text
 
 
+class Words(Text):
+    """Text that people see, search or compare, in its normal form."""
+
+    default_error_messages = {"blank": NOTHING_VISIBLE}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = normal(super().to_internal_value(data))
+        if not text:
+            self.fail("blank")
+        return text
+
+
 class Email(serializers.EmailField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        return normal(str(super().to_internal_value(data)))
 
 
 class Matching(Text):

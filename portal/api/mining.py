@@ -27,7 +27,7 @@ from mining.models.runs import Subject
 from mining.pool.rights import ACTING, ENDPOINTS
 from portal.api.base import Filter, Resource, operation
 from portal.api.customers import CustomerAccountSerializer
-from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text
+from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text, Words
 
 # --- Mining accounts
 
@@ -47,7 +47,7 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
     serializer_class = MiningAccountSerializer
     filters = (
         Filter("customer", "customer__code", Code, "cus"),
-        Filter("credential", "login__name", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "login__name", Words, max_length=64, help_text="The label of the pool key."),
         Filter("state", "state", serializers.ChoiceField, MiningAccount.State.choices),
         Filter(
             "unassigned",
@@ -202,7 +202,7 @@ class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     related = ("login",)
     serializer_class = SyncRunSerializer
     filters = (
-        Filter("credential", "login__name", Text, max_length=64, help_text="The label of the pool key."),
+        Filter("credential", "login__name", Words, max_length=64, help_text="The label of the pool key."),
         Filter("subject", "subject", serializers.ChoiceField, Subject.choices),
         Filter("state", "state", serializers.ChoiceField, SyncRun.State.choices),
     )
@@ -282,7 +282,7 @@ class CredentialSerializer(serializers.Serializer[Credential]):
 
 
 class NewCredentialSerializer(InputSerializer):
-    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    label = Words(  # type: ignore[assignment]  # DRF takes declared fields out of the class
         max_length=64,
         help_text="Names the WhiteBIT user. A key under the same label, however its capitals are written, is replaced"
         " once this one works.",
@@ -308,7 +308,7 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     related = ("login",)
     serializer_class = CredentialSerializer
     filters = (
-        Filter("label", "login__name", Text, max_length=64),
+        Filter("label", "login__name", Words, max_length=64),
         Filter("state", "state", serializers.ChoiceField, Credential.State.choices),
     )
     enums = {"CredentialState": Credential.State}

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from drf_spectacular.views import SpectacularAPIView
 
 from portal.access import open_page
@@ -28,7 +28,13 @@ PROBLEMS = {
     403: "The token lacks the scope.",
     404: "There is nothing here that this token may see.",
     409: "Right by itself, but not as things stand; `detail` says why. Nothing was changed.",
+    422: "This Idempotency-Key was used for another call. Nothing was changed.",
+    429: "The token has made its calls of this minute; Retry-After says when the next one begins.",
 }
+KEY_HELP = (
+    "A text of your own, at most 255 characters, that names this one call. Sent again within 7 days it is answered as"
+    " before, with Idempotency-Replayed: true, and not done again."
+)
 # DRF's names of acts, as operation ids have them.
 ACT_NAMES = {"retrieve": "read", "partial_update": "change"}
 
@@ -44,11 +50,13 @@ class Operation:
     answer: Any = None  # None: the resource's own serializer
     media_type: str = "application/json"
     paged: bool = False
+    key_required: bool = False  # what creates or moves money is not sent twice by accident
     may_conflict: bool = False  # a read that answers 409; what changes something always may
 
     def refusals(self, method: str, *, one_row: bool) -> list[int]:
         conflict = self.may_conflict or method != HTTPMethod.GET
-        return [400, 401, 403, *([404] if one_row else []), *([409] if conflict else [])]
+        other_body = [422] if method == HTTPMethod.POST else []
+        return [400, 401, 403, *([404] if one_row else []), *([409] if conflict else []), *other_body, 429]
 
 
 class Schema(AutoSchema):
@@ -72,7 +80,10 @@ class Schema(AutoSchema):
         return self.resource.operation.description
 
     def get_override_parameters(self) -> list[Any]:
-        return [self.resource.parameters()] if self.resource.operation.paged else []
+        operation = self.resource.operation
+        if self.method == HTTPMethod.POST:
+            return [OpenApiParameter("Idempotency-Key", str, "header", operation.key_required, description=KEY_HELP)]
+        return [self.resource.parameters()] if operation.paged else []
 
     def get_request_serializer(self) -> Any:
         return self.resource.operation.body

@@ -6,10 +6,11 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 
 from customers.models import User
+from portal.forms.fields import Words
 
 
 class NewPersonForm(forms.Form):
-    name = forms.CharField(max_length=200, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    name = Words(max_length=200, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password1 = forms.CharField(
         label="Password",
         strip=False,

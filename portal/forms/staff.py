@@ -15,6 +15,7 @@ from customers.words import month_in_words
 from mining.models import PoolLogin
 from mining.models.logins import LONGEST_NAME
 from mining.models.rewards import RewardStatus
+from portal.forms.fields import Email, Words
 from portal.templatetags.states import state_word
 
 PPM_PER_PERCENT = 10_000
@@ -39,11 +40,9 @@ def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 class NewCustomerForm(forms.Form):
-    name = forms.CharField(max_length=200, label="Name")
-    email = forms.EmailField(
-        max_length=254, label="E-mail", help_text="For statements. Inviting people is a later step."
-    )
-    external_ref = forms.CharField(
+    name = Words(max_length=200, label="Name")
+    email = Email(max_length=254, label="E-mail", help_text="How you reach them. Inviting people is a later step.")
+    external_ref = Words(
         max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
     )
     how = forms.ChoiceField(
@@ -208,7 +207,7 @@ _KEY_FIELD = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "fal
 
 
 class PasteKeyForm(forms.Form):
-    login = forms.CharField(
+    login = Words(
         max_length=LONGEST_NAME,
         label="WhiteBIT user",
         help_text="Your name for the login at WhiteBIT that made the key. A new key of it replaces the old one.",
@@ -225,7 +224,7 @@ class PasteKeyForm(forms.Form):
 
 
 class RenameLoginForm(forms.Form):
-    name = forms.CharField(
+    name = Words(
         max_length=LONGEST_NAME,
         label="WhiteBIT user",
         help_text="Your name for the login at WhiteBIT. Nothing is renamed there.",
@@ -234,7 +233,7 @@ class RenameLoginForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(max_length=254, label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    email = Email(max_length=254, label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(label="Role")
 
     def __init__(self, *args: Any, kind: MemberKind, **kwargs: Any) -> None:
@@ -255,7 +254,7 @@ def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
 
 
 class CustomerFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Find",
@@ -264,7 +263,7 @@ class CustomerFilter(forms.Form):
 
 
 class RewardFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Customer",
@@ -290,7 +289,7 @@ class RewardFilter(forms.Form):
 
 
 class DocumentFilter(forms.Form):
-    q = forms.CharField(
+    q = Words(
         required=False,
         max_length=200,
         label="Find",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from customers import onboarding, tenancy
 from customers.models import MemberKind, Provider, Role
+from customers.text import NOTHING_VISIBLE, normal
 from mining.errors import Refused
 from mining.keys import store as key_store
 from mining.keys import verification
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         if Provider.objects.filter(slug=options["slug"]).exists():
             raise CommandError(f"A provider with the slug {options['slug']!r} exists. Choose another slug.")
         now = timezone.now()
-        access = onboarding.create_provider(slug=options["slug"], name=options["name"], now=now)
+        access = onboarding.create_provider(slug=options["slug"], name=_words(options["name"], "--name"), now=now)
         with tenancy.access_context(access):
             invited = onboarding.invite(
                 access, email=options["owner_email"], kind=MemberKind.STAFF, role=Role.OWNER, now=now
@@ -74,7 +75,9 @@ class Command(BaseCommand):
             raise CommandError(f"Unknown scope {unknown[0]!r}. Scopes are resource:read, resource:write, *:read or *.")
         access = access_to(options["slug"])
         with tenancy.access_context(access):
-            secret = onboarding.create_token(access, name=options["name"], scopes=scopes, now=timezone.now())
+            secret = onboarding.create_token(
+                access, name=_words(options["name"], "--name"), scopes=scopes, now=timezone.now()
+            )
         self.stdout.write(secret)
 
     def credential(self, options: dict[str, Any]) -> None:
@@ -94,6 +97,13 @@ class Command(BaseCommand):
         self.stdout.write(
             f"The key {credential.code} is sealed, verified and active for the login {credential.login.name}."
         )
+
+
+def _words(text: str, option: str) -> str:
+    kept = normal(text)
+    if not kept:
+        raise CommandError(f"{option} is empty. {NOTHING_VISIBLE}")
+    return kept
 
 
 def _check(validator: Any, value: str, sentence: str) -> None:

@@ -1,0 +1,27 @@
+"""Fields of more than one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from customers.text import NOTHING_VISIBLE, normal
+
+
+class Words(forms.CharField):
+    """Text that people see, search or compare, in its normal form."""
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        kept = normal(text)
+        if text and not kept and self.required:
+            raise forms.ValidationError(NOTHING_VISIBLE, code="invisible")
+        return kept
+
+
+class Email(forms.EmailField):
+    """An address without what nobody can see: two that look the same would be two people."""
+
+    def to_python(self, value: Any) -> str:
+        return normal(super().to_python(value) or "")
