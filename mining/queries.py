@@ -211,7 +211,7 @@ def subjects(access: Access) -> list[Subjects]:
     names = [f"{which}_{subject}" for subject in Subject.values for which in ("newest", "done")]
     read = list(rows)
     wanted = {getattr(login, name) for login in read for name in names}
-    by_pk = SyncRun.objects.visible_to(access).in_bulk(wanted - {None})
+    by_pk = SyncRun.objects.visible_to(access).select_related("login").in_bulk(wanted - {None})
     return [
         Subjects(login, subject, by_pk[newest], by_pk.get(getattr(login, f"done_{subject}")))
         for login in read

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from django.db.models.functions import Lower
 from customers import audit
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
+from customers.text import normal
 from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolLogin
 from mining.models.accounts import MiningAccountQuerySet
@@ -32,7 +32,7 @@ def find_login(access: Access, name: str) -> PoolLogin | None:
     """By its name, however its capitals are written."""
     # Lower on both sides in the database, as its unique index does it: Python lowers some letters in another way.
     logins = PoolLogin.objects.visible_to(access).alias(name_lower=Lower("name"))
-    return logins.filter(name_lower=Lower(Value(_normal(name)))).first()
+    return logins.filter(name_lower=Lower(Value(normal(name)))).first()
 
 
 def login_named(access: Access, name: str, *, now: datetime) -> PoolLogin:
@@ -72,16 +72,12 @@ def rename_login(access: Access, login: PoolLogin, name: str, *, now: datetime) 
 
 
 def _checked(name: str) -> str:
-    name = _normal(name)
+    name = normal(name)
     if not name or len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise Refused(
             f"A login's name has at most {LONGEST_NAME} letters, digits, spaces and . _ - + @ characters, at least one."
         )
     return name
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip()
 
 
 # --- Which are read

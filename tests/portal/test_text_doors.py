@@ -31,14 +31,14 @@ def named(world: World, name: str) -> Customer:
 
 @pytest.mark.parametrize("name", INVISIBLE)
 def test_forms_refuse_a_name_that_nobody_can_see(name: str) -> None:
-    new = NewCustomerForm({"name": name}, labels=[])
+    new = NewCustomerForm({"name": name}, logins=[])
     person = NewPersonForm({"name": name}, email="x@x.example")
 
     assert [list(form.errors["name"]) for form in (new, person)] == [[NOTHING_VISIBLE]] * 2
 
 
 def test_forms_keep_the_normal_form() -> None:
-    new = NewCustomerForm({"name": DECOMPOSED, "external_ref": "\u200bK-1", "email": "o@exa\u200bmple.com"}, labels=[])
+    new = NewCustomerForm({"name": DECOMPOSED, "external_ref": "\u200bK-1", "email": "o@exa\u200bmple.com"}, logins=[])
     new.full_clean()
 
     assert [new.cleaned_data[name] for name in ("name", "external_ref", "email")] == [COMPOSED, "K-1", "o@example.com"]
