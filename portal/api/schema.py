@@ -44,6 +44,7 @@ class Operation:
     answer: Any = None  # None: the resource's own serializer
     media_type: str = "application/json"
     paged: bool = False
+    scope: str = ""  # instead of resource:read and resource:write
     may_conflict: bool = False  # a read that answers 409; what changes something always may
 
     def refusals(self, method: str, *, one_row: bool) -> list[int]:

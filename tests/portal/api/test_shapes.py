@@ -102,6 +102,7 @@ def test_a_reward_with_its_parts(world: World, north: Caller) -> None:
         "customer": client.customer.code,
         "mining_account": client.account.code,
         "date": "2026-10-03",
+        "reward_at": "2026-10-03T00:00:00Z",
         "occurrence": 1,
         "currency": "BTC",
         "total_reward": "0.00100000",
