@@ -295,6 +295,7 @@ def test_a_sync_run(world: World, north: Caller) -> None:
         "rows_new": 0,
         "rows_changed": 0,
         "quarantined": 0,
+        "unread_fields": {},
         "error": None,
     }
     assert north.get(f"sync-runs/{world.north.run.code}").json() == expected
