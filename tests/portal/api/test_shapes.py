@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -282,7 +283,7 @@ def test_an_account_that_is_paid_elsewhere_than_agreed_says_so(world: World, nor
 
 
 def test_a_sync_run(world: World, north: Caller) -> None:
-    expected = {
+    expected: dict[str, Any] = {
         "id": world.north.run.code,
         "credential": "main",
         "mining_account": None,
