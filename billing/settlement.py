@@ -16,9 +16,11 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 
 from billing.errors import PeriodRefused, Refused
 from billing.models import Document, DocumentStatus, DocumentType
+from billing.models.documents import direction_of
 from billing.planning import hash_joins
 from customers import audit
 from customers.codes import new_code
+from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import day_in_words, month_in_words
 
@@ -151,11 +153,19 @@ def drafts_of(access: Access, month: date) -> Any:
 class Preview:
     """What a close would make of one contract."""
 
-    customer_id: int
+    customer: Customer
     contract_id: int
     type: DocumentType
     balance_sat: int
     line_count: int
+
+    @property
+    def total_sat(self) -> int:
+        return abs(self.balance_sat)
+
+    @property
+    def direction(self) -> str:
+        return direction_of(self.balance_sat)
 
 
 def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
@@ -163,7 +173,7 @@ def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
     with transaction.atomic():
         drafts = close_period(access, month=month, now=now)
         previews = [
-            Preview(d.customer_id, d.contract_id, DocumentType(d.type), d.balance_sat, d.lines.count()) for d in drafts
+            Preview(d.customer, d.contract_id, DocumentType(d.type), d.balance_sat, d.lines.count()) for d in drafts
         ]
         transaction.set_rollback(True)
     return previews

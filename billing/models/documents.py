@@ -26,6 +26,10 @@ class DocumentStatus(models.TextChoices):
     DISCARDED = "discarded"
 
 
+def direction_of(balance_sat: int) -> str:
+    return "provider_owes" if balance_sat >= 0 else "customer_owes"
+
+
 class Document(TenantModel):
     """One contract, one period, one asset. A draft is computed freely; once issued the database freezes it."""
 
@@ -57,7 +61,7 @@ class Document(TenantModel):
 
     @property
     def direction(self) -> str:
-        return "provider_owes" if self.balance_sat >= 0 else "customer_owes"
+        return direction_of(self.balance_sat)
 
     @property
     def month(self) -> str:

@@ -44,6 +44,7 @@ RESOURCES = (
     "events",
     "webhook-endpoints",
     "sync-runs",
+    "quarantined-records",
     "credentials",
 )
 EVERYTHING, READ_EVERYTHING, MONEY = "*", "*:read", "money:write"
@@ -140,7 +141,7 @@ def scope_needed(request: Request, view: Any) -> str | None:
     resource = getattr(view, "resource", "")
     if not resource:
         return None
-    return view.scope or f"{resource}:{'read' if request.method in SAFE_METHODS else 'write'}"
+    return getattr(view, "scope", None) or f"{resource}:{'read' if request.method in SAFE_METHODS else 'write'}"
 
 
 def may(scopes: frozenset[str], needed: str) -> bool:

@@ -63,7 +63,7 @@ class Filter:
         **options: Any,
     ) -> None:
         self.name, self.by, self.not_after = name, by, not_after
-        self.field = kind(*form, required=False, **options)
+        self.field = kind(*form, **{"required": False, **options})
 
     def apply(self, rows: QuerySet[Any], value: Any, now: datetime) -> QuerySet[Any]:
         return rows.filter(**{self.by: value}) if isinstance(self.by, str) else self.by(rows, value, now)
@@ -150,7 +150,6 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
     filters: tuple[Filter, ...] = ()
     order: tuple[str, ...] = ("-pk",)
     row_name = "code"  # the field that names a row in cursors
-    scope = ""  # instead of resource:read and resource:write
 
     schema = Schema()
     pagination_class = KeysetPagination
@@ -187,8 +186,17 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
             return Operation(f"One {self.one}")
         return cast("Operation", getattr(self, self.action).operation)
 
+    @property
+    def scope(self) -> str | None:
+        """What the act asks for by itself."""
+        return self.operation.scope if self.is_act else None
+
+    @property
+    def is_act(self) -> bool:
+        return self.action in self.action_map.values()  # not None, for a method that this address does not have
+
     def parameters(self) -> type[ParameterSerializer]:
-        paged = self.action in self.action_map.values() and self.operation.paged  # None: no method that it has
+        paged = self.is_act and self.operation.paged
         return _page_with(self.filters) if paged else ParameterSerializer
 
     # --- Rows

@@ -18,9 +18,10 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import contracts, evidence
+from billing import contracts, evidence, settlement
 from billing.errors import TermsRefused
 from billing.holds.drafts import Hold, why_held
+from billing.issue import Issued, issue, issue_all
 from billing.models import (
     Basis,
     Contract,
@@ -38,11 +39,14 @@ from billing.settlement import month_of
 from billing.split import WHOLE_PPM
 from customers import tenancy
 from customers.models import Customer
+from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
-from portal.api.fields import Choice, Code, Day, InputSerializer, Month, WholeNumber
+from portal.api.fields import Choice, Code, Day, InputSerializer, Month, NothingSerializer, WholeNumber
 from portal.api.problems import Conflict
 
 ONE_DAY = timedelta(days=1)
+DIRECTIONS = ["provider_owes", "customer_owes"]
+MOST_SAT = 21_000_000 * 10**8
 SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
 BASIS_HELP = "What is shared: net, after the pool's fee, or gross, before it."
 FEE_HELP = "Who bears the pool's fee on a gross basis; on a net basis it is shared."
@@ -166,7 +170,7 @@ class HoldSerializer(serializers.Serializer[Hold]):
 class DocumentSerializer(serializers.Serializer[Document]):
     id = serializers.CharField(source="code")
     type = serializers.ChoiceField(choices=DocumentType.choices)
-    direction = serializers.ChoiceField(choices=["provider_owes", "customer_owes"])
+    direction = serializers.ChoiceField(choices=DIRECTIONS)
     number = serializers.CharField(allow_null=True, help_text="null: not issued.")
     status = serializers.ChoiceField(choices=DocumentStatus.choices)
     customer = serializers.CharField(source="customer.code")
@@ -235,6 +239,44 @@ def _attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": str(content_disposition_header(True, name))}
 
 
+class PeriodSerializer(InputSerializer):
+    period = Month(help_text="The month, such as 2026-10.")
+
+
+class PreviewSerializer(serializers.Serializer[settlement.Preview]):
+    customer = serializers.CharField(source="customer.code")
+    type = serializers.ChoiceField(choices=DocumentType.choices)
+    direction = serializers.ChoiceField(choices=DIRECTIONS)
+    total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
+    lines = serializers.IntegerField(source="line_count", help_text="How many.")
+
+
+class PreviewsSerializer(serializers.Serializer[Any]):
+    data = PreviewSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+
+
+class DraftsSerializer(serializers.Serializer[Any]):
+    data = DocumentSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+
+
+class SeenDocumentSerializer(InputSerializer):
+    total_sat = WholeNumber(min_value=0, max_value=MOST_SAT, help_text="In satoshi, as you read it of this draft.")
+
+
+class NotIssuedSerializer(serializers.Serializer[Hold]):
+    document = serializers.CharField(source="document.code")
+    reason = serializers.CharField(help_text="Why it cannot be issued now.")
+
+
+class IssuedSerializer(serializers.Serializer[Issued]):
+    issued = serializers.SerializerMethodField(help_text="The ids of the documents, in the order of their numbers.")
+    held = NotIssuedSerializer(many=True, help_text="Drafts that were left out.")
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_issued(self, issued: Issued) -> list[str]:
+        return [document.code for document in issued.documents]
+
+
 def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySet[Document]:
     return documents.filter(period=month_of(month))
 
@@ -262,6 +304,68 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     def shown(self, rows: list[Document]) -> list[Document]:
         self.holds = why_held(self.access, [document for document in rows if document.status == DocumentStatus.DRAFT])
         return rows
+
+    @operation(
+        "What closing a month would make",
+        body=PeriodSerializer,
+        answer=PreviewsSerializer,
+        description="Every draft that the month would have after a close now. Nothing is changed.",
+    )
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        previews: Any = settlement.preview(self.access, month=self.body()["period"], now=self.now)
+        return Response({"data": PreviewSerializer(previews, many=True).data})
+
+    @operation(
+        "Close a month",
+        body=PeriodSerializer,
+        answer=DraftsSerializer,
+        description="Makes the month's drafts anew where something has changed, and answers them all. Repeating is"
+        " safe. What issued documents have billed is corrected on the next ones.",
+    )
+    @action(detail=False, methods=["post"])
+    def close(self, request: Request) -> Response:
+        drafts = settlement.close_period(self.access, month=self.body()["period"], now=self.now)
+        return Response({"data": self.get_serializer(drafts, many=True).data})
+
+    @operation(
+        "Issue the drafts of a month",
+        body=PeriodSerializer,
+        answer=IssuedSerializer,
+        scope=MONEY,
+        description="All that nothing holds, or none: one that has changed since the month was closed is refused (409)"
+        " with the others. Those that are held are left out, and named.",
+    )
+    @action(detail=False, methods=["post"], url_path="issue")
+    def issue_month(self, request: Request) -> Response:
+        drafts = settlement.drafts_of(self.access, self.body()["period"])
+        return Response(IssuedSerializer(issue_all(self.access, drafts, now=self.now)).data)
+
+    @operation(
+        "Issue a draft",
+        body=SeenDocumentSerializer,
+        scope=MONEY,
+        description="It is numbered and never changes again. Say the total that you read: a draft that says another by"
+        " now is refused (409).",
+    )
+    @action(detail=True, methods=["post"], url_path="issue")
+    def issue_one(self, request: Request, id: str) -> Response:
+        seen, draft = self.body()["total_sat"], self.get_object()
+        if draft.status == DocumentStatus.DRAFT and draft.total_sat != seen:
+            raise Conflict("The draft is not what you looked at any more. Nothing was issued. Look at it again.")
+        return self.answer_anew(issue(self.access, draft, now=self.now))
+
+    @operation(
+        "Discard a draft",
+        body=NothingSerializer,
+        description="For ever. The next close of its month makes a new one, if there is something to bill.",
+    )
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, id: str) -> Response:
+        self.body()
+        draft = self.get_object()
+        settlement.discard(self.access, draft, now=self.now)
+        return self.answer(draft)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "holds": self.holds}

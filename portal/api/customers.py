@@ -7,16 +7,20 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.holds import misdirected
+from billing.holds.misdirected import MisdirectedRewards
 from customers.editing import change_details
 from customers.models import Customer
 from mining import accounts
 from mining.keys import logins
 from mining.models import MiningAccount, PoolLogin
 from mining.models.rewards import Destination
+from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Email, Flag, InputSerializer, Matching, Words
 
@@ -87,6 +91,22 @@ class CustomerChangesSerializer(InputSerializer):
     external_ref = Words(allow_null=True, max_length=100, help_text=REFERENCE_HELP + " null takes it away.")
 
 
+class MisdirectedSerializer(serializers.Serializer[MisdirectedRewards]):
+    rewards = serializers.ListField(child=serializers.CharField(), help_text="Their ids, the earliest reward first.")
+    seen_as = serializers.CharField(help_text="Stands for exactly these rewards at these places: approve them by it.")
+
+    def to_representation(self, waiting: MisdirectedRewards) -> dict[str, Any]:
+        return {"rewards": [reward.code for reward in waiting.rewards], "seen_as": waiting.seen_as}
+
+
+class SeenSerializer(InputSerializer):
+    seen_as = Words(max_length=64, help_text="As you read it beside the rewards.")
+
+
+class ApprovedSerializer(serializers.Serializer[Any]):
+    approved = serializers.IntegerField(help_text="How many.")
+
+
 class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     resource = "customers"
     one = "customer"
@@ -142,6 +162,46 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
         customer = self.row()
         change_details(self.access, customer, now=self.now, **self.body())
         return self.answer_anew(customer)
+
+    @operation(
+        "Give a customer its mining account",
+        body=WantedAccountSerializer,
+        status=201,
+        description="Takes over an account that belongs to nobody, or has a worker create one. Also the way on for a"
+        " customer whose first account could not be had.",
+    )
+    @action(detail=True, methods=["post"], url_path="mining-account")
+    def assign_account(self, request: Request, id: str) -> Response:
+        asked = self.body()
+        customer, login = self.row(), self._login(asked.get("credential"))
+        accounts.assign_account(
+            self.access, customer, account_name=asked["name"], adopt=asked["adopt"], login=login, now=self.now
+        )
+        return self.answer_anew(customer)
+
+    @operation(
+        "A customer's misdirected rewards",
+        answer=MisdirectedSerializer,
+        description="Rewards that the pool paid where nobody had agreed to, and that are not billed: they wait for a"
+        " person.",
+    )
+    @action(detail=True, url_path="misdirected-rewards")
+    def misdirected_rewards(self, request: Request, id: str) -> Response:
+        return Response(MisdirectedSerializer(misdirected.of_customer(self.access, self.row(), now=self.now)).data)
+
+    @operation(
+        "Approve a customer's misdirected rewards",
+        body=SeenSerializer,
+        answer=ApprovedSerializer,
+        scope=MONEY,
+        description="They are billed like all others. Say `seen_as` as you read it: when the rewards are others by now"
+        " this is refused (409).",
+    )
+    @misdirected_rewards.mapping.post
+    def approve_misdirected(self, request: Request, id: str) -> Response:
+        seen_as = self.body()["seen_as"]
+        count = misdirected.approve(self.access, self.row(), seen_as=seen_as, now=self.now)
+        return Response({"approved": count})
 
     def _login(self, label: str | None) -> PoolLogin | None:
         read = logins.read_now(self.access)

@@ -108,6 +108,10 @@ class InputSerializer(serializers.Serializer[Any]):
         return {name: [self.unknown_sentence] for name in unknown}
 
 
+class NothingSerializer(InputSerializer):
+    """A body that says nothing: {} or none."""
+
+
 class ParameterSerializer(InputSerializer):
     @property
     def unknown_sentence(self) -> str:  # type: ignore[override]  # says what is known

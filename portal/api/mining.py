@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema_field
@@ -17,17 +18,33 @@ from rest_framework.response import Response
 
 from billing import shares
 from billing.shares import RewardShare
-from mining import planner, runs
+from mining import planner, queries, runs
 from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as key_store
-from mining.models import Credential, MiningAccount, Reward, SyncRun
+from mining.models import Credential, HashratePoint, MiningAccount, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import Destination, RewardStatus
 from mining.models.runs import Subject
+from mining.payouts import agreements
 from mining.pool.rights import ACTING, ENDPOINTS
+from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation
 from portal.api.customers import CustomerAccountSerializer
-from portal.api.fields import Choice, Code, Day, Exact, InputSerializer, OrNull, QueryFlag, Text, Words
+from portal.api.fields import (
+    Choice,
+    Code,
+    Day,
+    Exact,
+    InputSerializer,
+    NothingSerializer,
+    OrNull,
+    QueryFlag,
+    Text,
+    Words,
+)
+
+HOURLY = "1h"
+INTERVALS = [(HOURLY, "the average of an hour")]
 
 # --- Mining accounts
 
@@ -36,6 +53,11 @@ class MiningAccountSerializer(CustomerAccountSerializer):
     customer = serializers.CharField(
         source="customer.code", allow_null=True, help_text="null: an account that belongs to no customer yet."
     )
+
+
+class SeenDestinationSerializer(InputSerializer):
+    payout_destination = Choice(choices=Destination.choices, help_text="As you read it of this account.")
+    payout_address = Text(required=False, allow_null=True, max_length=128, help_text="As you read it of this account.")
 
 
 class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]):
@@ -57,6 +79,72 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
         ),
     )
     enums = {"MiningAccountState": MiningAccount.State, "PayoutDestination": Destination}
+
+    @operation(
+        "Agree to where the pool pays now",
+        body=SeenDestinationSerializer,
+        scope=MONEY,
+        description="Say what you read: what has changed since is refused (409). The customer's documents are then no"
+        " longer held for it; rewards that were paid there before still are, until they are approved.",
+    )
+    @action(detail=True, methods=["post"], url_path="accept-payout")
+    def accept_payout(self, request: Request, id: str) -> Response:
+        seen = self.body()
+        account = self.row()
+        agreements.accept(
+            self.access,
+            account,
+            destination=seen["payout_destination"],
+            address=seen.get("payout_address"),
+            now=self.now,
+        )
+        return self.answer_anew(account)
+
+
+# --- Hashrate
+
+
+class HashrateSerializer(serializers.Serializer[HashratePoint]):
+    mining_account = serializers.CharField(source="mining_account.code")
+    at = serializers.DateTimeField(help_text="When the hour began. An hour without a point is unknown, not 0.")
+    interval = serializers.SerializerMethodField()
+    hashrate_ths = Exact(help_text="The hour's average in TH/s.")
+    reject_rate = Exact(allow_null=True, help_text="0.01 is 1 %; null: not known.")
+
+    @extend_schema_field(serializers.ChoiceField(choices=INTERVALS))
+    def get_interval(self, point: HashratePoint) -> str:
+        return HOURLY
+
+
+def from_day(points: QuerySet[HashratePoint], day: date, _: datetime) -> QuerySet[HashratePoint]:
+    return points.filter(at__gte=datetime.combine(day, time.min, UTC))
+
+
+def to_day(points: QuerySet[HashratePoint], day: date, _: datetime) -> QuerySet[HashratePoint]:
+    return points.filter(at__lt=datetime.combine(day, time.min, UTC) + timedelta(days=1))
+
+
+class Hashrate(ListModelMixin, Resource[HashratePoint]):
+    """The account has to be named: within it a moment names a point, which has no code."""
+
+    resource = "hashrate"
+    one = "hashrate point"
+    about = "Of one mining account, as they are stored: the average of each hour that the pool told."
+    model = HashratePoint
+    related = ("mining_account",)
+    serializer_class = HashrateSerializer
+    order = ("-at",)
+    row_name = "at"
+    filters = (
+        Filter("interval", lambda points, *_: points, serializers.ChoiceField, INTERVALS),
+        Filter("from", from_day, Day, not_after="to", help_text="The first day (UTC) to list."),
+        Filter("to", to_day, Day, help_text="The last day (UTC) to list."),
+        Filter("mining_account", lambda points, *_: points, Code, "acc", required=True),
+    )
+    enums = {"HashrateInterval": INTERVALS}
+
+    def get_queryset(self) -> QuerySet[HashratePoint]:
+        return super().get_queryset().filter(mining_account__code=self.asked["mining_account"])
 
 
 # --- Rewards
@@ -86,8 +174,10 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
     )
     mining_account = serializers.CharField(source="reward.mining_account.code")
     date = serializers.DateField(source="reward.day", help_text="The day in UTC.")
+    reward_at = serializers.DateTimeField(source="reward.reward_at", help_text="The moment that the pool gives.")
     occurrence = serializers.IntegerField(
-        source="reward.occurrence", help_text="1, 2 …: which record of this account, moment and currency."
+        source="reward.number_of_date",
+        help_text="1, 2 …: which record of this account, date and currency, in the order of their moments.",
     )
     currency = serializers.CharField(source="reward.currency")
     total_reward = serializers.CharField(
@@ -145,9 +235,42 @@ class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
     )
     enums = {"RewardStatus": RewardStatus, "RewardFlag": FLAGS}
 
+    def get_queryset(self) -> QuerySet[Reward]:
+        return queries.numbered_within_date(self.access, super().get_queryset())
+
     def shown(self, rows: list[Reward]) -> list[SharedReward]:
         parts = shares.shares_of(rows)
         return [SharedReward(reward, parts[reward.pk]) for reward in rows]
+
+
+# --- Records that were not taken in
+
+
+class QuarantinedRecordSerializer(serializers.Serializer[QuarantinedRecord]):
+    id = serializers.CharField(source="code")
+    credential = serializers.CharField(source="login.name", help_text="The label of the pool key whose login was read.")
+    account_name = OrNull(help_text="Of which account at the pool; null: not even that can be told.")
+    sync_run = serializers.CharField(source="sync_run.code", help_text="The run that met it first.")
+    reason = serializers.CharField(
+        help_text="twin: a second record exactly like another one. unmatched: a change that fits none of the records"
+        " we have. amount_identity: its amounts do not add up. Else the field that could not be read."
+    )
+    raw = serializers.CharField(help_text="The record as the pool wrote it (JSON).")
+    seen_at = serializers.DateTimeField()
+
+
+class QuarantinedRecords(ListModelMixin, RetrieveModelMixin, Resource[QuarantinedRecord]):
+    resource = "quarantined-records"
+    one = "quarantined record"
+    about = "Records of the pool that were not taken in: a person has to look at each."
+    model = QuarantinedRecord
+    related = ("sync_run", "login")
+    serializer_class = QuarantinedRecordSerializer
+    filters = (
+        Filter("credential", "login__name", Words, max_length=64, help_text="The label of the pool key."),
+        Filter("account_name", "account_name", Text, max_length=255, help_text="The account's name at the pool."),
+        Filter("reason", "reason", Text, max_length=64),
+    )
 
 
 # --- Sync runs
@@ -289,10 +412,6 @@ class NewCredentialSerializer(InputSerializer):
     )
     api_key = Text(max_length=256, help_text="Sealed at once.")
     secret = Text(max_length=256, help_text="Sealed at once, and in no answer.")
-
-
-class NothingSerializer(InputSerializer):
-    """A body that says nothing: {} or none."""
 
 
 class CredentialChangesSerializer(InputSerializer):

@@ -51,6 +51,7 @@ class Operation:
     media_type: str = "application/json"
     paged: bool = False
     key_required: bool = False  # what creates or moves money is not sent twice by accident
+    scope: str = ""  # instead of resource:read and resource:write
     may_conflict: bool = False  # a read that answers 409; what changes something always may
 
     def refusals(self, method: str, *, one_row: bool) -> list[int]:

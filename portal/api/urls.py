@@ -14,6 +14,8 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     customers.Customers,
     mining.MiningAccounts,
     mining.Rewards,
+    mining.Hashrate,
+    mining.QuarantinedRecords,
     mining.SyncRuns,
     mining.Credentials,
     links.WatcherLinks,

@@ -18,7 +18,7 @@ from billing import settlement
 from billing.issue import issue
 from billing.models import Document
 from customers import onboarding, tenancy
-from mining.models import Alert, WatcherLink
+from mining.models import Alert, QuarantinedRecord, WatcherLink
 from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant, World
 
 API = "/api/v1"
@@ -119,6 +119,20 @@ def link_of(client: ClientOfProvider, **wanted: Any) -> WatcherLink:
             defaults=values | wanted,
         )
     return link
+
+
+def quarantined_of(tenant: Tenant) -> QuarantinedRecord:
+    """A record of this tenant's pool that was not taken in; the same again when asked twice."""
+    with tenant.context():
+        record, _ = QuarantinedRecord.objects.get_or_create(
+            provider=tenant.provider,
+            login=tenant.login,
+            account_name="client_0",
+            reason="twin",
+            fingerprint="f" * 64,
+            defaults={"sync_run": tenant.run, "raw": '{"reward":"0.001"}', "seen_at": NOW},
+        )
+    return record
 
 
 def alert_of(client: ClientOfProvider, **wanted: Any) -> Alert:

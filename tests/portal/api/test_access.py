@@ -17,7 +17,17 @@ from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import Resource
 from portal.api.customers import Customers
-from tests.portal.api.conftest import API, Caller, October, alert_of, detail_of, link_of, with_scopes, with_token
+from tests.portal.api.conftest import (
+    API,
+    Caller,
+    October,
+    alert_of,
+    detail_of,
+    link_of,
+    quarantined_of,
+    with_scopes,
+    with_token,
+)
 from tests.world import NOW, Tenant, World
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +36,7 @@ NEW_TERMS = {
     "settle_in": "btc",
     "components": [{"kind": "revenue_share", "share_ppm": 100_000, "basis": "net"}],
 }
+OCTOBER = {"period": "2026-10"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,13 @@ class Row:
     body: Any = None
     post: int | None = None
     patch: int | None = None
+    money: bool = False  # its POST asks for money:write
+    query: Callable[[Tenant], str] = lambda _: ""
+
+    def scope_of(self, method: str) -> str:
+        if self.money and method == "post":
+            return "money:write"
+        return f"{self.scope}:{'read' if method == 'get' else 'write'}"
 
 
 def _customer(tenant: Tenant, _: Any) -> str:
@@ -52,6 +70,18 @@ def _link(tenant: Tenant, _: Any) -> str:
     return link_of(tenant.clients[0]).code
 
 
+def _account(tenant: Tenant, _: Any) -> str:
+    return tenant.clients[0].account.code
+
+
+def _of_account(tenant: Tenant) -> str:
+    return f"?mining_account={tenant.clients[0].account.code}"
+
+
+def _quarantined(tenant: Tenant, _: Any) -> str:
+    return quarantined_of(tenant).code
+
+
 def _document(_: Tenant, documents: list[Any]) -> str:
     return str(documents[0].code)
 
@@ -60,7 +90,19 @@ ROUTES: dict[str, Row] = {
     "customers": Row("customers", body={}, post=400),
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
     "mining-accounts": Row("mining-accounts"),
-    "mining-accounts/<code:id>": Row("mining-accounts", lambda t, _: t.clients[0].account.code),
+    "customers/<code:id>/mining-account": Row(
+        "customers", _customer, get=None, body={"name": "alder_2", "adopt": False}, post=409
+    ),
+    "customers/<code:id>/misdirected-rewards": Row(
+        "customers", _customer, body={"seen_as": "a guess"}, post=409, money=True
+    ),
+    "mining-accounts/<code:id>": Row("mining-accounts", _account),
+    "mining-accounts/<code:id>/accept-payout": Row(
+        "mining-accounts", _account, get=None, body={"payout_destination": "main_balance"}, post=200, money=True
+    ),
+    "hashrate": Row("hashrate", query=_of_account),
+    "quarantined-records": Row("quarantined-records"),
+    "quarantined-records/<code:id>": Row("quarantined-records", _quarantined),
     "rewards": Row("rewards"),
     "rewards/<code:id>": Row("rewards", lambda t, _: t.clients[0].rewards[0].code),
     "sync-runs": Row("sync-runs", body={}, post=202),
@@ -76,6 +118,11 @@ ROUTES: dict[str, Row] = {
     "contracts/<code:id>": Row("contracts", _contract),
     "contracts/<code:id>/versions": Row("contracts", _contract, get=None, body=NEW_TERMS, post=201),
     "documents": Row("documents"),
+    "documents/preview": Row("documents", get=None, body=OCTOBER, post=200),
+    "documents/close": Row("documents", get=None, body=OCTOBER, post=200),
+    "documents/issue": Row("documents", get=None, body=OCTOBER, post=200, money=True),
+    "documents/<code:id>/issue": Row("documents", _document, get=None, body={"total_sat": 0}, post=409, money=True),
+    "documents/<code:id>/discard": Row("documents", _document, get=None, body={}, post=409),
     "documents/<code:id>": Row("documents", _document),
     "documents/<code:id>/lines": Row("documents", _document),
     "documents/<code:id>/pdf": Row("documents", _document, get=409),
@@ -106,6 +153,7 @@ def test_the_owner_gets_it_with_and_without_a_slash(world: World, october: Octob
     path = filled(route, row, world.north, october.north)
     for method, status in tries(row):
         for address in (path, f"{path}/"):
+            address += row.query(world.north)
             if method == "post" and status == 201 and address == f"{path}/":
                 continue  # these terms stand by now
             assert answer_to(north, method, address, row).status_code == status, (method, address)
@@ -126,11 +174,13 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
         foreign += [client.customer.code, client.account.code, client.contract.code]
         foreign += [reward.code for reward in client.rewards]
         foreign += [link_of(client).code, alert_of(client).code]
+    foreign += [quarantined_of(world.south).code]
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
+    quarantined_of(world.north)
     for route, row in ROUTES.items():
-        if row.code is None:
-            answer = north.get(route)
+        if row.code is None and row.get is not None:
+            answer = north.get(route + row.query(world.north))
             assert answer.json()["data"], route
             assert [code for code in foreign if code in answer.content.decode()] == []
 
@@ -138,11 +188,11 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
 @pytest.mark.parametrize("route", sorted(ROUTES))
 def test_only_the_right_scope_opens_it(world: World, october: October, route: str) -> None:
     row = ROUTES[route]
-    path = filled(route, row, world.north, october.north)
-    others = [f"{other.scope}:{act}" for other in ROUTES.values() for act in ("read", "write")]
+    path = filled(route, row, world.north, october.north) + row.query(world.north)
+    scopes = {other.scope_of(method) for other in ROUTES.values() for method in ("get", "post")}
     for method, status in tries(row):
-        needed = f"{row.scope}:{'read' if method == 'get' else 'write'}"
-        wrong = with_scopes(world.north, *(scope for scope in others if scope != needed), "money:write")
+        needed = row.scope_of(method)
+        wrong = with_scopes(world.north, *(scopes - {needed}))
         assert needed in detail_of(answer_to(wrong, method, path, row), 403)
         assert answer_to(with_scopes(world.north, needed), method, path, row).status_code == status
 

@@ -15,9 +15,19 @@ from django.test.utils import CaptureQueriesContext
 from billing import contracts
 from customers import tenancy
 from customers.models import Customer
-from mining.models import Credential, MiningAccount, Reward, SyncRun
+from mining.models import Credential, MiningAccount, QuarantinedRecord, Reward, SyncRun
 from tests.logins import login_of
-from tests.portal.api.conftest import API, Caller, October, alert_of, codes, count_queries, detail_of, link_of
+from tests.portal.api.conftest import (
+    API,
+    Caller,
+    October,
+    alert_of,
+    codes,
+    count_queries,
+    detail_of,
+    link_of,
+    quarantined_of,
+)
 from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -271,6 +281,14 @@ def _two_more(tenant: Tenant) -> None:
             key_hint="abcd",
             created_at=NOW,
         )
+        QuarantinedRecord.objects.create(
+            provider=provider,
+            login=login_of(provider),
+            sync_run=tenant.run,
+            reason="twin",
+            fingerprint=str(number),
+            seen_at=NOW,
+        )
         link_of(tenant.clients[number % 2], name=f"more_{number}", pool_id=f"more {number}")
         alert_of(tenant.clients[number % 2], ended_at=NOW + timedelta(hours=number))
 
@@ -287,6 +305,7 @@ def _two_more(tenant: Tenant) -> None:
         "credentials",
         "watcher-links",
         "alerts",
+        "quarantined-records",
     ],
 )
 def test_a_list_of_three_takes_the_queries_of_a_list_of_one(
@@ -294,6 +313,7 @@ def test_a_list_of_three_takes_the_queries_of_a_list_of_one(
 ) -> None:
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
+    quarantined_of(world.north)
     with tenancy.access_context(world.north.system):
         _two_more(world.north)
     close(world.north)

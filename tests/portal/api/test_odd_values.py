@@ -24,6 +24,7 @@ LISTS = (
     "sync-runs",
     "credentials",
     "watcher-links",
+    "quarantined-records",
 )
 NAMES = (
     "customer",

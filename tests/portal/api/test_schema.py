@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.api import urls
-from tests.portal.api.conftest import API, Caller, October, alert_of, link_of
+from tests.portal.api.conftest import API, Caller, October, alert_of, link_of, quarantined_of
 from tests.world import World
 
 
@@ -68,6 +68,8 @@ def test_money_and_shares_say_their_unit(schema: dict[str, Any]) -> None:
         ("Credential", "credentials"),
         ("WatcherLink", "watcher-links"),
         ("Alert", "alerts"),
+        ("QuarantinedRecord", "quarantined-records"),
+        ("Hashrate", "hashrate"),
     ],
 )
 def test_a_row_has_the_fields_that_are_described(
@@ -75,8 +77,10 @@ def test_a_row_has_the_fields_that_are_described(
 ) -> None:
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
+    quarantined_of(world.north)
     described = schema["components"]["schemas"][component]
-    row = north.data(path)[0]
+    of_account = {"mining_account": world.north.clients[0].account.code} if path == "hashrate" else {}
+    row = north.data(path, **of_account)[0]
     assert list(row) == list(described["properties"])
     assert set(described["required"]) == set(row)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -102,6 +103,7 @@ def test_a_reward_with_its_parts(world: World, north: Caller) -> None:
         "customer": client.customer.code,
         "mining_account": client.account.code,
         "date": "2026-10-03",
+        "reward_at": "2026-10-03T00:00:00Z",
         "occurrence": 1,
         "currency": "BTC",
         "total_reward": "0.00100000",
@@ -281,7 +283,7 @@ def test_an_account_that_is_paid_elsewhere_than_agreed_says_so(world: World, nor
 
 
 def test_a_sync_run(world: World, north: Caller) -> None:
-    expected = {
+    expected: dict[str, Any] = {
         "id": world.north.run.code,
         "credential": "main",
         "mining_account": None,
@@ -294,6 +296,7 @@ def test_a_sync_run(world: World, north: Caller) -> None:
         "rows_new": 0,
         "rows_changed": 0,
         "quarantined": 0,
+        "unread_fields": {},
         "error": None,
     }
     assert north.get(f"sync-runs/{world.north.run.code}").json() == expected

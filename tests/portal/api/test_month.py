@@ -1,0 +1,229 @@
+"""The monthly job over the API: look, close, settle what holds, issue. The same functions as behind the pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from billing.models import Document
+from customers import tenancy
+from customers.models import AuditEntry, Customer
+from mining.models import HashratePoint, MiningAccount, PayoutAgreement, Reward
+from tests.portal.api.conftest import Caller, October, count_queries, detail_of, quarantined_of, with_scopes
+from tests.world import NOW, Tenant, World, make_reward
+
+pytestmark = pytest.mark.django_db
+OCTOBER = {"period": "2026-10"}
+THEIRS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+
+def agreed_to_main_balance(tenant: Tenant) -> None:
+    """The second client was agreed to be paid by us: what the pool paid to an address is misdirected."""
+    client = tenant.clients[1]
+    with tenant.context():
+        PayoutAgreement.objects.create(
+            provider=tenant.provider, mining_account=client.account, customer=client.customer, source="accepted",
+            destination="main_balance", agreed_by="robin@north.example", agreed_at=NOW - timedelta(days=60),
+        )  # fmt: skip
+
+
+def test_a_preview_says_what_a_close_would_make_and_makes_nothing(world: World, north: Caller) -> None:
+    first, second = world.north.clients
+    answer = north.post("documents/preview", OCTOBER)
+    assert answer.json() == {
+        "data": [
+            {
+                "customer": first.customer.code,
+                "type": "settlement",
+                "direction": "provider_owes",
+                "total_sat": 3 * 82_875,
+                "lines": 3,
+            },
+            {
+                "customer": second.customer.code,
+                "type": "invoice",
+                "direction": "customer_owes",
+                "total_sat": 3 * 14_625,
+                "lines": 3,
+            },
+        ]
+    }
+    assert north.data("documents") == []
+
+
+def test_closing_makes_the_drafts_and_closing_again_changes_nothing(north: Caller) -> None:
+    closed = north.post("documents/close", OCTOBER).json()["data"]
+    assert [(draft["period"], draft["status"]) for draft in closed] == [("2026-10", "draft")] * 2
+    assert closed == north.data("documents")[::-1]
+    assert north.post("documents/close", OCTOBER).json()["data"] == closed
+
+
+def test_a_month_that_has_not_ended_is_refused(north: Caller) -> None:
+    for act in ("preview", "close"):
+        detail_of(north.post(f"documents/{act}", {"period": "2099-10"}), 409)
+        detail_of(north.post(f"documents/{act}", {"period": "2026-13"}), 400)
+
+
+def test_a_draft_is_issued_on_the_total_that_was_read(north: Caller, october: October) -> None:
+    draft = october.north[1]
+    wrong = north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat + 1})
+    assert "not what you looked at" in detail_of(wrong, 409)
+    issued = north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat})
+    assert (issued.status_code, issued.json()["status"]) == (200, "issued")
+    assert issued.json() == north.get(f"documents/{draft.code}").json()
+    detail_of(north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat}), 409)
+
+
+def test_issuing_a_month_leaves_out_what_is_held_and_names_it(world: World, north: Caller) -> None:
+    agreed_to_main_balance(world.north)
+    free, held = north.post("documents/close", OCTOBER).json()["data"]
+    answer = north.post("documents/issue", OCTOBER).json()
+    assert answer["issued"] == [free["id"]]
+    assert [hold["document"] for hold in answer["held"]] == [held["id"]]
+    assert north.get(f"documents/{held['id']}").json()["status"] == "draft"
+
+
+def test_a_discarded_draft_is_made_anew_by_the_next_close(north: Caller, october: October) -> None:
+    draft = october.north[1]
+    answer = north.post(f"documents/{draft.code}/discard", {})
+    assert answer.json()["status"] == "discarded"
+    detail_of(north.post(f"documents/{draft.code}/discard", {}), 409)
+    (again,) = north.post("documents/close", OCTOBER).json()["data"]
+    assert again["id"] != draft.code
+    assert again["total_sat"] == draft.total_sat
+
+
+def test_who_may_write_documents_may_not_issue_them(world: World, october: October) -> None:
+    writer, draft = with_scopes(world.north, "documents:read", "documents:write"), october.north[1]
+    for path, body in (("documents/issue", OCTOBER), (f"documents/{draft.code}/issue", {"total_sat": 0})):
+        assert detail_of(writer.post(path, body), 403) == "This token lacks the scope money:write."
+    with tenancy.access_context(world.north.system):
+        assert Document.objects.get(pk=draft.pk).status == "draft"
+
+
+def test_the_neighbours_month_is_left_alone(world: World, north: Caller, south: Caller) -> None:
+    south.post("documents/close", OCTOBER)
+    north.post("documents/close", OCTOBER)
+    north.post("documents/issue", OCTOBER)
+    assert {document["status"] for document in north.data("documents")} == {"issued"}
+    assert {document["status"] for document in south.data("documents")} == {"draft"}
+
+
+# --- What holds a document
+
+
+def test_misdirected_rewards_are_approved_as_they_were_read(world: World, north: Caller) -> None:
+    client = world.north.clients[1]
+    agreed_to_main_balance(world.north)
+    path = f"customers/{client.customer.code}/misdirected-rewards"
+    north.post("documents/close", OCTOBER)
+    waiting = north.get(path).json()
+    assert waiting["rewards"] == [reward.code for reward in client.rewards]
+    detail_of(north.post(path, {"seen_as": "a guess"}), 409)
+    assert north.post(path, {"seen_as": waiting["seen_as"]}).json() == {"approved": 3}
+    assert north.get(path).json()["rewards"] == []
+    assert [document["held"] for document in north.data("documents")] == [None, None]
+
+
+def test_a_destination_is_accepted_as_it_was_read(world: World, north: Caller) -> None:
+    account = world.north.clients[1].account
+    with world.north.context():
+        MiningAccount.objects.filter(pk=account.pk).update(
+            payout_destination="external_address", payout_address=THEIRS, payout_drift_since=NOW
+        )
+    path, seen = f"mining-accounts/{account.code}", {"payout_destination": "external_address"}
+    detail_of(north.post(f"{path}/accept-payout", {**seen, "payout_address": THEIRS[:-1] + "x"}), 409)
+    answer = north.post(f"{path}/accept-payout", {**seen, "payout_address": THEIRS})
+    assert (answer.status_code, answer.json()["payout_drift_since"]) == (200, None)
+    with tenancy.access_context(world.north.system):
+        assert AuditEntry.objects.get(action="payout.accepted").subject == account.code
+
+
+# --- Accounts
+
+
+def test_an_unassigned_account_is_given_to_a_customer_without_one(world: World, north: Caller) -> None:
+    with world.north.context():
+        customer = Customer.objects.create(
+            provider=world.north.provider, name="Cedar", email="c@c.example", created_at=NOW
+        )
+        account = MiningAccount.objects.create(
+            provider=world.north.provider, login=world.north.login, name="cedar_1", state="active", first_seen_at=NOW
+        )
+    path = f"customers/{customer.code}/mining-account"
+    answer = north.post(path, {"name": "cedar_1", "adopt": True})
+    assert (answer.status_code, answer.json()["mining_account"]["id"]) == (201, account.code)
+    assert "has a mining account already" in detail_of(north.post(path, {"name": "cedar_2", "adopt": False}), 409)
+
+
+# --- What the pool said
+
+
+def test_hashrate_is_listed_hour_by_hour_of_the_account_that_is_named(world: World, north: Caller) -> None:
+    client = world.north.clients[0]
+    with world.north.context():
+        for hours, reject_rate in ((2, "0.01"), (30, None)):
+            HashratePoint.objects.create(
+                provider=world.north.provider, mining_account=client.account, customer=client.customer,
+                at=NOW - timedelta(hours=hours), hashrate_ths="98.760000", reject_rate=reject_rate,
+            )  # fmt: skip
+    account = {"mining_account": client.account.code}
+    points = north.data("hashrate", **account, interval="1h")
+    assert [point["at"] for point in points] == [
+        "2026-11-04T13:32:00Z",
+        "2026-11-04T12:32:00Z",
+        "2026-11-03T08:32:00Z",
+    ]
+    assert points[1] == {
+        "mining_account": client.account.code,
+        "at": "2026-11-04T12:32:00Z",
+        "interval": "1h",
+        "hashrate_ths": "98.76",
+        "reject_rate": "0.01",
+    }
+    assert north.data("hashrate", **account, **{"from": "2026-11-04"}) == points[:2]
+    assert north.data("hashrate", **account, to="2026-11-03") == points[2:]
+    three = count_queries(lambda: north.data("hashrate", **account, limit=3))
+    assert count_queries(lambda: north.data("hashrate", **account, limit=1)) == three
+    first = north.get("hashrate", **account, limit=1).json()
+    assert north.client.get(first["next"]).json()["data"] == points[1:2]
+
+
+def test_hashrate_of_no_account_or_of_a_neighbours_is_none(world: World, north: Caller) -> None:
+    assert detail_of(north.get("hashrate"), 400) == "mining_account: This field is required."
+    assert north.data("hashrate", mining_account=world.south.clients[0].account.code) == []
+
+
+def test_a_quarantined_record(world: World, north: Caller) -> None:
+    record = quarantined_of(world.north)
+    expected = {
+        "id": record.code,
+        "credential": "main",
+        "account_name": "client_0",
+        "sync_run": world.north.run.code,
+        "reason": "twin",
+        "raw": '{"reward":"0.001"}',
+        "seen_at": "2026-11-04T14:32:00Z",
+    }
+    assert north.get(f"quarantined-records/{record.code}").json() == expected
+    assert north.data("quarantined-records", reason="twin", account_name="client_0") == [expected]
+    assert north.data("quarantined-records", reason="unmatched") == []
+
+
+def test_occurrence_counts_an_accounts_records_of_one_date_by_their_moments(world: World, north: Caller) -> None:
+    first, second = world.north.clients
+    midnight = first.rewards[0].reward_at
+    with world.north.context():
+        for client, seconds, occurrence in ((first, 90, 1), (first, 30, 1), (first, 90, 2), (second, 60, 1)):
+            made = make_reward(client.account, midnight.date(), occurrence=10 * seconds + occurrence)
+            Reward.objects.filter(pk=made.pk).update(
+                reward_at=midnight + timedelta(seconds=seconds), occurrence=occurrence
+            )
+    rows = north.data("rewards", date_to="2026-10-01", customer=first.customer.code)
+    assert sorted((row["reward_at"][14:19], row["occurrence"]) for row in rows) == [
+        ("00:00", 1),
+        ("00:30", 2),
+        ("01:30", 3),
+        ("01:30", 4),
+    ]
