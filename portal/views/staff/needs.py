@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.db.models import Count, Exists, OuterRef, Q
@@ -17,6 +16,7 @@ from billing.holds import misdirected
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import agreeing, counted, month_in_words
+from mining import intents
 from mining import queries as mining
 from mining.keys import health as key_health
 from mining.keys import logins
@@ -199,33 +199,18 @@ def _not_given(access: Access) -> Iterator[Need]:
         yield Need("is-low", "Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
 
 
-class Asked(NamedTuple):
-    """Of an act at the pool that needs a person: what is told of it, and who may decide it."""
-
-    word: str
-    stuck: str
-    needs: str
-
-
-ASKED = {
-    PoolIntent.Kind.CREATE_ACCOUNT: Asked("Account", "the mining account is not created yet", "onboard"),
-    PoolIntent.Kind.ADOPT_ACCOUNT: Asked("Account", "the mining account is not taken over yet", "onboard"),
-    PoolIntent.Kind.CREATE_LINK: Asked("Link", "a watcher link is not made yet", "links"),
-    PoolIntent.Kind.EDIT_PAYOUT: Asked("Payout", "the payout destination is not changed yet", "payouts"),
-}
-
-
 def _acts(access: Access, now: datetime) -> Iterator[Need]:
     """Those that do not go out, or of which nobody knows whether the pool did them."""
-    stuck = Q(state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED], created_at__lte=now - STUCK_AFTER)
+    stuck = Q(state__in=PoolIntent.OPEN, created_at__lte=now - STUCK_AFTER)
     wanting = PoolIntent.objects.visible_to(access).filter(Q(state=PoolIntent.State.UNKNOWN) | stuck)
     for intent in wanting.select_related("customer").order_by("pk"):
-        asked, whose = ASKED[PoolIntent.Kind(intent.kind)], intent.customer.name
+        act, whose = intents.ACTS[intent.kind], intent.customer.name
+        place = alert_words.PLACES[PoolIntent.Kind(intent.kind)]
         lost = intent.state == PoolIntent.State.UNKNOWN
-        title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {asked.stuck}"
+        title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {act.stuck}"
         text = intent.problem or "No worker has taken it up. Look whether the workers run."
         to = alert_words.page_of_act(intent.customer, intent)
-        yield Need("is-unknown", asked.word, title, text, to, "Decide", asked.needs)
+        yield Need("is-unknown", place.word, title, text, to, "Decide", act.decided_by)
 
 
 def _links(access: Access, now: datetime) -> Iterator[Need]:
