@@ -14,7 +14,8 @@ from django.db.models import Exists, F, Func, OuterRef, Q, Value
 
 from customers import tenancy
 from customers.tenancy import TenantQuerySet
-from mining.keys.health import ALARM_AFTER, WARN_AFTER
+from mining import attention
+from mining.attention import Cause
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
 
 log = structlog.get_logger(__name__)
@@ -24,76 +25,58 @@ Kind = Alert.Kind
 # --- Opening and ending
 
 
-class Cause(NamedTuple):
-    """Of one kind: the rows that it is about, in which of them it stands, and in which it is over."""
+class Subject(NamedTuple):
+    """What alerts of some causes are about: the rows, and the alert's field that names the row."""
 
-    kind: Kind
-    subject: str  # the alert's field that names the row
+    field: str
     rows: TenantQuerySet[Any]
-    stands: Q
-    over: Q
+    causes: tuple[Cause, ...]
 
 
 def refresh(provider_id: int, *, now: datetime) -> None:
     """Safe to repeat: what is open stays as it is while its cause stands. Opens its own context."""
     with tenancy.provider_context(provider_id):
-        for cause in _causes(now):
-            opened = _open(provider_id, cause, now=now)
-            ended = _end(provider_id, cause, now=now)
-            if opened or ended:
-                log.info("alerts.changed", provider_id=provider_id, kind=cause.kind, opened=opened, ended=ended)
+        for subject in _subjects(now):
+            for cause in subject.causes:
+                opened = _open(provider_id, subject, cause, now=now)
+                ended = _end(provider_id, subject, cause, now=now)
+                if opened or ended:
+                    log.info("alerts.changed", provider_id=provider_id, kind=cause.alert, opened=opened, ended=ended)
 
 
-def _causes(now: datetime) -> list[Cause]:
-    accounts, keys, intents = MiningAccount.objects.all(), Credential.objects.all(), PoolIntent.objects.all()
-    key, act = Credential.State, PoolIntent.State
-    in_use, not_in_use = Q(state=key.ACTIVE), Q(state__in=[key.REFUSED, key.RETIRED])
-    silent = Q(last_success_at__lte=now - ALARM_AFTER)
-    quiet = Q(last_success_at__lte=now - WARN_AFTER, last_success_at__gt=now - ALARM_AFTER)
-    answered, answered_lately = Q(last_success_at__gt=now - ALARM_AFTER), Q(last_success_at__gt=now - WARN_AFTER)
-    # One that never worked was refused before the eyes of whoever pasted it.
-    refused = Q(state=key.REFUSED, verified_at__isnull=False)
-    drifts, as_agreed = Q(payout_drift_since__isnull=False), Q(payout_drift_since=None)
+def _subjects(now: datetime) -> list[Subject]:
+    """The causes are those that the overview tells of (mining/attention.py), by the same thresholds."""
     return [
-        Cause(Kind.PAYOUT_DRIFT, "mining_account", accounts, stands=drifts, over=as_agreed),
-        Cause(Kind.KEY_REFUSED, "credential", keys, stands=refused, over=Q(state__in=[key.ACTIVE, key.RETIRED])),
-        # The warning ends where the alarm begins: one silence is told of by one alert at a time.
-        Cause(Kind.KEY_QUIET, "credential", keys, stands=in_use & quiet, over=not_in_use | answered_lately | silent),
-        Cause(Kind.KEY_SILENT, "credential", keys, stands=in_use & silent, over=not_in_use | answered),
-        Cause(
-            Kind.ACT_IN_DOUBT,
-            "intent",
-            intents,
-            stands=Q(state=act.UNKNOWN),
-            over=Q(state__in=[act.DONE, act.FAILED]),
-        ),
+        Subject("mining_account", MiningAccount.objects.all(), (attention.PAYOUT_DRIFT,)),
+        Subject("credential", Credential.objects.all(), attention.key_causes(now)),
+        Subject("intent", PoolIntent.objects.all(), (attention.ACT_IN_DOUBT,)),
     ]
 
 
-def _open(provider_id: int, cause: Cause, *, now: datetime) -> int:
-    is_open = Exists(_open_ones(provider_id, cause).filter(**{cause.subject: OuterRef("pk")}))
+def _open(provider_id: int, subject: Subject, cause: Cause, *, now: datetime) -> int:
+    is_open = Exists(_open_ones(provider_id, cause).filter(**{subject.field: OuterRef("pk")}))
     alerts = [
         Alert(
             provider_id=provider_id,
-            kind=cause.kind,
+            kind=cause.alert,
             customer_id=getattr(row, "customer_id", None),  # a key has none
             opened_at=now,
-            **{cause.subject: row},
+            **{subject.field: row},
         )
-        for row in cause.rows.filter(cause.stands, ~is_open, provider=provider_id).order_by("pk")
+        for row in subject.rows.filter(cause.stands, ~is_open, provider=provider_id).order_by("pk")
     ]
     # Another worker may open the same at this moment: the database keeps one.
     Alert.objects.bulk_create(alerts, batch_size=500, ignore_conflicts=True)
     return len(alerts)
 
 
-def _end(provider_id: int, cause: Cause, *, now: datetime) -> int:
-    over = cause.rows.filter(cause.over, provider=provider_id).values("pk")
-    return _open_ones(provider_id, cause).filter(**{f"{cause.subject}__in": over}).update(ended_at=now)
+def _end(provider_id: int, subject: Subject, cause: Cause, *, now: datetime) -> int:
+    over = subject.rows.filter(cause.over, provider=provider_id).values("pk")
+    return _open_ones(provider_id, cause).filter(**{f"{subject.field}__in": over}).update(ended_at=now)
 
 
 def _open_ones(provider_id: int, cause: Cause) -> TenantQuerySet[Alert]:
-    return Alert.objects.filter(provider=provider_id, kind=cause.kind, ended_at=None)
+    return Alert.objects.filter(provider=provider_id, kind=cause.alert, ended_at=None)
 
 
 # --- Telling people. Somebody else writes and sends (portal/alert_mails.py); the rows say what is to be told, and when.

@@ -25,6 +25,8 @@ RENEW_LATE = timedelta(days=7)
 UNSEEN_HOLDS = READ_AT_GRAIN
 # When people are told that it has no successor yet.
 RENEWED_BY = RENEW_BEFORE - timedelta(hours=1)
+# When people are told that one ends, which does not renew itself.
+ENDS_SOON = timedelta(days=2)
 
 
 def to_renew(now: datetime) -> Q:

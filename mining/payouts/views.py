@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from customers.tenancy import Access
 from mining.models import MiningAccount, PayoutAgreement
 from mining.payouts.agreements import is_lost, why_not_acceptable
+
+DRIFTS = Q(payout_drift_since__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +60,5 @@ def payout_view(access: Access, account: MiningAccount) -> PayoutView:
 
 def drifting(access: Access) -> list[MiningAccount]:
     """Accounts whose rewards go elsewhere than was agreed, the longest first, with their customers."""
-    rows = MiningAccount.objects.visible_to(access).filter(payout_drift_since__isnull=False)
+    rows = MiningAccount.objects.visible_to(access).filter(DRIFTS)
     return list(rows.select_related("customer").order_by("payout_drift_since", "pk"))

@@ -9,7 +9,6 @@ from mining.links.rules import RENEW_BEFORE
 from mining.models import WatcherLink
 
 ENDED = "ended"
-SOON = timedelta(days=2)
 # A worker makes a link within seconds: one that waits for longer can be given up, and after minutes nobody sits and
 # watches for it any more.
 WAITS_AFTER, WATCHED_FOR = timedelta(minutes=1), timedelta(minutes=5)

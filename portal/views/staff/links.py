@@ -19,6 +19,7 @@ from customers.tenancy import Access
 from mining import queries as mining
 from mining.links import issuing
 from mining.links import room as link_room
+from mining.links.rules import ENDS_SOON
 from mining.models import MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import NEVER_ENDS, WatcherLinkQuerySet
 from portal.access import AccessRequest, may, staff_page
@@ -28,7 +29,7 @@ from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
 from portal.views.staff.responses import accepted, answer, do
 from portal.views.staff.search import customers_found
-from portal.views.watcher_links import SOON, link_row
+from portal.views.watcher_links import link_row
 
 State = WatcherLink.State
 # What is over, also what vanished before its end, stays in sight for a day: whoever asks why a page is gone finds it,
@@ -59,7 +60,7 @@ def links(request: AccessRequest) -> HttpResponse:
         # One that shows several accounts stands once for each of them, and is one link.
         **everything.live(now).aggregate(
             count=Count("pool_id", distinct=True),
-            soon=Count("pool_id", distinct=True, filter=Q(live_until__lte=now + SOON)),
+            soon=Count("pool_id", distinct=True, filter=Q(live_until__lte=now + ENDS_SOON)),
             forever=Count("pool_id", distinct=True, filter=Q(live_until=None)),
         ),
     }

@@ -1,0 +1,96 @@
+"""What of the money needs a person: decided here, once, beside mining/attention.py. No sentence, address or button.
+
+The caller is in the access's context; constant queries, however many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from billing import queries
+from billing.holds import drafts as held_drafts
+from billing.holds import misdirected
+from billing.holds.misdirected import Misdirection
+from customers.models import Customer
+from customers.tenancy import Access
+from mining.attention import Attention, Counted, Severity
+
+
+class Code(StrEnum):
+    REWARDS_MISDIRECTED = "reward.misdirected"
+    REWARDS_MISSING = "reward.missing"
+    REWARDS_UNKNOWN = "reward.unknown"
+    REWARDS_UNCOVERED = "reward.uncovered"
+    NO_CONTRACT = "contract.none"
+    MONTH_NOT_CLOSED = "period.not_closed"
+    DRAFTS = "document.drafts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfMisdirected(Attention):
+    customer: Customer
+    misdirection: Misdirection
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfCustomers(Attention):
+    customers: list[Customer]
+    rewards: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfMonth(Attention):
+    month: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfDrafts(Attention):
+    count: int
+    held: int
+
+
+def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
+    drafted = misdirected.on_drafts(access)
+    yield from _misdirected(access, drafted, now)
+    unsure = queries.unsure(access)
+    for code, count in ((Code.REWARDS_MISSING, unsure.missing), (Code.REWARDS_UNKNOWN, unsure.unknown)):
+        if count:
+            yield Counted(code=code, severity=Severity.LOW, count=count)
+    yield from _without_terms(access)
+    month = queries.month_before(now.date())
+    if queries.month_waits(access, month=month, now=now):
+        yield OfMonth(code=Code.MONTH_NOT_CLOSED, severity=Severity.INFO, month=month)
+    drafts = queries.drafts_open(access).count
+    if drafts:
+        held = len(held_drafts.held_drafts(access, drafted))
+        yield OfDrafts(code=Code.DRAFTS, severity=Severity.INFO, count=drafts, held=held)
+
+
+def _misdirected(access: Access, drafted: list[misdirected.Found], now: datetime) -> Iterator[Attention]:
+    waiting = misdirected.of_all_customers(access, drafted, now=now)
+    for customer in Customer.objects.visible_to(access).filter(pk__in=waiting).order_by("name", "pk"):
+        yield OfMisdirected(
+            code=Code.REWARDS_MISDIRECTED,
+            severity=Severity.DOWN,
+            customer=customer,
+            misdirection=waiting[customer.pk],
+        )
+
+
+def _without_terms(access: Access) -> Iterator[Attention]:
+    """Customers with rewards that no terms cover, and then those who have neither rewards nor a contract yet."""
+    uncovered = queries.uncovered(access)
+    if uncovered:
+        yield OfCustomers(
+            code=Code.REWARDS_UNCOVERED,
+            severity=Severity.LOW,
+            customers=[row.customer for row in uncovered],
+            rewards=sum(row.rewards for row in uncovered),
+        )
+    told = {row.customer.pk for row in uncovered}
+    bare = [customer for customer in queries.without_contract(access) if customer.pk not in told]
+    if bare:
+        yield OfCustomers(code=Code.NO_CONTRACT, severity=Severity.INFO, customers=bare)
