@@ -274,7 +274,7 @@ def _not_made(access: Access) -> Iterator[PoolIntent]:
 
 def _acts(access: Access, now: datetime) -> Iterator[Attention]:
     """Those that do not go out, or of which nobody knows whether the pool did them."""
-    stuck = Q(state__in=[PoolIntent.State.PLANNED, PoolIntent.State.CALLED], created_at__lte=now - STUCK_AFTER)
+    stuck = Q(state__in=PoolIntent.OPEN, created_at__lte=now - STUCK_AFTER)
     doubted = Case(When(ACT_IN_DOUBT.stands, then=Value(Code.ACT_IN_DOUBT.value)), default=Value(Code.ACT_STUCK.value))
     intents = PoolIntent.objects.visible_to(access).filter(ACT_IN_DOUBT.stands | stuck).annotate(cause=doubted)
     for intent in intents.select_related("customer").order_by("pk"):

@@ -18,18 +18,24 @@ What is found proves, by kind:
             somebody changed it meanwhile, and whether our edit came before that nobody can tell: a person decides.
 
 What is not settled UNKNOWN_AFTER (60 s) is "unknown, needs a person"; it is looked at again all the same, at growing
-distance, until a look settles it or a person decides. What has not gone out in GOES_OUT_WITHIN fails without a call,
-and a person can give it up before: what was meant an hour ago may not be meant now.
+distance, until a look settles it or a person decides. What has not gone out within its kind's `goes_out_within` fails
+without a call, and a person can give it up before: what was meant an hour ago may not be meant now.
+
+All that a kind says of itself is one class (base.Act), and its line in kinds.py.
 """
 
 from mining.intents.decisions import decide_intent, waits
-from mining.intents.lifecycle import CERTAIN_AFTER, UNKNOWN_AFTER, due_for_a_look
+from mining.intents.kinds import ACTS, act_of
+from mining.intents.lifecycle import due_for_a_look
 from mining.intents.payout import plan_edit
 from mining.intents.settling import fail, give_up_waiting, settle_intent
+from mining.intents.timing import CERTAIN_AFTER, UNKNOWN_AFTER
 
 __all__ = [
+    "ACTS",
     "CERTAIN_AFTER",
     "UNKNOWN_AFTER",
+    "act_of",
     "decide_intent",
     "due_for_a_look",
     "fail",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from customers.tenancy import TenantQuerySet
 from mining.errors import name_taken
 from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
-from mining.intents.lifecycle import ACTS_WITHIN, CLOCKS_DIFFER
+from mining.intents.timing import ACTS_WITHIN, CLOCKS_DIFFER
 from mining.models import MiningAccount, PoolIntent, Reward
 from mining.pool.answers.types import PoolAccount
 from mining.pool.client import PoolClient
@@ -17,6 +17,12 @@ Seen = PoolAccount | None
 
 
 class AccountAct(Act[Seen, PoolAccount]):
+    goes_out_within = timedelta(hours=1)
+    decided_by = "onboard"
+    not_there = "A person found no account of ours at the pool."
+    answer_if_ours = "It is being taken over."
+    answer_if_not = "It is settled. Give the customer another account."
+
     def look(self, pool: PoolClient) -> Seen:
         name = self.intent.account_name
         return pool.find_account(name)
@@ -39,6 +45,13 @@ class AccountAct(Act[Seen, PoolAccount]):
             return None
         return f"But rewards have come in for {self.intent.account_name!r}: look whose account it is."
 
+    def believe(self, *, now: datetime) -> None:
+        """It is taken over."""
+        intent = self.intent
+        intent.kind, intent.state, intent.problem = PoolIntent.Kind.ADOPT_ACCOUNT, PoolIntent.State.PLANNED, ""
+        # What a person has found is looked up however late that gets: `overdue` leaves out what has this moment.
+        intent.called_at = intent.called_at or now
+
     def _placeholder(self) -> TenantQuerySet[MiningAccount]:
         account = self.intent.mining_account
         return MiningAccount.objects.filter(
@@ -47,8 +60,11 @@ class AccountAct(Act[Seen, PoolAccount]):
 
 
 class AccountCreation(AccountAct):
-    question = "the account was created"
+    kind = PoolIntent.Kind.CREATE_ACCOUNT
     endpoint = "accounts/create"
+    question = "the account was created"
+    stuck = "the mining account is not created yet"
+    in_doubt = "was the mining account created?"
 
     def before(self, seen: Seen) -> Impossible | None:
         """What was there before never is ours."""
@@ -84,7 +100,11 @@ class AccountCreation(AccountAct):
 class AccountAdoption(AccountAct):
     """Nothing is called: what the look finds is taken."""
 
+    kind = PoolIntent.Kind.ADOPT_ACCOUNT
+    endpoint = ""
     question = "the account is there"
+    stuck = "the mining account is not taken over yet"
+    in_doubt = "is the mining account there?"
 
     def look(self, pool: PoolClient) -> Seen:
         """Asked again before it is believed that there is none: one empty answer of a pool in trouble proves nothing,

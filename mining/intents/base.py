@@ -1,16 +1,18 @@
-"""What every kind of act at the pool has to say: what it looks at, what a look proves, and what it leaves with us."""
+"""What every kind of act at the pool has to say: what it looks at, what a look proves, how long it waits, who decides
+what stays in doubt, in which words, and what it leaves with us."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar
 
 from mining.models import PoolIntent
 from mining.pool.client import PoolClient
 from mining.pool.errors import RequestRefused
 
+LOOKED_UP = "A person says that the pool did it: it is being looked up."
 Seen = TypeVar("Seen")  # what a look at the pool brings
 Thing = TypeVar("Thing")  # what is there when the act is done
 
@@ -43,8 +45,19 @@ class Unclear:
 
 
 class Act(ABC, Generic[Seen, Thing]):
-    question: str  # "The pool's answer was lost. It is being looked up whether …"
-    endpoint = ""  # the pool's, that is called; empty: a look is enough
+    kind: ClassVar[PoolIntent.Kind]
+    endpoint: ClassVar[str]  # the pool's, that is called; empty: a look is enough
+    # What could not go out for so long does not go out any more: what was meant then may not be meant now.
+    goes_out_within: ClassVar[timedelta]
+    decided_by: ClassVar[str]  # the act in the table of roles that a person must be allowed to do
+
+    # In words. The first three follow on others: "… It is being looked up whether", "Cedar:" and "Cedar:".
+    question: ClassVar[str]
+    stuck: ClassVar[str]
+    in_doubt: ClassVar[str]
+    not_there: ClassVar[str]  # why it failed, when a person found nothing
+    answer_if_ours: ClassVar[str]  # to the person who decided, either way
+    answer_if_not: ClassVar[str]
 
     def __init__(self, intent: PoolIntent) -> None:
         self.intent = intent
@@ -70,7 +83,26 @@ class Act(ABC, Generic[Seen, Thing]):
         """What stood before the call, for the intent's row."""
         return {}
 
-    # The rest runs inside the provider's context, in the transaction that ends the intent.
+    def audit_details(self) -> dict[str, str]:
+        """What the audit says of it beside its kind and account."""
+        return {}
+
+    def believe(self, *, now: datetime) -> None:
+        """A person says that the pool did it: change the intent, for the caller to save, so that a look tells."""
+        self.intent.problem = LOOKED_UP
+
+    # The rest runs inside the provider's context. What stands for the act on pages may say how far it is:
+
+    def tell_waiting(self, problem: str) -> None:
+        """It is not settled yet."""
+
+    def tell_doubt(self, problem: str) -> None:
+        """It needs a person."""
+
+    def tell_not_called(self) -> None:
+        """The call surely did not reach the pool: what was in doubt is planned again."""
+
+    # In the transaction that ends the intent:
 
     @abstractmethod
     def keep(self, thing: Thing, *, now: datetime) -> None:

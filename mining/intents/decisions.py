@@ -8,23 +8,16 @@ from customers import audit
 from customers.tenancy import Access
 from mining import dispatch
 from mining.errors import Refused
-from mining.intents import lifecycle
+from mining.intents.kinds import act_of
 from mining.intents.settling import fail
 from mining.models import PoolIntent
 
-State, Kind = PoolIntent.State, PoolIntent.Kind
+State = PoolIntent.State
 
-NOT_THERE = {
-    Kind.CREATE_ACCOUNT: "A person found no account of ours at the pool.",
-    Kind.ADOPT_ACCOUNT: "A person found no account of ours at the pool.",
-    Kind.CREATE_LINK: "A person found that the pool had not made the link.",
-    Kind.EDIT_PAYOUT: "A person found that the pool had not changed the payout destination.",
-}
 # A worker takes up what was planned within seconds: a person who is faster than that has nothing to decide.
 WAITS_AT_LEAST = timedelta(minutes=1)
 GIVEN_UP = "A person gave it up before it was asked of the pool. Nothing was done."
 IN_HAND = "A worker has this in hand: there is nothing to decide yet."
-LOOKED_UP = "A person says that the pool did it: it is being looked up."
 
 
 def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: datetime) -> None:
@@ -36,17 +29,12 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     """
     held = PoolIntent.objects.visible_to(access).select_for_update().get(pk=intent.pk)
     if held.state != State.UNKNOWN and not (waits(held, now=now) and not ours):
-        raise Refused(IN_HAND if held.state in lifecycle.OPEN else "This has been settled already.")
+        raise Refused(IN_HAND if held.state in PoolIntent.OPEN else "This has been settled already.")
     audit.record(access, "intent.decided", held.code, now=now, ours="yes" if ours else "no")
     if not ours:
-        fail(held, GIVEN_UP if held.state == State.PLANNED else NOT_THERE[Kind(held.kind)], now=now)
+        fail(held, GIVEN_UP if held.state == State.PLANNED else act_of(held).not_there, now=now)
         return
-    if held.kind in PoolIntent.ACCOUNT_KINDS:
-        held.kind, held.state, held.problem = Kind.ADOPT_ACCOUNT, State.PLANNED, ""
-        # What a person has found is looked up however late that gets: `overdue` leaves out what has this moment.
-        held.called_at = held.called_at or now
-    else:
-        held.problem = LOOKED_UP
+    act_of(held).believe(now=now)
     held.save(update_fields=["kind", "state", "problem", "called_at"])
     dispatch.after_commit("settle_intent", access.provider.pk, held.pk)
 

@@ -9,34 +9,13 @@ from django.db.models import Q
 
 from customers import audit, tenancy
 from customers.tenancy import Access, Kind, TenantQuerySet
-from mining.links.reconcile import LIST_LAGS
-from mining.models import PoolIntent, WatcherLink
-from mining.models.links import WatcherLinkQuerySet
-from mining.payouts import words as payout_words
-from mining.pool.limits.deadline import TOTAL_SECONDS
+from mining.intents.kinds import ACTS, act_of
+from mining.intents.timing import CERTAIN_AFTER, LOOKS_APART, UNKNOWN_AFTER
+from mining.models import PoolIntent
 
 State = PoolIntent.State
 
-# The call goes out within this, or not at all.
-CALL_DEADLINE_SECONDS = 5.0
-CLOCKS_DIFFER = timedelta(seconds=5)  # those of two workers, or a worker's and the pool's
-# By our clock or the pool's, whatever a call does is done so long after it was claimed.
-ACTS_WITHIN = timedelta(seconds=CALL_DEADLINE_SECONDS + TOTAL_SECONDS) + CLOCKS_DIFFER
-CERTAIN_AFTER = ACTS_WITHIN + LIST_LAGS
-# One empty answer of a pool in trouble proves nothing: a second look, so much later, has to say the same.
-LOOKS_APART = timedelta(seconds=3)
-UNKNOWN_AFTER = timedelta(seconds=60)
-
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-# What could not go out for so long does not go out any more: what was meant then may not be meant now.
-GOES_OUT_WITHIN = {
-    PoolIntent.Kind.CREATE_ACCOUNT: timedelta(hours=1),
-    PoolIntent.Kind.ADOPT_ACCOUNT: timedelta(hours=1),
-    PoolIntent.Kind.CREATE_LINK: timedelta(minutes=15),
-    PoolIntent.Kind.EDIT_PAYOUT: timedelta(minutes=15),
-}
-OPEN = (State.PLANNED, State.CALLED)
-UNSETTLED = (*OPEN, State.UNKNOWN)
 STILL_UNKNOWN = (
     "The pool's answer was lost, and a minute was not enough to find out what became of it. It is looked up again and "
     "again. If it cannot wait, look at the pool yourself and decide here."
@@ -56,7 +35,7 @@ def take_up(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | 
 
 def _to_look_at(provider_id: int) -> TenantQuerySet[PoolIntent]:
     """Also what needs a person, as long as a call of ours may have had an effect that can be found."""
-    everything = PoolIntent.objects.filter(provider=provider_id, state__in=UNSETTLED)
+    everything = PoolIntent.objects.filter(provider=provider_id, state__in=PoolIntent.UNSETTLED)
     return everything.exclude(state=State.UNKNOWN, called_at=None)
 
 
@@ -76,15 +55,15 @@ def give_up_waiting(provider_id: int, *, now: datetime) -> int:
     """What was called a minute ago and is not settled needs a person. Inside the provider's context."""
     late = PoolIntent.objects.filter(
         provider=provider_id, state=State.CALLED, called_at__lte=now - UNKNOWN_AFTER
-    ).select_related("provider")
+    ).select_related("mining_account", "watcher_link", "provider")
     return sum(finish(intent, State.UNKNOWN, STILL_UNKNOWN, now=now) for intent in late)
 
 
 def overdue(provider_id: int, *, now: datetime) -> list[PoolIntent]:
     """What was never called and goes out no more. Inside the provider's context."""
     late = Q(pk=None)
-    for kind, limit in GOES_OUT_WITHIN.items():
-        late |= Q(kind=kind, created_at__lte=now - limit)
+    for act in ACTS.values():
+        late |= Q(kind=act.kind, created_at__lte=now - act.goes_out_within)
     # One with the moment of a call is an account that a person has found: it is only looked up.
     planned = PoolIntent.objects.filter(late, provider=provider_id, state=State.PLANNED, called_at=None)
     return list(planned.select_related("mining_account", "watcher_link", "provider").order_by("pk"))
@@ -106,8 +85,7 @@ def uncall(intent: PoolIntent) -> None:
         mine = _mine(intent).filter(state__in=[State.CALLED, State.UNKNOWN], attempts=intent.attempts)
         values = {"called_at": None, "nothing_seen_at": None, "attempts": intent.attempts - 1}
         if mine.update(state=State.PLANNED, **values):
-            link = _link_of(intent).filter(state=WatcherLink.State.UNKNOWN)
-            link.update(state=WatcherLink.State.CREATING, problem="")
+            act_of(intent).tell_not_called()
 
 
 def is_certain(intent: PoolIntent, looked_at: datetime) -> bool:
@@ -124,8 +102,8 @@ def is_certain(intent: PoolIntent, looked_at: datetime) -> bool:
 def note(intent: PoolIntent, problem: str) -> None:
     """Why it is not settled yet. What needs a person says so already."""
     with tenancy.provider_context(intent.provider_id):
-        _mine(intent).filter(state__in=OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
-        _tell_link(intent, WatcherLink.State.CREATING, problem)
+        _mine(intent).filter(state__in=PoolIntent.OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
+        act_of(intent).tell_waiting(problem)
 
 
 def finish(
@@ -133,39 +111,22 @@ def finish(
     state: PoolIntent.State,
     problem: str,
     *,
-    among: tuple[PoolIntent.State, ...] = UNSETTLED,
+    among: tuple[PoolIntent.State, ...] = PoolIntent.UNSETTLED,
     now: datetime,
 ) -> bool:
     """Once only: of two workers that come to an end, the second changes nothing. Inside the provider's context."""
-    still = _mine(intent).filter(state__in=OPEN if state == State.UNKNOWN else among)
+    still = _mine(intent).filter(state__in=PoolIntent.OPEN if state == State.UNKNOWN else among)
     if not still.update(state=state, problem=problem[:500], settled_at=None if state == State.UNKNOWN else now):
         if state == State.UNKNOWN:
             _mine(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])
         return False
+    act = act_of(intent)
     if state == State.UNKNOWN:
-        _tell_link(intent, WatcherLink.State.UNKNOWN, problem)
+        act.tell_doubt(problem)
     worker = Access(Kind.SYSTEM, intent.provider, label="worker")
-    details = {"kind": intent.kind, "account": intent.account_name, **_destinations(intent)}
+    details = {"kind": intent.kind, "account": intent.account_name, **act.audit_details()}
     audit.record(worker, f"intent.{state}", intent.code, now=now, **details)
     return True
-
-
-def _destinations(intent: PoolIntent) -> dict[str, str]:
-    """Of a payout edit: from where to where."""
-    if intent.kind != PoolIntent.Kind.EDIT_PAYOUT:
-        return {}
-    before = payout_words.in_words(intent.payout_destination_before, intent.payout_address_before)
-    return {"before": before, "wanted": payout_words.in_words(intent.payout_destination, intent.payout_address)}
-
-
-def _tell_link(intent: PoolIntent, state: WatcherLink.State, problem: str) -> None:
-    """Pages and the API show the link, not the intent that is to make it."""
-    making = _link_of(intent).filter(state=WatcherLink.State.CREATING)
-    making.exclude(state=state, problem=problem[:500]).update(state=state, problem=problem[:500])
-
-
-def _link_of(intent: PoolIntent) -> WatcherLinkQuerySet:
-    return WatcherLink.objects.filter(provider=intent.provider_id, intents=intent.pk)
 
 
 def _mine(intent: PoolIntent) -> TenantQuerySet[PoolIntent]:

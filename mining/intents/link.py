@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from django.db.models import F
 
 from customers.tenancy import TenantQuerySet
 from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
-from mining.intents.lifecycle import CLOCKS_DIFFER
+from mining.intents.timing import CLOCKS_DIFFER
 from mining.links import reconcile as link_reconcile
 from mining.links.reconcile import MOST_ACTIVE, NOT_RENEWED
 from mining.models import LinkLifetime, PoolIntent, WatcherLink
@@ -22,8 +22,16 @@ LinkMade = CreatedLink | ListedLink
 
 
 class LinkCreation(Act[WatcherLinks, LinkMade]):
-    question = "the link was made"
+    kind = PoolIntent.Kind.CREATE_LINK
     endpoint = "watcher-links/create"
+    goes_out_within = timedelta(minutes=15)
+    decided_by = "links"
+    question = "the link was made"
+    stuck = "a watcher link is not made yet"
+    in_doubt = "was the watcher link made?"
+    not_there = "A person found that the pool had not made the link."
+    answer_if_ours = "It is looked up at the pool."
+    answer_if_not = "It is settled: the link was not made."
 
     def __init__(self, intent: PoolIntent) -> None:
         super().__init__(intent)
@@ -64,6 +72,20 @@ class LinkCreation(Act[WatcherLinks, LinkMade]):
     def outdates(self, refusal: RequestRefused) -> bool:
         """It is full. The pool had just listed the account's links, so that it knows no such account is not meant."""
         return "user" in refusal.fields
+
+    def tell_waiting(self, problem: str) -> None:
+        self._tell(State.CREATING, problem)
+
+    def tell_doubt(self, problem: str) -> None:
+        self._tell(State.UNKNOWN, problem)
+
+    def tell_not_called(self) -> None:
+        self._row().filter(state=State.UNKNOWN).update(state=State.CREATING, problem="")
+
+    def _tell(self, state: WatcherLink.State, problem: str) -> None:
+        """Pages and the API show the link, not the intent that is to make it."""
+        making = self._row().filter(state=State.CREATING)
+        making.exclude(state=state, problem=problem[:500]).update(state=state, problem=problem[:500])
 
     def keep(self, thing: LinkMade, *, now: datetime) -> None:
         self._row().update(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 from django.db import transaction
@@ -11,7 +11,6 @@ from customers import audit, tenancy
 from customers.tenancy import Access
 from mining import dispatch
 from mining.errors import Refused
-from mining.intents import lifecycle
 from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
@@ -69,7 +68,7 @@ def _planned(
         raise Refused(
             f"Where {account.name!r} is paid to has not been read for its customer yet. Read it first, then ask again."
         )
-    earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=lifecycle.UNSETTLED)
+    earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=PoolIntent.UNSETTLED)
     if earlier.filter(kind=PoolIntent.Kind.EDIT_PAYOUT).exists():
         raise Refused(
             f"Another change for {account.name!r} is not settled yet: wait for it, or decide what became of it."
@@ -89,8 +88,16 @@ def _planned(
 
 
 class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
-    question = "the payout destination was changed"
+    kind = PoolIntent.Kind.EDIT_PAYOUT
     endpoint = "payout-destination/edit"
+    goes_out_within = timedelta(minutes=15)
+    decided_by = "payouts"
+    question = "the payout destination was changed"
+    stuck = "the payout destination is not changed yet"
+    in_doubt = "was the payout destination changed?"
+    not_there = "A person found that the pool had not changed the payout destination."
+    answer_if_ours = "It is looked up at the pool."
+    answer_if_not = "It is settled: nothing was changed."
 
     def look(self, pool: PoolClient) -> PayoutDestination:
         return pool.payout_destination(self.intent.account_name)
@@ -103,6 +110,12 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
 
     def remembered(self, seen: PayoutDestination) -> dict[str, Any]:
         return {"payout_destination_before": seen.destination, "payout_address_before": seen.address}
+
+    def audit_details(self) -> dict[str, str]:
+        """From where to where."""
+        intent = self.intent
+        before = in_words(intent.payout_destination_before, intent.payout_address_before)
+        return {"before": before, "wanted": in_words(intent.payout_destination, intent.payout_address)}
 
     def call(self, pool: PoolClient) -> PayoutDestination:
         edited = pool.edit_payout_destination(

@@ -12,10 +12,9 @@ from customers import tenancy
 from mining import dispatch
 from mining.errors import NoKey
 from mining.intents import lifecycle
-from mining.intents.account import AccountAdoption, AccountCreation
 from mining.intents.base import Act, Done, Impossible, Unclear
-from mining.intents.link import LinkCreation
-from mining.intents.payout import PayoutEdit
+from mining.intents.kinds import act_of
+from mining.intents.timing import CALL_DEADLINE_SECONDS, CERTAIN_AFTER, LOOKS_APART, UNKNOWN_AFTER
 from mining.keys import health as key_health
 from mining.keys import store as key_store
 from mining.keys.store import OpenKey
@@ -27,20 +26,13 @@ from mining.runs import Watch
 
 log = structlog.get_logger(__name__)
 
-State, Kind = PoolIntent.State, PoolIntent.Kind
-
-ACTS: dict[str, type[Act[Any, Any]]] = {
-    Kind.CREATE_ACCOUNT: AccountCreation,
-    Kind.ADOPT_ACCOUNT: AccountAdoption,
-    Kind.CREATE_LINK: LinkCreation,
-    Kind.EDIT_PAYOUT: PayoutEdit,
-}
+State = PoolIntent.State
 # A look that takes longer than this is of no use to the minute that we have; the next one comes soon.
 LONGEST_LOOK_SECONDS = 15.0
 # Seconds after the call. The last two are when nothing is found (a second look is to say so too), and when it needs a
 # person.
-LOOKS_AFTER = (5, 15, 30, lifecycle.CERTAIN_AFTER.total_seconds(), lifecycle.UNKNOWN_AFTER.total_seconds())
-SECOND_LOOK_SECONDS = lifecycle.LOOKS_APART.total_seconds() + 0.5
+LOOKS_AFTER = (5, 15, 30, CERTAIN_AFTER.total_seconds(), UNKNOWN_AFTER.total_seconds())
+SECOND_LOOK_SECONDS = LOOKS_APART.total_seconds() + 0.5
 
 
 def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolIntent | None:
@@ -51,7 +43,7 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
     intent = lifecycle.take_up(provider_id, intent_id, now=now)
     if intent is None:
         return None
-    act = ACTS[intent.kind](intent)
+    act = act_of(intent)
     try:
         key = key_store.open_key(provider_id, intent.label)
         _settle(act, key, watch)
@@ -99,7 +91,7 @@ def _begin(act: Act[Any, Any], seen: Any, key: OpenKey, pool: PoolClient, watch:
 def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> None:
     """The one call. It is committed that it goes out."""
     try:
-        with key.client(priority=Priority.PERSON, deadline_seconds=lifecycle.CALL_DEADLINE_SECONDS) as hand:
+        with key.client(priority=Priority.PERSON, deadline_seconds=CALL_DEADLINE_SECONDS) as hand:
             thing = act.call(hand)
     except AmbiguousOutcome:
         _look_again_soon(act.intent, watch)
@@ -179,16 +171,16 @@ def give_up_planned(provider_id: int, *, now: datetime) -> int:
 
 
 def _not_in_time(intent: PoolIntent) -> str:
-    minutes = int(lifecycle.GOES_OUT_WITHIN[Kind(intent.kind)].total_seconds()) // 60
+    minutes = int(act_of(intent).goes_out_within.total_seconds()) // 60
     why = f"{intent.problem} " if intent.problem else ""
     return f"{why}It could not be asked of the pool within {minutes} minutes. Nothing was done: ask for it again."
 
 
 def fail(
-    intent: PoolIntent, problem: str, *, among: tuple[PoolIntent.State, ...] = lifecycle.UNSETTLED, now: datetime
+    intent: PoolIntent, problem: str, *, among: tuple[PoolIntent.State, ...] = PoolIntent.UNSETTLED, now: datetime
 ) -> None:
     """Surely nothing of ours is at the pool. Only from a state `among` these."""
-    act = ACTS[intent.kind](intent)
+    act = act_of(intent)
     with tenancy.provider_context(intent.provider_id):
         doubt = act.doubts_failure()
         if doubt is not None:

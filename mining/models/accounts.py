@@ -165,6 +165,9 @@ class PoolIntent(TenantModel):
         FAILED = "failed"  # surely without effect; `problem` says why
         UNKNOWN = "unknown"  # needs a person; looked at again all the same
 
+    OPEN = (State.PLANNED, State.CALLED)
+    UNSETTLED = (*OPEN, State.UNKNOWN)
+
     code = models.CharField(max_length=32, default=partial(new_code, "int"), editable=False)
     kind = models.CharField(max_length=32, choices=Kind)
     state = models.CharField(max_length=16, choices=State, default=State.PLANNED)

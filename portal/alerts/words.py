@@ -1,27 +1,29 @@
 """What is told of what needs a person, each in one sentence, and where it is seen to: for mails, pages and the API."""
 
+from typing import NamedTuple
+
 from django.urls import reverse
 
 from customers.models import Customer
+from mining import intents
 from mining.keys.health import ALARM_AFTER, WARN_AFTER
 from mining.models import Alert, MiningAccount, PoolIntent
 
 Kind = Alert.Kind
 
-ASKED = {
-    PoolIntent.Kind.CREATE_ACCOUNT: "was the mining account created?",
-    PoolIntent.Kind.ADOPT_ACCOUNT: "is the mining account there?",
-    PoolIntent.Kind.CREATE_LINK: "was the watcher link made?",
-    PoolIntent.Kind.EDIT_PAYOUT: "was the payout destination changed?",
-}
+
+class Place(NamedTuple):
+    """Where a kind of act at the pool is decided."""
+
+    word: str  # what the overview files it under
+    part: str  # of the customer's page
 
 
-# Of the customer's page: where such an act is decided. A change of the payout is at its head.
-PARTS = {
-    PoolIntent.Kind.CREATE_ACCOUNT: "#account",
-    PoolIntent.Kind.ADOPT_ACCOUNT: "#account",
-    PoolIntent.Kind.CREATE_LINK: "#links",
-    PoolIntent.Kind.EDIT_PAYOUT: "",
+PLACES = {
+    PoolIntent.Kind.CREATE_ACCOUNT: Place("Account", "#account"),
+    PoolIntent.Kind.ADOPT_ACCOUNT: Place("Account", "#account"),
+    PoolIntent.Kind.CREATE_LINK: Place("Link", "#links"),
+    PoolIntent.Kind.EDIT_PAYOUT: Place("Payout", ""),  # at its head
 }
 
 
@@ -46,7 +48,7 @@ def key_is_refused(label: str) -> str:
 
 
 def act_in_doubt(whose: str, intent: PoolIntent) -> str:
-    return f"{whose}: {ASKED[PoolIntent.Kind(intent.kind)]}"
+    return f"{whose}: {intents.ACTS[intent.kind].in_doubt}"
 
 
 def payout_drifts(whose: str, account: MiningAccount | None) -> str:
@@ -65,4 +67,4 @@ def page_of(alert: Alert) -> str:
 
 
 def page_of_act(customer: Customer, intent: PoolIntent) -> str:
-    return reverse("staff:customer", args=[customer.code]) + PARTS[PoolIntent.Kind(intent.kind)]
+    return reverse("staff:customer", args=[customer.code]) + PLACES[PoolIntent.Kind(intent.kind)].part

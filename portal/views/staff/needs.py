@@ -18,6 +18,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import agreeing, counted, month_in_words
 from mining import attention as of_pool
+from mining import intents
 from mining.attention import Attention, Severity
 from mining.attention import Code as Pool
 from mining.keys.health import health
@@ -170,32 +171,17 @@ def _of_reading(row: of_pool.OfReading) -> Words:
     return Words("Sync", f"Reading {what} of {run.label} {came_out}", text, _url("sync"), "Sync")
 
 
-class Asked(NamedTuple):
-    """Of an act at the pool that needs a person: what is told of it, and who may decide it."""
-
-    word: str
-    stuck: str
-    needs: str
-
-
-ASKED = {
-    PoolIntent.Kind.CREATE_ACCOUNT: Asked("Account", "the mining account is not created yet", "onboard"),
-    PoolIntent.Kind.ADOPT_ACCOUNT: Asked("Account", "the mining account is not taken over yet", "onboard"),
-    PoolIntent.Kind.CREATE_LINK: Asked("Link", "a watcher link is not made yet", "links"),
-    PoolIntent.Kind.EDIT_PAYOUT: Asked("Payout", "the payout destination is not changed yet", "payouts"),
-}
-
-
 def _of_intent(row: of_pool.OfIntent) -> Words:
     intent, whose = row.intent, row.intent.customer.name
     if row.code == Pool.ACCOUNT_NOT_MADE:
         title = f"{whose} has no mining account"
         return Words("Account", title, intent.problem, _customer(intent.customer), "Give one", "onboard")
-    asked = ASKED[PoolIntent.Kind(intent.kind)]
+    act, place = intents.ACTS[intent.kind], alert_words.PLACES[PoolIntent.Kind(intent.kind)]
     lost = row.code == Pool.ACT_IN_DOUBT
-    title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {asked.stuck}"
+    title = alert_words.act_in_doubt(whose, intent) if lost else f"{whose}: {act.stuck}"
     text = intent.problem or "No worker has taken it up. Look whether the workers run."
-    return Words(asked.word, title, text, alert_words.page_of_act(intent.customer, intent), "Decide", asked.needs)
+    to = alert_words.page_of_act(intent.customer, intent)
+    return Words(place.word, title, text, to, "Decide", act.decided_by)
 
 
 def _of_ending(links: list[WatcherLink]) -> Words:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from customers.models import AuditEntry
 from mining import dispatch, intents, planner, tasks
 from mining.errors import Refused
-from mining.intents import lifecycle
+from mining.intents import lifecycle, settling
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from mining.payouts import agreements
 from tests.mining.hosting import Hosting
@@ -375,7 +375,7 @@ def test_two_workers_with_the_same_intent_make_one_call(account: Watched) -> Non
 
 
 def test_a_call_that_surely_did_nothing_is_made_later(account: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "CALL_DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(settling, "CALL_DEADLINE_SECONDS", 0.3)
     account.hosting.pool.fault("rate_limited", endpoint="watcher-links/create", phase="before")
     asked = account.issue()
 

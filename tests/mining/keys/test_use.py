@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from mining import intents
 from mining.errors import Refused
-from mining.intents.settling import ACTS
+from mining.intents.kinds import ACTS
 from mining.keys import health as key_health
 from mining.keys import store as key_store
 from mining.models import Credential, MiningAccount, PoolIntent
