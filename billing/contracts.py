@@ -36,7 +36,7 @@ class RevenueShare:
         return terms_in_words(self.share_ppm, self.basis, self.pool_fee_borne_by)
 
 
-FARTHEST_AHEAD = timedelta(days=5 * 366)
+FARTHEST = timedelta(days=5 * 366)
 
 
 def agree(
@@ -110,8 +110,10 @@ def _latest_version(contract: Contract) -> ContractVersion | None:
 
 
 def _check_year(valid_from: date, now: datetime) -> None:
-    if valid_from > now.date() + FARTHEST_AHEAD:
+    if valid_from > now.date() + FARTHEST:
         raise TermsRefused(f"{day_in_words(valid_from)} is more than five years ahead: check the year.")
+    if valid_from < now.date() - FARTHEST:
+        raise TermsRefused(f"{day_in_words(valid_from)} is more than five years back: check the year.")
 
 
 def _end_before(former: ContractVersion, valid_from: date) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from billing.models import Document, DocumentLine
 from billing.words import btc_text
+from mining.pool.answers.decimals import plain
 
 # Stable: names are added at the end, never changed.
 COLUMNS = (
@@ -76,9 +77,9 @@ def _row(document: Document, line: DocumentLine) -> tuple[str, ...]:
         facts["destination"],
         text(facts.get("address", "")),
         text(facts.get("transaction", "")),
-        text(facts["total"]),
-        text(facts["fee"]),
-        text(facts["net"]),
+        plain(facts["total"]),
+        plain(facts["fee"]),
+        plain(facts["net"]),
         str(facts["total_sat"]),
         str(facts["fee_sat"]),
         str(facts["net_sat"]),

@@ -19,6 +19,8 @@ from rest_framework.parsers import JSONParser
 
 from customers.codes import CODE_LENGTH
 from customers.text import NOTHING_VISIBLE, normal
+from customers.words import YEARS
+from mining.pool.answers.decimals import plain
 from portal.api.problems import TooLarge
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that means anything is a contract of a few hundred
@@ -241,9 +243,12 @@ class Day(Matching):
 
     def to_internal_value(self, data: Any) -> date:  # type: ignore[override]  # a text comes in, a day goes on
         try:
-            return date.fromisoformat(super().to_internal_value(data))
+            day = date.fromisoformat(super().to_internal_value(data))
         except ValueError as error:
             raise ValidationError("There is no such day.") from error
+        if day.year not in YEARS:
+            raise ValidationError(f"Check the year: it is from {YEARS[0]} to {YEARS[-1]}.")
+        return day
 
 
 class Month(Matching):
@@ -283,11 +288,10 @@ class Exact(serializers.CharField):
     """A number with all its digits, as text: programs that read JSON numbers as floats would lose some."""
 
     def to_representation(self, value: Decimal | str) -> str:
-        if isinstance(value, str):
-            return value
-        # Not normalize(): it rounds to the context's 28 digits.
-        text = format(value, "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        text = plain(value)
+        # What a column padded loses its zeros again. Not normalize(): it rounds to the context's 28 digits.
+        padded = isinstance(value, Decimal) and "." in text
+        return text.rstrip("0").rstrip(".") if padded else text
 
 
 class OrNull(serializers.CharField):

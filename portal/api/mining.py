@@ -180,12 +180,14 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
         help_text="1, 2 …: which record of this account, date and currency, in the order of their moments.",
     )
     currency = serializers.CharField(source="reward.currency")
-    total_reward = serializers.CharField(
-        source="reward.total_raw", help_text="Before the pool's fee, in `currency`, as the pool wrote it."
+    total_reward = Exact(
+        source="reward.total_raw",
+        help_text="Before the pool's fee, in `currency`, with all of its digits.",
     )
-    pool_fee = serializers.CharField(source="reward.fee_raw", help_text="In `currency`, as the pool wrote it.")
-    net_reward = serializers.CharField(
-        source="reward.net_raw", help_text="After the pool's fee, in `currency`, as the pool wrote it."
+    pool_fee = Exact(source="reward.fee_raw", help_text="In `currency`, with all of its digits.")
+    net_reward = Exact(
+        source="reward.net_raw",
+        help_text="After the pool's fee, in `currency`, with all of its digits.",
     )
     fpps_rate = Exact(source="reward.fpps_rate", allow_null=True, help_text="The pool's FPPS rate of the day.")
     hashrate_hs = Exact(source="reward.hashrate_hs", allow_null=True, help_text="Hashes per second (H/s).")

@@ -11,7 +11,7 @@ from django import forms
 
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
-from customers.words import month_in_words
+from customers.words import YEARS, month_in_words
 from mining.models import PoolLogin
 from mining.models.logins import LONGEST_NAME
 from mining.models.rewards import RewardStatus
@@ -99,7 +99,10 @@ class DayField(forms.DateField):
     def to_python(self, value: Any) -> date | None:
         if isinstance(value, str) and value and not PLAIN_DAY.fullmatch(value.strip(" ")):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return super().to_python(value)
+        day: date | None = super().to_python(value)
+        if day is not None and day.year not in YEARS:
+            raise forms.ValidationError(f"Check the year: it is from {YEARS[0]} to {YEARS[-1]}.", code="year")
+        return day
 
 
 class TermsForm(forms.Form):

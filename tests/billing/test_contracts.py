@@ -166,3 +166,10 @@ def test_a_day_far_ahead_is_taken_for_a_slip(story: Story) -> None:
     with pytest.raises(TermsRefused, match="more than five years ahead: check the year"):
         story.new_terms(date(9999, 12, 31), revenue_share(200_000))
     assert periods(story) == [(FIRST_DAY, None)]
+
+
+@pytest.mark.parametrize("slip", [date(26, 10, 1), date(1, 1, 1), date(2021, 1, 1)])
+def test_a_day_far_back_is_taken_for_a_slip(story: Story, slip: date) -> None:
+    with pytest.raises(TermsRefused, match="more than five years back: check the year"):
+        story.new_terms(slip, revenue_share(200_000))
+    assert periods(story) == [(FIRST_DAY, None)]

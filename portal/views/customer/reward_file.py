@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from billing.evidence import text
 from mining.models import Reward
+from mining.pool.answers.decimals import plain
 from portal.views.customer.reward_rows import RewardRow, reward_rows
 
 # Stable: names are added at the end, never changed. They are those of the API.
@@ -61,9 +62,9 @@ def _cells(row: RewardRow) -> tuple[str, ...]:
         text(reward.transaction_hash or ""),
         reward.paid_at.strftime("%Y-%m-%dT%H:%M:%SZ") if reward.paid_at else "",
         text(reward.currency),
-        text(reward.total_raw),
-        text(reward.fee_raw),
-        text(reward.net_raw),
+        plain(reward.total_raw),
+        plain(reward.fee_raw),
+        plain(reward.net_raw),
         "" if reward.hashrate_hs is None else f"{reward.hashrate_hs.normalize():f}",
         str(reward.total_sat),
         str(reward.fee_sat),

@@ -194,6 +194,7 @@ BAD_PARAMETERS: list[tuple[str, dict[str, Any], str]] = [
     ("rewards", {"customer": "cus_\x00"}, "customer: "),
     ("rewards", {"mining_account": "cus_" + "a" * 20}, "mining_account: This is not an id"),
     ("rewards", {"date_from": "2026-02-30"}, "date_from: There is no such day."),
+    ("rewards", {"date_from": "0026-10-01"}, "date_from: Check the year: it is from 2009 to 2099."),
     ("rewards", {"date_from": "20261001"}, "date_from: Write the day as 2026-10-31."),
     ("rewards", {"date_from": "01.10.2026"}, "date_from: Write the day as 2026-10-31."),
     ("rewards", {"date_to": "0000-01-01"}, "date_to: There is no such day."),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mining.pool.answers.decimals import to_sat
+from mining.pool.answers.decimals import plain, to_sat
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,19 @@ def test_an_amount_is_rounded_once(amount: str, sat: int) -> None:
 @given(st.decimals(min_value=0, max_value=10**10, places=40))
 def test_satoshi_are_the_nearest_whole_ones_to_the_exact_amount(amount: Decimal) -> None:
     assert to_sat(amount) == round(Fraction(amount) * 10**8)  # round() is half to even, exactly
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("1.25E-4", "0.000125"),
+        ("1.25e3", "1250"),
+        ("-0.00000000", "0.00000000"),
+        ("0E-10", "0.0000000000"),
+        ("-0.00000001", "-0.00000001"),
+        ("0.00012500", "0.00012500"),
+        ("12345678.123456789012345678901234567890", "12345678.123456789012345678901234567890"),
+    ],
+)
+def test_an_amount_is_printed_as_a_plain_decimal_with_all_its_digits(amount: str, text: str) -> None:
+    assert (plain(amount), plain(Decimal(amount))) == (text, text)
