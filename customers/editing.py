@@ -7,12 +7,9 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from customers import audit
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access
-
-
-class DetailsRefused(Exception):
-    """str() is one clear sentence for the person who asked."""
 
 
 def change_details(access: Access, customer: Customer, *, now: datetime, **details: str | None) -> Customer:
@@ -32,6 +29,14 @@ def change_details(access: Access, customer: Customer, *, now: datetime, **detai
             with transaction.atomic():
                 row.save(update_fields=changed)
         except IntegrityError as error:
-            raise DetailsRefused(f"Another customer has the reference {row.external_ref!r} already.") from error
+            raise reference_taken(row.external_ref) from error
         audit.record(access, "customer.changed", row.code, now=now, changed=" ".join(sorted(changed)))
     return row
+
+
+def reference_taken(external_ref: str | None) -> Refused:
+    return Refused(
+        "Another customer has the reference %(reference)r already.",
+        code="customer.reference_taken",
+        params={"reference": external_ref},
+    )

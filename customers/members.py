@@ -7,16 +7,10 @@ from datetime import datetime
 from django.db import transaction
 
 from customers import audit
+from customers.errors import Refused
 from customers.models import ROLES, Customer, Invitation, MemberKind, Membership, Role
 from customers.onboarding import Invited, invite
 from customers.tenancy import Access
-
-
-class Refused(Exception):
-    """Nothing changed; str() is one clear sentence for the person who asked."""
-
-
-LAST_OWNER = "{name} is the only owner left. Make somebody else an owner first."
 
 
 def invite_member(
@@ -29,7 +23,7 @@ def invite_member(
     email = email.strip().lower()
     members = Membership.objects.visible_to(access).filter(kind=kind, customer=customer, is_active=True)
     if members.filter(user__email=email).exists():
-        raise Refused(f"{email} is a member already.")
+        raise Refused("%(email)s is a member already.", code="member.exists", params={"email": email})
     return invite(access, email=email, kind=kind, role=role, customer=customer, now=now)
 
 
@@ -39,12 +33,16 @@ def revoke_invitation(access: Access, invitation: Invitation, *, now: datetime) 
     if mine.filter(accepted_at=None, revoked_at=None).update(revoked_at=now):
         audit.record(access, "invitation.revoked", invitation.code, now=now)
     elif mine.filter(accepted_at__isnull=False).exists():
-        raise Refused(f"{invitation.email} has accepted the invitation already. End the membership instead.")
+        raise Refused(
+            "%(email)s has accepted the invitation already. End the membership instead.",
+            code="invitation.accepted",
+            params={"email": invitation.email},
+        )
 
 
 def change_role(access: Access, membership: Membership, role: Role, *, now: datetime) -> None:
     if role not in ROLES[MemberKind(membership.kind)]:
-        raise Refused("There is no such role here.")
+        raise Refused("There is no such role here.", code="member.role_unknown")
     with transaction.atomic():
         member = _held(access, membership, leaves_owner=role != Role.OWNER)
         if member.role == role:
@@ -73,5 +71,9 @@ def _held(access: Access, membership: Membership, *, leaves_owner: bool) -> Memb
     # A customer may be left without an owner: the provider's staff invites the next one.
     staff_owner = member.kind == MemberKind.STAFF and member.role == Role.OWNER and member.is_active
     if staff_owner and leaves_owner and [owner.pk for owner in owners] == [member.pk]:
-        raise Refused(LAST_OWNER.format(name=member.user.name or member.user.email))
+        raise Refused(
+            "%(name)s is the only owner left. Make somebody else an owner first.",
+            code="member.last_owner",
+            params={"name": member.user.name or member.user.email},
+        )
     return member

@@ -9,10 +9,12 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from customers import audit
+from customers.editing import reference_taken
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
 from mining import dispatch
-from mining.errors import Refused, name_taken
+from mining.errors import name_taken
 from mining.keys import logins
 from mining.models import MiningAccount, PoolIntent, PoolLogin
 from mining.models.runs import Subject
@@ -122,7 +124,7 @@ def onboard_customer(
     """A new customer and its mining account, taken over from the pool or to be created there by a worker."""
     name, email, external_ref = name.strip(), email.strip().lower(), (external_ref or "").strip() or None
     if not name:
-        raise Refused("Give the customer a name.")
+        raise Refused("Give the customer a name.", code="customer.name_missing")
     login = _login_to_use(access, login)
     _check_account(access, login, account_name, adopt=adopt)
     try:
@@ -131,7 +133,7 @@ def onboard_customer(
                 provider=access.provider, name=name, email=email, external_ref=external_ref, created_at=now
             )
     except IntegrityError as error:
-        raise Refused(f"Another customer has the reference {external_ref!r} already.") from error
+        raise reference_taken(external_ref) from error
     audit.record(access, "customer.created", customer.code, now=now)
     assign_account(access, customer, account_name=account_name, adopt=adopt, login=login, now=now)
     return customer
@@ -143,7 +145,11 @@ def assign_account(
     """Give this customer its one mining account: also the way on for a customer whose first try failed."""
     login = _login_to_use(access, login)
     if MiningAccount.objects.visible_to(access).filter(customer=customer).exists():
-        raise Refused(f"{customer.name} has a mining account already, and keeps it.")
+        raise Refused(
+            "%(customer)s has a mining account already, and keeps it.",
+            code="customer.has_account",
+            params={"customer": customer.name},
+        )
     listed = _check_account(access, login, account_name, adopt=adopt)
     kind = PoolIntent.Kind.ADOPT_ACCOUNT if adopt else PoolIntent.Kind.CREATE_ACCOUNT
     audit.record(access, f"account.{kind}", customer.code, now=now, login=login.code, account=account_name)
@@ -160,7 +166,7 @@ def assign_account(
                 first_seen_at=now,
             )
     except IntegrityError as error:
-        raise Refused(name_taken(account_name, login.name)) from error
+        raise name_taken(account_name, login.name) from error
     intent = PoolIntent.objects.create(
         provider=access.provider,
         kind=kind,
@@ -179,7 +185,11 @@ def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:
     # Conditional: of two people who give the same account away at once, one is told.
     free = MiningAccount.objects.filter(provider=account.provider_id, pk=account.pk, customer=None)
     if not free.update(customer=customer):
-        raise Refused(f"The account {account.name!r} has just been given to another customer.")
+        raise Refused(
+            "The account %(account)r has just been given to another customer.",
+            code="account.just_given",
+            params={"account": account.name},
+        )
     account.customer = customer
     return account
 
@@ -187,29 +197,41 @@ def _take_over(account: MiningAccount, customer: Customer) -> MiningAccount:
 def _login_to_use(access: Access, login: PoolLogin | None) -> PoolLogin:
     if login is not None:
         if (why := logins.why_unread(access, login)) is not None:
-            raise Refused(why)
+            raise why
         return login
     read = logins.read_now(access)
     if not read:
-        raise Refused(" ".join(logins.unread(access).values()) or "There is no active pool key yet: paste one first.")
+        raise logins.why_nothing_read(access)
     if len(read) > 1:
-        raise Refused(f"Say at which login the account is: {', '.join(login.name for login in read)}.")
+        raise Refused(
+            "Say at which login the account is: %(logins)s.",
+            code="login.ambiguous",
+            params={"logins": ", ".join(login.name for login in read)},
+        )
     return read[0]
 
 
 def _check_account(access: Access, login: PoolLogin, name: str, *, adopt: bool) -> MiningAccount | None:
     """The account to take over when we know it already; None when the pool has to be asked."""
     if not ACCOUNT_NAME.fullmatch(name):
-        raise Refused("An account name has letters, digits and _ only, and at most 255 of them.")
+        raise Refused(
+            "An account name has letters, digits and _ only, and at most 255 of them.", code="account.name_invalid"
+        )
     account = MiningAccount.objects.visible_to(access).select_related("customer").filter(login=login, name=name).first()
     if account is None:
         return None
     if account.customer is not None:
-        raise Refused(f"The account {name!r} is that of the customer {account.customer.name} ({account.customer}).")
+        raise Refused(
+            "The account %(account)r is that of the customer %(customer)s (%(code)s).",
+            code="account.has_customer",
+            params={"account": name, "customer": account.customer.name, "code": account.customer.code},
+        )
     if not adopt:
-        raise Refused(name_taken(name, login.name))
+        raise name_taken(name, login.name)
     if account.unlisted_since is not None:
         raise Refused(
-            f"The pool does not list the account {name!r} of {login.name!r} now. Read the accounts again first."
+            "The pool does not list the account %(account)r of %(login)r now. Read the accounts again first.",
+            code="account.not_listed",
+            params={"account": name, "login": login.name},
         )
     return account

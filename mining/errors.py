@@ -1,8 +1,6 @@
-"""What a person's act is refused with, and how a run ends early. Each says in one sentence what to do."""
+"""Refusals that a caller must tell apart, and how a run ends early."""
 
-
-class Refused(Exception):
-    """str() is one clear sentence for the person who asked."""
+from customers.errors import Refused
 
 
 class NoKey(Refused):
@@ -13,9 +11,17 @@ class NotOpened(NoKey):
     """This worker has no private key that opens it: another one may have."""
 
 
+class Unfit(NoKey):
+    """It is the key that will not do: its row says so, and it is not used."""
+
+
 class RunLost(Exception):
     """The run is no longer ours: its lease ran out and it was given up. Nothing more may be written for it."""
 
 
-def name_taken(name: str, login_name: str) -> str:
-    return f"There is an account {name!r} at {login_name!r} already. Take it over, or choose another name."
+def name_taken(name: str, login_name: str) -> Refused:
+    return Refused(
+        "There is an account %(account)r at %(login)r already: take over that one, or choose another name.",
+        code="account.name_taken",
+        params={"account": name, "login": login_name},
+    )

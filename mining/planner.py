@@ -11,7 +11,6 @@ from django.db.models import Exists, OuterRef, Q
 from customers import tenancy
 from customers.tenancy import Access
 from mining import dispatch, intents, runs
-from mining.errors import Refused
 from mining.keys import logins
 from mining.links import renewal
 from mining.models import Credential, MiningAccount, SyncRun
@@ -37,7 +36,7 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
     login_ids = logins.active_logins(access.provider.pk)
     runs.give_up_lost(access.provider.pk, now=now)
     if not login_ids:
-        raise Refused(_why_nothing_to_read(access))
+        raise logins.why_nothing_read(access)
     opened = [
         runs.open_run(access.provider.pk, login_id, subject, now=now)
         for login_id in login_ids
@@ -56,12 +55,6 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         elif is_new:
             dispatch.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
     return found
-
-
-def _why_nothing_to_read(access: Access) -> str:
-    if not Credential.objects.visible_to(access).exclude(state=Credential.State.RETIRED).exists():
-        return "There is no pool key yet: paste one first."
-    return " ".join(logins.unread(access).values())
 
 
 # --- Each minute, for each provider

@@ -6,9 +6,9 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from customers.errors import Refused
 from customers.providers import each_active, while_active
 from mining import alerts, dispatch, intents, planner, runner
-from mining.errors import Refused
 from mining.keys import verification
 from mining.models import SyncRun
 
@@ -56,7 +56,7 @@ def verify_credential(provider_id: int, credential_id: int) -> None:
         verification.verify(provider_id, credential_id, now=timezone.now())
     except Refused as refusal:
         # The credential and its run say it to people.
-        log.warning("key.not_verified", provider_id=provider_id, credential_id=credential_id, why=str(refusal))
+        log.warning("key.not_verified", provider_id=provider_id, credential_id=credential_id, code=refusal.code)
 
 
 @shared_task(acks_late=True)

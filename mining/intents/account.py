@@ -68,7 +68,7 @@ class AccountCreation(AccountAct):
 
     def before(self, seen: Seen) -> Impossible | None:
         """What was there before never is ours."""
-        return None if seen is None else Impossible(name_taken(self.intent.account_name, self.intent.login.name))
+        return None if seen is None else Impossible(str(name_taken(self.intent.account_name, self.intent.login.name)))
 
     def call(self, pool: PoolClient) -> PoolAccount:
         return pool.create_account(self.intent.account_name)
@@ -91,7 +91,7 @@ class AccountCreation(AccountAct):
 
     def refused(self, refusal: RequestRefused) -> str:
         if "name" in refusal.fields:
-            return name_taken(self.intent.account_name, self.intent.login.name)
+            return str(name_taken(self.intent.account_name, self.intent.login.name))
         if any("maxAccounts" in word for words in refusal.fields.values() for word in words):
             return f"The login {self.intent.login.name!r} has as many accounts as the pool allows."
         return refusal.sentence

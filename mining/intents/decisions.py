@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from customers import audit
+from customers.errors import Refused
 from customers.tenancy import Access
 from mining import dispatch
-from mining.errors import Refused
 from mining.intents.kinds import act_of
 from mining.intents.settling import fail
 from mining.models import PoolIntent
@@ -17,7 +17,6 @@ State = PoolIntent.State
 # A worker takes up what was planned within seconds: a person who is faster than that has nothing to decide.
 WAITS_AT_LEAST = timedelta(minutes=1)
 GIVEN_UP = "A person gave it up before it was asked of the pool. Nothing was done."
-IN_HAND = "A worker has this in hand: there is nothing to decide yet."
 
 
 def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: datetime) -> None:
@@ -29,7 +28,9 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
     """
     held = PoolIntent.objects.visible_to(access).select_for_update().get(pk=intent.pk)
     if held.state != State.UNKNOWN and not (waits(held, now=now) and not ours):
-        raise Refused(IN_HAND if held.state in PoolIntent.OPEN else "This has been settled already.")
+        if held.state in PoolIntent.OPEN:
+            raise Refused("A worker has this in hand: there is nothing to decide yet.", code="intent.in_hand")
+        raise Refused("This has been settled already.", code="intent.settled")
     audit.record(access, "intent.decided", held.code, now=now, ours="yes" if ours else "no")
     if not ours:
         fail(held, GIVEN_UP if held.state == State.PLANNED else act_of(held).not_there, now=now)

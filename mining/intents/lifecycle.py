@@ -18,7 +18,7 @@ State = PoolIntent.State
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 STILL_UNKNOWN = (
     "The pool's answer was lost, and a minute was not enough to find out what became of it. It is looked up again and "
-    "again. If it cannot wait, look at the pool yourself and decide here."
+    "again. If it cannot wait, look at the pool yourself and say what you find."
 )
 
 

@@ -8,15 +8,15 @@ from typing import Any, Literal, cast
 from django.db import transaction
 
 from customers import audit, tenancy
+from customers.errors import Refused
 from customers.tenancy import Access
 from mining import dispatch
-from mining.errors import Refused
 from mining.intents.base import Act, Done, Impossible, Nothing, Unclear
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
-from mining.payouts.agreements import newest_agreements, record_agreement
+from mining.payouts.agreements import newest_agreements, record_agreement, why_not_payable
 from mining.payouts.words import in_words
-from mining.pool.addresses import is_same, problem_of
+from mining.pool.addresses import is_same
 from mining.pool.answers.types import PayoutDestination
 from mining.pool.client import PoolClient
 from mining.pool.errors import AmbiguousOutcome, RequestRefused
@@ -33,7 +33,10 @@ def plan_edit(
     """
     _check(destination, address)
     if not approved_by:
-        raise Refused("A payout destination is changed only with the name of the person who approved it.")
+        raise Refused(
+            "A payout destination is changed only with the name of the person who approved it.",
+            code="payout.approver_missing",
+        )
     with transaction.atomic():
         mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
         intent = _planned(access, mine, destination, address, approved_by, now=now)
@@ -50,11 +53,11 @@ def plan_edit(
 
 def _check(destination: str, address: str | None) -> None:
     if destination not in (Destination.MAIN_BALANCE, Destination.EXTERNAL_ADDRESS):
-        raise Refused("A payout goes to the main balance or to an address.")
+        raise Refused("A payout goes to the main balance or to an address.", code="payout.destination_invalid")
     if destination == Destination.MAIN_BALANCE and address is not None:
-        raise Refused("The main balance has no address: leave it out.")
-    if destination == Destination.EXTERNAL_ADDRESS and (problem := problem_of(address or "")) is not None:
-        raise Refused(problem)
+        raise Refused("The main balance has no address: leave it out.", code="payout.address_superfluous")
+    if destination == Destination.EXTERNAL_ADDRESS and (why := why_not_payable(address or "")) is not None:
+        raise why
 
 
 def _planned(
@@ -62,16 +65,24 @@ def _planned(
 ) -> PoolIntent:
     """Inside the transaction that holds the account's row."""
     if account.customer_id is None or account.state == MiningAccount.State.CREATING:
-        raise Refused(f"The account {account.name!r} is not a customer's yet.")
+        raise Refused(
+            "The account %(account)r is not a customer's yet.",
+            code="account.no_customer",
+            params={"account": account.name},
+        )
     # Agreed first by a change of ours, all that was paid before would be held as a stranger's (billing_misdirected).
     if account.payout_drift_since is None and not newest_agreements(account.provider_id, [account.pk]):
         raise Refused(
-            f"Where {account.name!r} is paid to has not been read for its customer yet. Read it first, then ask again."
+            "Where %(account)r is paid to has not been read for its customer yet. Read it first, then ask again.",
+            code="payout.not_read",
+            params={"account": account.name},
         )
     earlier = PoolIntent.objects.visible_to(access).filter(mining_account=account, state__in=PoolIntent.UNSETTLED)
     if earlier.filter(kind=PoolIntent.Kind.EDIT_PAYOUT).exists():
         raise Refused(
-            f"Another change for {account.name!r} is not settled yet: wait for it, or decide what became of it."
+            "Another change for %(account)r is not settled yet: wait for it, or decide what became of it.",
+            code="payout.change_unsettled",
+            params={"account": account.name},
         )
     return PoolIntent.objects.create(
         provider=access.provider,

@@ -13,10 +13,11 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from customers import audit
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
 from customers.text import normal
-from mining.errors import Refused
+from mining.errors import NoKey
 from mining.models import Credential, MiningAccount, PoolLogin
 from mining.models.accounts import MiningAccountQuerySet
 from mining.models.logins import LONGEST_NAME
@@ -65,7 +66,11 @@ def rename_login(access: Access, login: PoolLogin, name: str, *, now: datetime) 
             held.save(update_fields=["name"])
     except IntegrityError as error:
         other = find_login(access, name)
-        raise Refused(f"There is a login {other.name if other else name!r} already: choose another name.") from error
+        raise Refused(
+            "There is a login %(login)r already: choose another name.",
+            code="login.name_taken",
+            params={"login": other.name if other else name},
+        ) from error
     login.name = name
     if name != before:
         audit.record(access, "login.renamed", login.code, now=now, before=before, name=name)
@@ -75,7 +80,9 @@ def _checked(name: str) -> str:
     name = normal(name)
     if not name or len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise Refused(
-            f"A login's name has at most {LONGEST_NAME} letters, digits, spaces and . _ - + @ characters, at least one."
+            "A login's name has at most %(most)d letters, digits, spaces and . _ - + @ characters, at least one.",
+            code="login.name_invalid",
+            params={"most": LONGEST_NAME},
         )
     return name
 
@@ -99,7 +106,7 @@ def active_logins(provider_id: int) -> list[int]:
     return sorted(active.values_list("login", flat=True))
 
 
-def unread(access: Access) -> dict[PoolLogin, str]:
+def unread(access: Access) -> dict[PoolLogin, NoKey]:
     """In the order of their names: the logins of which nothing is read now, each with why and what to do."""
     stored: dict[int, list[Credential]] = defaultdict(list)
     for credential in Credential.objects.visible_to(access).exclude(state=State.RETIRED).order_by("pk"):
@@ -115,8 +122,18 @@ def not_given_up(access: Access) -> TenantQuerySet[PoolLogin]:
     return PoolLogin.objects.visible_to(access).filter(missed | Q(pk__in=kept))
 
 
-def why_unread(access: Access, login: PoolLogin) -> str | None:
-    """Why nothing is read of this login, in a sentence; None: it is read."""
+def why_nothing_read(access: Access) -> NoKey:
+    """Of a provider that has no active key: why."""
+    if not Credential.objects.visible_to(access).exclude(state=State.RETIRED).exists():
+        return NoKey("There is no pool key yet: paste one first.", code="key.none")
+    reasons = list(unread(access).values())
+    if len(reasons) == 1:
+        return reasons[0]
+    return NoKey("%(reasons)s", code="key.none_active", params={"reasons": " ".join(map(str, reasons))})
+
+
+def why_unread(access: Access, login: PoolLogin) -> NoKey | None:
+    """Why nothing is read of this login; None: it is read."""
     stored = Credential.objects.visible_to(access).filter(login=login).exclude(state=State.RETIRED)
     return why_no_key(login, stored.order_by("pk"))
 
@@ -131,20 +148,33 @@ def refusals_that_stop(access: Access) -> set[int]:
     return set(stopping.values_list("pk", flat=True))
 
 
-def why_no_key(login: PoolLogin, stored: Iterable[Credential]) -> str | None:
+def why_no_key(login: PoolLogin, stored: Iterable[Credential]) -> NoKey | None:
     """`stored`: the login's keys but the retired ones, the oldest first. None: one of them works."""
-    name, by_state = login.name, {credential.state: credential for credential in stored}
-    if State.ACTIVE in by_state:
-        return None
+    keys = list(stored)
+    return None if any(key.state == State.ACTIVE for key in keys) else no_active_key(login, keys)
+
+
+def no_active_key(login: PoolLogin, stored: Iterable[Credential]) -> NoKey:
+    by_state = {credential.state: credential for credential in stored}
     if State.CHECKING in by_state:
-        return f"The key of {name} has not been checked yet, so nothing is read or done for it: wait a minute."
+        return NoKey(
+            "The key of %(login)s has not been checked yet, so nothing is read or done for it: wait a minute.",
+            code="key.not_checked",
+            params={"login": login.name},
+        )
     if (refused := by_state.get(State.REFUSED)) is not None:
         tried = f" (last tried on {refused.checked_at.day} {refused.checked_at:%b %Y})" if refused.checked_at else ""
-        return (
-            f"The pool refused the key of {name}{tried}, so nothing is read or done for it: check it at the pool, "
-            "then press Try again under Pool keys, or paste a new one."
+        return NoKey(
+            "The pool refused the key of %(login)s%(tried)s, so nothing is read or done for it: check it at the pool,"
+            " then have it tried again, or paste a new one.",
+            code="key.refused",
+            params={"login": login.name, "tried": tried},
         )
-    return f"There is no active pool key for {name}, so nothing is read or done for it: paste one under Pool keys."
+    return NoKey(
+        "There is no active pool key for %(login)s, so nothing is read or done for it: paste one.",
+        code="key.missing",
+        params={"login": login.name},
+    )
 
 
 # --- What a key that works may not read

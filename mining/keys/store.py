@@ -15,10 +15,11 @@ from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from customers import audit, tenancy
+from customers.errors import Refused
 from customers.sealing import NoPrivateKey, SealError, Secret, seal, unseal
 from customers.tenancy import Access
 from mining import dispatch
-from mining.errors import NoKey, NotOpened, Refused
+from mining.errors import NoKey, NotOpened, Unfit
 from mining.keys import logins
 from mining.models import Credential, PoolLogin, SyncRun
 from mining.models.runs import Subject
@@ -31,7 +32,6 @@ log = structlog.get_logger(__name__)
 State = Credential.State
 SHORTEST_KEY, LONGEST_KEY, HINT = 16, 256, 4
 TRIED_AGAIN_AFTER = timedelta(minutes=1)  # on request, however often that is made
-KEPT_ELSEWHERE = "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only."
 REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
 # Without a key for these nothing can be read at all; without one for the others the rest goes on.
 NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
@@ -51,7 +51,10 @@ def paste_key(access: Access, *, login_name: str, api_key: str, secret: str, now
     _check_form("secret", secret)
     digest = key_digest(api_key)
     if api_key == secret or len(secret) < len(api_key) or _is_stored(access, key_digest(secret)):
-        raise Refused("API key and secret look swapped: paste the public API key first, and the secret second.")
+        raise Refused(
+            "API key and secret look swapped: paste the public API key first, and the secret second.",
+            code="key.swapped",
+        )
     with transaction.atomic():
         login = logins.login_named(access, login_name, now=now)
         _make_room(access, login, digest)
@@ -63,9 +66,9 @@ def paste_key(access: Access, *, login_name: str, api_key: str, secret: str, now
         try:
             _store(credential)
         except IntegrityError as error:
-            # Who else has it is nobody's business.
-            just_now = "This API key has just been stored by somebody else."
-            raise Refused(just_now if _is_stored(access, digest) else KEPT_ELSEWHERE) from error
+            if _is_stored(access, digest):
+                raise Refused("This API key has just been stored by somebody else.", code="key.just_stored") from error
+            raise kept_elsewhere() from error
         audit.record(access, "credential.pasted", credential.code, now=now, login=login.code, hint=credential.key_hint)
     dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
     return credential
@@ -77,7 +80,7 @@ def ask_verification(access: Access, credential: Credential, *, now: datetime) -
     False: it waits to be tried, or a key of its login is tried now or was a moment ago, so nothing was asked for.
     """
     if credential.state == State.RETIRED:
-        raise Refused("This key was replaced by another one. Paste a new key to change it.")
+        raise Refused("This key was replaced by another one. Paste a new key to change it.", code="key.replaced")
     if credential.state == State.CHECKING or _tried_lately(access, credential.login_id, now=now):
         return False
     mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
@@ -100,8 +103,12 @@ def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool =
     kept = Credential.objects.visible_to(access).filter(pk=credential.pk).exclude(state=State.RETIRED)
     unused = kept if in_use_confirmed else kept.exclude(state=State.ACTIVE)
     if not unused.update(**RETIRED):
-        in_use = "This key is in use. Paste another one to replace it, or confirm that reading with it ends."
-        raise Refused(in_use if kept.exists() else "This key has been thrown away or replaced already.")
+        if not kept.exists():
+            raise Refused("This key has been thrown away or replaced already.", code="key.gone")
+        raise Refused(
+            "This key is in use. Paste another one to replace it, or confirm that reading with it ends.",
+            code="key.in_use",
+        )
     audit.record(access, "credential.withdrawn", credential.code, now=now, login=credential.login.code)
 
 
@@ -113,13 +120,35 @@ def key_digest(api_key: str) -> str:
 @sensitive_variables("value")
 def _check_form(what: str, value: str) -> None:
     if not value:
-        raise Refused(f"The {what} is empty. Copy it from WhiteBIT's API settings.")
+        raise Refused(
+            "The %(what)s is empty. Copy it from WhiteBIT's API settings.", code="key.empty", params={"what": what}
+        )
     if any(character.isspace() for character in value):
-        raise Refused(f"The {what} has a space or line break inside. Copy it again, whole and alone.")
+        raise Refused(
+            "The %(what)s has a space or line break inside. Copy it again, whole and alone.",
+            code="key.spaced",
+            params={"what": what},
+        )
     if not (value.isascii() and value.isprintable()):
-        raise Refused(f"The {what} holds characters that no key has. Copy it again.")
+        raise Refused(
+            "The %(what)s holds characters that no key has. Copy it again.",
+            code="key.odd_characters",
+            params={"what": what},
+        )
     if not SHORTEST_KEY <= len(value) <= LONGEST_KEY:
-        raise Refused(f"The {what} is {len(value)} characters long, which no key is. Copy it again, whole and alone.")
+        raise Refused(
+            "The %(what)s is %(length)d characters long, which no key is. Copy it again, whole and alone.",
+            code="key.odd_length",
+            params={"what": what, "length": len(value)},
+        )
+
+
+def kept_elsewhere() -> Unfit:
+    """Another provider has it. Who that is, and that it is so, is nobody's business."""
+    return Unfit(
+        "This API key cannot be used here. Make a new key in WhiteBIT's API settings, for this portal only.",
+        code="key.not_usable_here",
+    )
 
 
 def _is_stored(access: Access, digest: str) -> bool:
@@ -143,10 +172,16 @@ def _make_room(access: Access, login: PoolLogin, digest: str) -> None:
     for stored in same.select_related("login").order_by("-pk"):
         if stored.login != login:
             raise Refused(
-                f"This API key is stored for the login {stored.login.name!r}: a key has one WhiteBIT user only."
+                "This API key is stored for the login %(login)r: a key has one WhiteBIT user only.",
+                code="key.of_other_login",
+                params={"login": stored.login.name},
             )
         if stored.state == State.ACTIVE:
-            raise Refused(f"This API key is stored for the login {login.name!r} already, and works.")
+            raise Refused(
+                "This API key is stored for the login %(login)r already, and works.",
+                code="key.works_already",
+                params={"login": login.name},
+            )
     same.filter(state__in=[State.CHECKING, State.REFUSED]).update(**RETIRED)
 
 
@@ -197,7 +232,7 @@ def open_key(provider_id: int, login_id: int) -> OpenKey:
         )
     active = next((credential for credential in stored if credential.state == State.ACTIVE), None)
     if active is None:
-        raise NoKey(logins.why_no_key(login, stored))
+        raise logins.no_active_key(login, stored)
     return opened(active)
 
 
@@ -207,9 +242,9 @@ def opened(credential: Credential) -> OpenKey:
         api_key = unseal(credential.sealed_api_key, credential.place("api_key"))
         secret = unseal(credential.sealed_secret, credential.place("secret"))
     except NoPrivateKey as error:
-        raise NotOpened(str(error)) from error
+        raise NotOpened("%(problem)s", code="key.not_opened", params={"problem": error}) from error
     except SealError as error:
-        raise NoKey(str(error)) from error
+        raise NoKey("%(problem)s", code="key.unreadable", params={"problem": error}) from error
     if credential.key_digest != key_digest(api_key.reveal()):
         _renew_digest(credential, key_digest(api_key.reveal()))
     return OpenKey(credential.provider_id, credential.pk, api_key, secret)
@@ -228,7 +263,7 @@ def _renew_digest(credential: Credential, digest: str) -> None:
                 mine.exclude(state=State.RETIRED).update(key_digest=digest)
         except IntegrityError as error:
             if credential.state != State.ACTIVE:
-                raise NoKey(KEPT_ELSEWHERE) from error
+                raise kept_elsewhere() from error
             log.error("key.kept_elsewhere", credential_id=credential.pk)
             mine.filter(state=State.ACTIVE).exclude(problem=REPLACE_IT).update(problem=REPLACE_IT)
 

@@ -9,8 +9,9 @@ import structlog
 from django.db import IntegrityError
 
 from customers import tenancy
+from customers.errors import Refused
 from mining import runs
-from mining.errors import NoKey, NotOpened, Refused, RunLost
+from mining.errors import NoKey, NotOpened, RunLost, Unfit
 from mining.keys import health as key_health
 from mining.keys import store as key_store
 from mining.keys.rights import ask_rights
@@ -29,10 +30,6 @@ State = Credential.State
 PATIENCE_SECONDS = 3.0  # with each question about a right: what is not told now can be asked again
 
 
-class Unfit(Refused):
-    """It is the key that will not do: its row says so, and it is not used."""
-
-
 def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential:
     """Ask the pool whether the key works and is this login's; then it takes over from the former one in one step.
 
@@ -42,12 +39,16 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
     with tenancy.provider_context(provider_id):
         credential = _stored(provider_id).filter(pk=credential_id).first()
         if credential is None or credential.state == State.RETIRED:
-            raise Refused("This key was replaced by another one.")
+            raise Refused("This key was replaced by another one.", code="key.replaced")
         runs.give_up_lost(provider_id, now=now)
         queued, _ = runs.open_run(provider_id, credential.login_id, Subject.KEY, now=now)
     run = runs.claim(provider_id, queued.pk, watch)
     if run is None:
-        raise Refused(f"A key of {credential.login.name!r} is being checked at this moment. Look again in a minute.")
+        raise Refused(
+            "A key of %(login)r is being checked at this moment. Look again in a minute.",
+            code="key.being_checked",
+            params={"login": credential.login.name},
+        )
     try:
         _verify(credential, run, watch)
     except Refused as refusal:
@@ -60,9 +61,11 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
     except PoolError as error:
         _note_failure(credential, error, now=watch.now())
         runs.finish(run, SyncRun.State.FAILED, error=error.sentence, watch=watch)
-        raise Refused(error.sentence) from error
+        if isinstance(error, KeyRefused):
+            raise Refused("%(pool)s", code="key.not_accepted", params={"pool": error.sentence}) from error
+        raise Refused("%(pool)s", code="key.check_failed", params={"pool": error.sentence}) from error
     except RunLost as lost:
-        raise Refused("The check took too long and was given up. Check the key again.") from lost
+        raise Refused("The check took too long and was given up. Check the key again.", code="key.check_lost") from lost
     except Exception:
         runs.finish(run, SyncRun.State.FAILED, error="An error of ours stopped this; it is in the log.", watch=watch)
         raise
@@ -83,7 +86,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
         # Another worker may open it; and one that works is not lost, whatever this worker cannot do.
         if isinstance(error, NotOpened) or credential.state == State.ACTIVE:
             raise
-        raise Unfit(str(error)) from error
+        raise Unfit(*error.args) from error
     # A key that is refused still is tried by the planner, once a day: nobody waits for it.
     priority = Priority.ACCOUNTS if credential.state == State.REFUSED else Priority.PERSON
     with key.client(priority=priority) as pool:
@@ -106,7 +109,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
     except IntegrityError as error:
         if not _kept_elsewhere(error):
             raise
-        raise Unfit(key_store.KEPT_ELSEWHERE) from error
+        raise key_store.kept_elsewhere() from error
 
 
 def _still_tried(credential: Credential) -> Credential:
@@ -117,7 +120,9 @@ def _still_tried(credential: Credential) -> Credential:
     """
     row = Credential.objects.select_for_update().get(provider=credential.provider_id, pk=credential.pk)
     if row.state == State.RETIRED:
-        raise Refused("This key was thrown away or replaced while it was checked. Nothing was changed.")
+        raise Refused(
+            "This key was thrown away or replaced while it was checked. Nothing was changed.", code="key.gone"
+        )
     return row
 
 
@@ -127,7 +132,11 @@ def _odd(row: Credential, differs: str | None) -> str:
         return ""
     if row.state == State.ACTIVE:
         return f"This key works, but {differs}. Compare with what WhiteBIT shows, then check it again."
-    raise Unfit(f"This key {differs}, so it belongs to another WhiteBIT user. Paste it for a login of its own.")
+    raise Unfit(
+        "This key %(differs)s, so it belongs to another WhiteBIT user. Paste it for a login of its own.",
+        code="key.of_other_user",
+        params={"differs": differs},
+    )
 
 
 def _kept_elsewhere(error: IntegrityError) -> bool:

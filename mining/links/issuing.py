@@ -13,9 +13,9 @@ from django.db.models import Q
 
 from customers import audit
 from customers.codes import new_code
+from customers.errors import Refused
 from customers.tenancy import Access
 from mining import dispatch
-from mining.errors import Refused
 from mining.keys import logins
 from mining.links.reconcile import MOST_ACTIVE
 from mining.links.room import Room, room
@@ -54,20 +54,20 @@ def renew_link(access: Access, link: WatcherLink, *, early_confirmed: bool = Fal
     the account's three places until they end. `early_confirmed`: somebody was told that and wants it. Raises Refused.
     """
     if link.origin != Origin.PORTAL or link.lifetime is None:
-        raise Refused("This link was made outside the portal. Issue a new one instead.")
+        raise Refused("This link was made outside the portal. Issue a new one instead.", code="link.not_ours")
     if link.lifetime == LinkLifetime.ALWAYS:
-        raise Refused("This link never ends: there is nothing to renew.")
+        raise Refused("This link never ends: there is nothing to renew.", code="link.endless")
     with transaction.atomic():
         account = _locked(access, link.mining_account)
         old = WatcherLink.objects.visible_to(access).select_related("successor").get(pk=link.pk)
         if old.successor is not None and old.successor.state != State.FAILED:
             return old.successor
         if old.pool_id is None:
-            raise Refused("This link has not been made yet: there is nothing to renew.")
+            raise Refused("This link has not been made yet: there is nothing to renew.", code="link.not_made")
         if _is_long_over(old, now=now):
-            raise Refused("This link is over: issue a new one.")
+            raise _over()
         if old.is_young(now) and not early_confirmed:
-            raise Refused(_too_early(old))
+            raise _too_early(old)
         new = _new_link(access, account, old.permissions, link.lifetime, renews=old.renews, now=now)
         WatcherLink.objects.visible_to(access).filter(pk=old.pk).update(successor=new, problem="")
     link.successor = new
@@ -75,23 +75,29 @@ def renew_link(access: Access, link: WatcherLink, *, early_confirmed: bool = Fal
     return new
 
 
-def _too_early(link: WatcherLink) -> str:
-    return (
-        f"This link still works until {link.live_until:%Y-%m-%d at %H:%M} UTC: hand that one on, or confirm that you"
-        f" want a second one, which takes another of the account's {MOST_ACTIVE} places until it ends."
+def _over() -> Refused:
+    return Refused("This link is over: issue a new one.", code="link.over")
+
+
+def _too_early(link: WatcherLink) -> Refused:
+    return Refused(
+        "This link still works until %(ends)s UTC: hand that one on, or confirm that you"
+        " want a second one, which takes another of the account's %(most)d places until it ends.",
+        code="link.still_works",
+        params={"ends": f"{link.live_until:%Y-%m-%d at %H:%M}", "most": MOST_ACTIVE},
     )
 
 
 def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetime) -> None:
     """Whether a new one is made by itself before this one ends, or the newest of those that followed it."""
     if renews and (link.lifetime != LinkLifetime.WEEK or link.origin != Origin.PORTAL):
-        raise Refused("Only links of 7 days that were issued here renew themselves.")
+        raise Refused("Only links of 7 days that were issued here renew themselves.", code="link.not_renewable")
     with transaction.atomic():
         _held(access, link.mining_account)
         line = _with_successors(access, link)
         newest = line[-1]
         if renews and (newest.state == State.FAILED or newest.is_over(now)):
-            raise Refused("This link is over: issue a new one.")
+            raise _over()
         # All of them: when the newest is not made after all, the one before it is renewed again, or not.
         mine = WatcherLink.objects.visible_to(access).filter(pk__in=[one.pk for one in line])
         changed = mine.exclude(renews=renews).update(renews=renews)
@@ -119,19 +125,30 @@ def _is_long_over(link: WatcherLink, *, now: datetime) -> bool:
 def _checked_permissions(permissions: Iterable[str]) -> list[str]:
     asked = set(permissions)
     if not asked:
-        raise Refused("Choose at least one thing that the link shows.")
+        raise Refused("Choose at least one thing that the link shows.", code="link.shows_nothing")
     if unknown := sorted(asked - set(LinkPermission.values)):
-        raise Refused(f"A link cannot show {unknown[0]!r}: it shows {', '.join(LinkPermission.values)}.")
+        raise Refused(
+            "A link cannot show %(permission)r: it shows %(permissions)s.",
+            code="link.permission_unknown",
+            params={"permission": unknown[0], "permissions": ", ".join(LinkPermission.values)},
+        )
     return [word for word in LinkPermission.values if word in asked]
 
 
 def _check_lifetime(lifetime: str, *, renews: bool, forever_confirmed: bool) -> None:
     if lifetime not in LinkLifetime.values:
-        raise Refused(f"A link lives for one of {', '.join(LinkLifetime.values)}.")
+        raise Refused(
+            "A link lives for one of %(lifetimes)s.",
+            code="link.lifetime_unknown",
+            params={"lifetimes": ", ".join(LinkLifetime.values)},
+        )
     if lifetime == LinkLifetime.ALWAYS and not forever_confirmed:
-        raise Refused("A link for ever can never be taken back, not even by the pool. Confirm that this is meant.")
+        raise Refused(
+            "A link for ever can never be taken back, not even by the pool. Confirm that this is meant.",
+            code="link.forever_unconfirmed",
+        )
     if renews and lifetime != LinkLifetime.WEEK:
-        raise Refused("Only links of 7 days renew themselves.")
+        raise Refused("Only links of 7 days renew themselves.", code="link.not_renewable")
 
 
 def _held(access: Access, account: MiningAccount) -> MiningAccount:
@@ -143,11 +160,19 @@ def _locked(access: Access, account: MiningAccount) -> MiningAccount:
     """The account's row, held. Raises Refused when it can have no link."""
     mine = _held(access, account)
     if mine.state == MiningAccount.State.CREATING:
-        raise Refused(f"The account {mine.name!r} is still being created. Try again in a minute.")
+        raise Refused(
+            "The account %(account)r is still being created. Try again in a minute.",
+            code="account.being_created",
+            params={"account": mine.name},
+        )
     if mine.unlisted_since is not None:
-        raise Refused(f"The pool does not list the account {mine.name!r} now, so it makes no links for it.")
+        raise Refused(
+            "The pool does not list the account %(account)r now, so it makes no links for it.",
+            code="account.not_listed",
+            params={"account": mine.name},
+        )
     if (why := logins.why_unread(access, mine.login)) is not None:
-        raise Refused(why)
+        raise why
     return mine
 
 
@@ -173,10 +198,14 @@ def _new_link(
 ) -> WatcherLink:
     """Inside the transaction that holds the account's row."""
     if account.customer_id is None:
-        raise Refused(f"The account {account.name!r} belongs to no customer yet.")
+        raise Refused(
+            "The account %(account)r belongs to no customer yet.",
+            code="account.no_customer",
+            params={"account": account.name},
+        )
     taken = room(access, account, now=now)
     if taken.is_full:
-        raise Refused(_full(account, taken))
+        raise _full(account, taken)
     code = new_code("int")
     link = WatcherLink.objects.create(
         provider=access.provider,
@@ -208,12 +237,15 @@ def _new_link(
     return link
 
 
-def _full(account: MiningAccount, taken: Room) -> str:
-    sentence = f"The account {account.name!r} has {taken.used} active watcher links, and the pool allows {taken.most}."
+def _full(account: MiningAccount, taken: Room) -> Refused:
     if taken.next_end_at is None:
-        sentence += " None of them is known to end."
+        ends = "None of them is known to end."
     else:
-        sentence += f" The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
+        ends = f"The next one ends on {taken.next_end_at:%Y-%m-%d at %H:%M} UTC."
     if taken.unseen and taken.counted_at is not None:
-        sentence += f" The pool alone knows {taken.unseen} of them, as of {taken.counted_at:%Y-%m-%d at %H:%M} UTC."
-    return sentence
+        ends += f" The pool alone knows {taken.unseen} of them, as of {taken.counted_at:%Y-%m-%d at %H:%M} UTC."
+    return Refused(
+        "The account %(account)r has %(used)d active watcher links, and the pool allows %(most)d. %(ends)s",
+        code="link.no_room",
+        params={"account": account.name, "used": taken.used, "most": taken.most, "ends": ends},
+    )

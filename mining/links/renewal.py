@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db.models import Q
 
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import Provider
 from customers.tenancy import Access, Kind
-from mining.errors import Refused
 from mining.links.issuing import renew_link
 from mining.links.reconcile import LATEST, LIST_LAGS, NOT_RENEWED
 from mining.links.rules import MOST_RENEWALS, RENEW_AGAIN_AFTER, RENEW_BEFORE, State, to_renew

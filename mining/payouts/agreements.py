@@ -9,10 +9,10 @@ import structlog
 from django.db import transaction
 
 from customers import audit, tenancy
+from customers.errors import Refused
 from customers.models import Provider
 from customers.tenancy import Access, Kind
 from mining import dispatch, runs
-from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, SyncRun
 from mining.models.rewards import Destination
 from mining.models.runs import Subject
@@ -27,7 +27,6 @@ IntentState = PoolIntent.State
 SAID = ["payout_destination", "payout_address", "payout_first_seen_at", "payout_drift_since", "payout_read_at"]
 WORKER = "worker"
 AGREED_OTHERWISE = "A person agreed to another destination instead."
-NOT_SEEN_ANY_MORE = "The pool says something else by now. Look at it once more before you agree."
 
 
 def record_agreement(
@@ -63,11 +62,17 @@ def accept(
         edits = _unsettled_edits(access, account)
         (locked,) = locked_accounts(access.provider.pk, [account.pk])
         if any(edit.state == IntentState.CALLED for edit in edits):
-            raise Refused("A change of ours is being made at this moment: wait a minute, and look again.")
-        if (problem := why_not_acceptable(locked)) is not None:
-            raise Refused(problem)
+            raise Refused(
+                "A change of ours is being made at this moment: wait a minute, and look again.",
+                code="payout.being_changed",
+            )
+        if (why := why_not_acceptable(locked)) is not None:
+            raise why
         if (destination, address) != (locked.payout_destination, locked.payout_address):
-            raise Refused(NOT_SEEN_ANY_MORE)
+            raise Refused(
+                "The pool says something else by now. Look at it once more before you agree.",
+                code="payout.changed_meanwhile",
+            )
         before = newest_agreements(access.provider.pk, [locked.pk]).get(locked.pk)
         if before is not None and agrees_with(before, destination, address):
             return before  # clicked twice: a change that was approved after the first click stands
@@ -125,7 +130,11 @@ def add_agreement(
     account: MiningAccount, destination: str, address: str | None, *, source: Source, by: str, now: datetime
 ) -> PayoutAgreement:
     if account.customer_id is None:
-        raise Refused(f"The account {account.name!r} has no customer yet with whom anything could be agreed.")
+        raise Refused(
+            "The account %(account)r has no customer yet with whom anything could be agreed.",
+            code="account.no_customer",
+            params={"account": account.name},
+        )
     return PayoutAgreement.objects.create(
         provider_id=account.provider_id,
         mining_account=account,
@@ -139,17 +148,34 @@ def add_agreement(
     )
 
 
-def why_not_acceptable(account: MiningAccount) -> str | None:
-    """Why nobody can agree to what the pool says now, in one sentence; None when one can."""
+def why_not_acceptable(account: MiningAccount) -> Refused | None:
+    """Why nobody can agree to what the pool says now; None when one can."""
     if account.payout_destination is None:
-        return f"The payout destination of {account.name!r} has not been read yet. Read it first."
+        return Refused(
+            "The payout destination of %(account)r has not been read yet. Read it first.",
+            code="payout.not_read",
+            params={"account": account.name},
+        )
     if account.payout_destination == Destination.MAIN_BALANCE:
         return None
     if account.payout_destination != Destination.EXTERNAL_ADDRESS:
-        return "The pool names a payout destination that we do not know. Look at the pool, and change it there."
+        return Refused(
+            "The pool names a payout destination that we do not know. Look at the pool, and change it there.",
+            code="payout.destination_unknown",
+        )
     if account.payout_address is None:
-        return "The pool says that it pays to an address, but not to which. Look at the pool, and change it there."
-    return problem_of(account.payout_address)
+        return Refused(
+            "The pool says that it pays to an address, but not to which. Look at the pool, and change it there.",
+            code="payout.address_unknown",
+        )
+    return why_not_payable(account.payout_address)
+
+
+def why_not_payable(address: str) -> Refused | None:
+    """Why nothing can be paid to an address; None when it is good."""
+    if (problem := problem_of(address)) is None:
+        return None
+    return Refused("%(problem)s", code="payout.address_invalid", params={"problem": problem})
 
 
 def end_alarm(access: Access, account: MiningAccount, *, now: datetime) -> None:
@@ -161,9 +187,13 @@ def end_alarm(access: Access, account: MiningAccount, *, now: datetime) -> None:
     with transaction.atomic():
         (locked,) = locked_accounts(access.provider.pk, [account.pk])
         if locked.payout_drift_since is None:
-            raise Refused("The alarm has ended already: there is nothing to do.")
+            raise Refused("The alarm has ended already: there is nothing to do.", code="payout.not_drifting")
         if not is_lost(locked):
-            raise Refused(f"The pool answers for {locked.name!r}: agree to what it says, or have it put back there.")
+            raise Refused(
+                "The pool answers for %(account)r: agree to what it says, or have it put back there.",
+                code="account.answered_for",
+                params={"account": locked.name},
+            )
         words = {"at_pool": in_words(locked.payout_destination, locked.payout_address)}
         locked.payout_destination, locked.payout_address = Destination.UNKNOWN, None
         locked.payout_first_seen_at = locked.payout_drift_since = None

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from customers.errors import Refused
 from customers.tenancy import Access
 from mining.models import MiningAccount, PayoutAgreement
 from mining.payouts.agreements import is_lost, why_not_acceptable
@@ -29,7 +30,7 @@ class PayoutView:
     first_seen_at: datetime | None
     read_at: datetime | None
     drift_since: datetime | None
-    not_acceptable: str | None  # why nobody can agree to what the pool says now
+    not_acceptable: Refused | None  # why nobody can agree to what the pool says now
     is_lost: bool  # the pool does not answer for the account: no reading ends a drift
 
 

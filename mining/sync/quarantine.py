@@ -32,8 +32,7 @@ class Quarantined:
 
 
 def records_quarantined(count: int) -> str:
-    records = f"{counted(count, 'record')} {agreeing(count, 'was', 'were')}"
-    return f'{records} quarantined: see "Records that were not taken in".'
+    return f"{counted(count, 'record')} {agreeing(count, 'was', 'were')} quarantined."
 
 
 def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined]) -> list[Quarantined]:

@@ -22,8 +22,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from billing.errors import Refused as BillingRefused
-from customers.editing import DetailsRefused
-from mining.errors import Refused as MiningRefused
+from customers.errors import Refused
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -88,7 +87,7 @@ def _of(error: Exception) -> _Problem | None:
         return _Problem(400, _sentence(errors), errors)
     if isinstance(error, APIException):
         return _Problem(error.status_code, str(error.detail), headers=_headers(error))
-    if isinstance(error, (MiningRefused, BillingRefused, DetailsRefused)):
+    if isinstance(error, (Refused, BillingRefused)):
         return _Problem(409, str(error))
     if isinstance(error, Http404):
         return _Problem(404, "There is nothing here that you may see.")

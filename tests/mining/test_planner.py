@@ -10,12 +10,12 @@ from django.utils import timezone
 from customers import tenancy
 from customers.models import Provider
 from mining import dispatch, planner, runs, tasks
-from mining.errors import Refused
 from mining.models import Credential, PoolIntent, SyncRun
 from mining.models.runs import Subject
 from tests.logins import login_of
 from tests.mining.hosting import Hosting
 from tests.mining.test_accounts import onboard
+from tests.refusals import refused
 
 Hint = tuple[str, tuple[int, ...]]
 
@@ -295,14 +295,14 @@ def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(
 
 
 def test_without_a_key_asking_says_what_to_do(north: Hosting, dispatched: list[Hint]) -> None:
-    for state, sentence in (
-        ("refused", "refused the key of main"),
-        ("checking", "wait a minute"),
-        ("retired", "paste one"),
+    for state, code in (
+        ("refused", "key.refused"),
+        ("checking", "key.not_checked"),
+        ("retired", "key.none"),
     ):
         with north.context():
             Credential.objects.update(state=state)
-        with pytest.raises(Refused, match=sentence), tenancy.access_context(north.access):
+        with refused(code), tenancy.access_context(north.access):
             planner.request_sync(north.access, only=None, now=timezone.now())
 
 

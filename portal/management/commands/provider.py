@@ -13,9 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers import onboarding, tenancy
+from customers.errors import Refused
 from customers.models import MemberKind, Provider, Role
 from customers.text import NOTHING_VISIBLE, normal
-from mining.errors import Refused
 from mining.keys import store as key_store
 from mining.keys import verification
 from portal.api.auth import unknown_scopes

@@ -6,8 +6,8 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from customers.errors import Refused
 from mining import intents
-from mining.errors import Refused
 from mining.models import PoolIntent
 from portal.access import AccessRequest, may, staff_page
 from portal.views.lookup import the
@@ -22,9 +22,13 @@ def intent_decide(request: AccessRequest, code: str) -> HttpResponse:
 
     def decide() -> str:
         if not may(request.access, act.decided_by):
-            raise Refused(f"Your role here ({request.access.role}) may not decide this. Ask an owner.")
+            raise Refused(
+                "Your role here (%(role)s) may not decide this. Ask an owner.",
+                code="intent.not_allowed",
+                params={"role": request.access.role},
+            )
         if answer not in ("yes", "no"):
-            raise Refused("Say whether it is at the pool: yes or no.")
+            raise Refused("Say whether it is at the pool: yes or no.", code="intent.unanswered")
         intents.decide_intent(request.access, intent, ours=answer == "yes", now=timezone.now())
         return act.answer_if_ours if answer == "yes" else act.answer_if_not
 

@@ -12,10 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from billing.errors import Refused as BillingRefused
-from customers.members import Refused as MembersRefused
-from mining.errors import Refused as MiningRefused
+from customers.errors import Refused
 
-REFUSED = (BillingRefused, MembersRefused, MiningRefused)
+REFUSED = (BillingRefused, Refused)
 
 
 def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -> HttpResponse:

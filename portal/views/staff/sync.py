@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,7 +69,7 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
     }
 
 
-def _readings(access: Access, unread: dict[PoolLogin, str]) -> list[Reading]:
+def _readings(access: Access, unread: Container[PoolLogin]) -> list[Reading]:
     order = list(Subject)
     found = [
         Reading(
@@ -93,6 +94,6 @@ def sync_now(request: AccessRequest) -> HttpResponse:
     def ask() -> str:
         planner.request_sync(request.access, only=None, now=timezone.now())
         asked = "Asked for. A worker reads the pool now; this page shows how far it is."
-        return " ".join([asked, *logins.unread(request.access).values()])
+        return " ".join([asked, *map(str, logins.unread(request.access).values())])
 
     return do(request, ask, "staff:sync")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from customers import members
+from customers.errors import Refused
 from customers.models import ROLES, Invitation, MemberKind, Membership, Role
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import InviteForm, role_choices
@@ -78,7 +79,7 @@ def team_role(request: AccessRequest, code: str) -> HttpResponse:
 
     def change() -> str:
         if role not in ROLES[MemberKind.STAFF]:
-            raise members.Refused("Choose a role: owner, finance, support or auditor.")
+            raise Refused("Choose a role: owner, finance, support or auditor.", code="member.role_unknown")
         members.change_role(request.access, member, Role(role), now=timezone.now())
         return f"{member.user.name or member.user.email} is {role} now."
 

@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from customers.models import AuditEntry
 from mining import dispatch, intents, planner, tasks
-from mining.errors import Refused
 from mining.intents import lifecycle, settling
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, WatcherLink
 from mining.payouts import agreements
 from tests.mining.hosting import Hosting
 from tests.mining.links.watching import LOOKED, SETTLED, Watched, watched
 from tests.mining.test_accounts import onboard
+from tests.refusals import refused
 from tests.waiting import ended, in_thread
 
 State = PoolIntent.State
@@ -124,7 +124,7 @@ def test_a_destination_that_somebody_else_changed_meanwhile_needs_a_person(accou
     unknown = settle(account, intent, after=SETTLED)
 
     assert (unknown.state, agreed(account)) == (State.UNKNOWN, [])
-    with pytest.raises(Refused, match="not settled yet"):
+    with refused("payout.change_unsettled"):
         plan_edit(account)
     with account.hosting.context():
         intents.decide_intent(account.hosting.access, unknown, ours=True, now=account.now)
@@ -141,12 +141,16 @@ def test_a_destination_that_somebody_else_changed_meanwhile_needs_a_person(accou
 
 def test_what_cannot_be_paid_to_is_refused_before_anything(account: Watched) -> None:
     for address in ("", ADDRESS[:-1] + "5", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", f"{ADDRESS} "):
-        with pytest.raises(Refused):
+        with refused("payout.address_invalid"):
             plan_edit(account, address)
-    with pytest.raises(Refused, match="who approved it"):
+    with refused("payout.approver_missing"):
         plan_edit(account, approved_by="")
-    for destination, named in (("main_balance", ADDRESS), ("lightning", ADDRESS), ("external_address", None)):
-        with account.hosting.context(), pytest.raises(Refused):
+    for destination, named, code in (
+        ("main_balance", ADDRESS, "payout.address_superfluous"),
+        ("lightning", ADDRESS, "payout.destination_invalid"),
+        ("external_address", None, "payout.address_invalid"),
+    ):
+        with account.hosting.context(), refused(code):
             intents.plan_edit(
                 account.hosting.access,
                 account.account,
@@ -156,7 +160,7 @@ def test_what_cannot_be_paid_to_is_refused_before_anything(account: Watched) -> 
                 now=account.now,
             )
     stray = Watched(account.hosting, account.hosting.account("north"), account.now)
-    with pytest.raises(Refused, match="not a customer's yet"):
+    with refused("account.no_customer"):
         plan_edit(stray)
     assert account.intents(kind="edit_payout") == []
 
@@ -169,7 +173,7 @@ def test_what_was_never_read_for_its_customer_is_not_changed(north: Hosting, was
         north.sync("payouts")
     onboard(north, "north", adopt=True)
     account = Watched(north, north.account("north"), account.now)
-    with pytest.raises(Refused, match="has not been read for its customer yet"):
+    with refused("payout.not_read"):
         plan_edit(account)
     north.sync("payouts")
     assert plan_edit(account).state == State.PLANNED
@@ -221,7 +225,7 @@ def test_an_edit_in_doubt_ends_when_a_person_agrees_to_another_address(account: 
     account.hosting.pool.fault("reset", endpoint="payout-destination/edit", phase="before", times=1)
     intent = plan_edit(account)
     settle(account, intent)
-    with pytest.raises(Refused, match="at this moment"):
+    with refused("payout.being_changed"):
         accept(account, OTHER, after=timedelta(seconds=30))
     assert settle(account, intent, after=timedelta(minutes=2)).state == State.UNKNOWN
 
@@ -304,7 +308,7 @@ def test_what_waits_to_go_out_can_be_given_up(account: Watched) -> None:
             intents.decide_intent(account.hosting.access, intent, ours=ours, now=account.now + after)
 
     for ours, seconds in ((False, 59), (True, 61)):
-        with pytest.raises(Refused, match="in hand"):
+        with refused("intent.in_hand"):
             decide(ours=ours, after=timedelta(seconds=seconds))
     decide(ours=False, after=timedelta(seconds=61))
 

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from customers import tenancy
 from customers.models import AuditEntry
-from mining.errors import Refused
 from mining.keys import logins
 from mining.models import Credential, PoolLogin
 from tests.logins import login_of
 from tests.mining.hosting import Hosting
 from tests.mining.keys.pasting import add_key, paste, states
+from tests.refusals import refused
 from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import NOW, Tenant, build_world
 
@@ -48,7 +48,7 @@ def named(tenant: Tenant, name: str) -> PoolLogin:
 
 @pytest.mark.parametrize("name", ["", "  ", "l" * 65, "a\nb", "a\x00b", "<b>"])
 def test_a_login_must_have_a_name(tenant: Tenant, name: str) -> None:
-    with pytest.raises(Refused, match="A login's name has at most 64 letters"):
+    with refused("login.name_invalid"):
         named(tenant, name)
 
 
@@ -70,7 +70,7 @@ def test_capitals_of_every_script_are_told_apart_as_the_database_does_it(tenant:
 def test_a_key_that_is_refused_leaves_no_login_behind(north: Hosting) -> None:
     key = north.pool.key("alpha")
 
-    with pytest.raises(Refused, match="a key has one WhiteBIT user only"):
+    with refused("key.of_other_login"):
         paste(north, key.api_key, key.secret, "second")
 
     assert names(north) == ["main"]
@@ -139,7 +139,7 @@ def test_a_name_that_another_login_has_is_refused(tenant: Tenant) -> None:
     with tenant.context():
         login_of(tenant.provider, "Prime")
 
-    with pytest.raises(Refused, match=r"^There is a login 'Prime' already: choose another name\.$"):
+    with refused("login.name_taken"):
         rename(tenant, tenant.login, "PRIME")
 
     assert (tenant.login.name, names(tenant)) == ("main", ["main", "Prime"])

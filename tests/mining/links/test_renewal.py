@@ -9,7 +9,6 @@ import pytest
 from customers.codes import new_code
 from customers.models import AuditEntry
 from mining import intents, planner
-from mining.errors import Refused
 from mining.intents.link import LinkCreation
 from mining.links import issuing
 from mining.links import reconcile as link_reconcile
@@ -20,6 +19,7 @@ from mining.models import PoolIntent, WatcherLink
 from mining.pool.answers.types import CreatedLink, ListedLink, WatcherLinks
 from tests.mining.hosting import Hosting
 from tests.mining.links.watching import SETTLED, Watched, watched
+from tests.refusals import refused
 
 State = WatcherLink.State
 
@@ -48,7 +48,7 @@ def test_a_link_that_has_half_its_life_left_is_renewed_only_by_who_confirms_it(
     access, link = account.hosting.access, account.made(lifetime=lifetime)
     assert link.live_until is not None
     now = link.live_until - timedelta(hours=hours)
-    with account.hosting.context(), pytest.raises(Refused, match=r"still works until 20.* UTC: hand that one on"):
+    with account.hosting.context(), refused("link.still_works"):
         issuing.renew_link(access, link, now=now)
     assert account.links() == [link]
 
@@ -208,12 +208,12 @@ def test_what_is_long_over_is_not_renewed(account: Watched) -> None:
     link = account.made()
     over = account.now + timedelta(days=7, seconds=10)
     with account.hosting.context():
-        with pytest.raises(Refused, match="is over"):
+        with refused("link.over"):
             issuing.set_renewal(account.hosting.access, link, renews=True, now=over)
-        with pytest.raises(Refused, match="is over"):
+        with refused("link.over"):
             issuing.renew_link(account.hosting.access, link, now=over + RENEW_LATE)
         WatcherLink.objects.update(state=State.GONE, ended_at=account.now)  # before its end
-        with pytest.raises(Refused, match="is over"):
+        with refused("link.over"):
             issuing.renew_link(account.hosting.access, link, now=account.now)
     assert account.links() == [link]
 
@@ -236,10 +236,10 @@ def test_what_cannot_be_renewed_says_so(account: Watched) -> None:
     day = account.made(lifetime="24h")
     forever = account.made("rewards", lifetime="always", forever_confirmed=True)
     with account.hosting.context():
-        for link, sentence in ((found, "outside the portal"), (forever, "never ends")):
-            with pytest.raises(Refused, match=sentence):
+        for link, code in ((found, "link.not_ours"), (forever, "link.endless")):
+            with refused(code):
                 issuing.renew_link(account.hosting.access, link, now=account.now)
-        with pytest.raises(Refused, match="Only links of 7 days"):
+        with refused("link.not_renewable"):
             issuing.set_renewal(account.hosting.access, day, renews=True, now=account.now)
 
 

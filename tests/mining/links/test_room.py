@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from mining.errors import Refused
 from mining.links import renewal
 from mining.models import MiningAccount, QuarantinedRecord, SyncRun, WatcherLink
 from tests.mining.hosting import Hosting, writes, written_between
 from tests.mining.links.watching import Watched, watched
+from tests.refusals import refused
 
 State = WatcherLink.State
 TOO_LONG = "n" * 300
@@ -79,7 +79,7 @@ def test_links_that_cannot_be_read_fill_the_cap_like_any_other(account: Watched)
 
     assert failed.problem.startswith("The account 'south' has 3 active watcher links at the pool")
     assert "watcher-links/create" not in account.hosting.pool.calls()
-    with pytest.raises(Refused, match=r"the pool allows 3\. None of them is known to end"):
+    with refused("link.no_room"):
         account.issue()
 
 
@@ -138,7 +138,7 @@ def test_a_refusal_is_followed_by_a_reading_of_that_account_and_the_count_is_rig
     assert (room.used, room.unseen, len(account.links(origin="pool"))) == (3, 0, 3)
     assert room.next_end_at is not None
     assert room.counted_at is not None and room.counted_at >= account.now
-    with pytest.raises(Refused, match="The next one ends on"):
+    with refused("link.no_room"):
         account.issue()
 
 
@@ -166,7 +166,7 @@ def test_a_refusal_does_not_count_twice_what_we_made_and_the_list_does_not_show_
     assert account.settle(account.issue()).state == State.FAILED
 
     assert (account.room().used, account.room().unseen) == (3, 1)
-    with pytest.raises(Refused, match="has 3 active watcher links, and the pool allows 3"):
+    with refused("link.no_room"):
         account.issue()
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from customers.errors import Refused
 from mining import runs
-from mining.errors import Refused
 from mining.models import MiningAccount, SyncRun
 from mining.models.runs import Subject
 from mining.payouts import agreements
@@ -41,11 +41,11 @@ def drift(hosting: Hosting, address: str = ADDRESS) -> None:
     hosting.sync("payouts")
 
 
-def refusal(hosting: Hosting, address: str, refused: list[str]) -> None:
+def refusal(hosting: Hosting, address: str, codes: list[str]) -> None:
     try:
         accept(hosting, EXTERNAL, address)
     except Refused as error:
-        refused.append(str(error))
+        codes.append(error.code)
 
 
 def queued(hosting: Hosting) -> list[SyncRun]:
@@ -66,14 +66,14 @@ def test_of_two_people_who_agree_at_once_one_writes(hosted: Hosting) -> None:
 
 def test_who_agrees_while_a_reading_brings_another_place_agrees_to_nothing(hosted: Hosting) -> None:
     drift(hosted)
-    refused: list[str] = []
+    codes: list[str] = []
     with hosted.context():  # as a reading that has not committed yet
         MiningAccount.objects.select_for_update().get(name="north")
         MiningAccount.objects.filter(name="north").update(payout_address=LEGACY)
-        person = in_thread(lambda: refusal(hosted, ADDRESS, refused))
+        person = in_thread(lambda: refusal(hosted, ADDRESS, codes))
         assert waits_for_us(person)
     ended(person)
-    assert (refused, len(all_agreements(hosted))) == ([agreements.NOT_SEEN_ANY_MORE], 1)
+    assert (codes, len(all_agreements(hosted))) == (["payout.changed_meanwhile"], 1)
 
 
 def test_a_reading_that_began_before_somebody_agreed_changes_nothing(hosted: Hosting) -> None:

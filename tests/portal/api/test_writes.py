@@ -11,9 +11,9 @@ from django.test import Client
 from billing import contracts
 from billing.models import Contract
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import AuditEntry, Customer
 from mining import accounts, runs
-from mining.errors import Refused
 from mining.models import Credential, MiningAccount, PoolIntent, SyncRun
 from tests.logins import login_of
 from tests.portal.api.conftest import API, Caller, October, detail_of
@@ -106,7 +106,7 @@ def test_a_refusal_half_way_leaves_no_customer_behind(
     before = counted(world.north)
 
     def gone(*_: Any, **__: Any) -> None:
-        raise Refused("The account has just been given to another customer.")
+        raise Refused("The account has just been given to another customer.", code="account.just_given")
 
     monkeypatch.setattr(accounts, "assign_account", gone)
     assert detail_of(north.post("customers", CEDAR), 409) == "The account has just been given to another customer."

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import Customer
-from mining.errors import Refused
 from portal.views.staff.responses import accepted, answer, do
 from tests.portal.staff.reading import rows
 from tests.world import NOW, Tenant
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def half_done(north: Tenant) -> str:
     Customer.objects.create(provider=north.provider, name="Half", email="h@h.example", created_at=NOW)
-    raise Refused("Not like this.")
+    raise Refused("Not like this.", code="customer.half")
 
 
 def posted() -> HttpRequest:
