@@ -11,11 +11,11 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Max
 
-from billing.errors import TermsRefused
 from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, DocumentStatus, FeeBearer
 from billing.split import WHOLE_PPM
 from billing.words import terms_in_words
 from customers import audit
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import day_in_words
@@ -55,7 +55,11 @@ def agree(
         # The customer's row serialises two people who agree with the same customer at once.
         owner = Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
         if Contract.objects.visible_to(access).filter(customer=owner).exists():
-            raise TermsRefused(f"{owner.name} has a contract already. Add a new version to it instead.")
+            raise Refused(
+                "%(customer)s has a contract already. Add a new version to it instead.",
+                code="contract.exists",
+                params={"customer": owner.name},
+            )
         contract = Contract.objects.create(provider=access.provider, customer=owner, created_at=now)
         _add_version(contract, valid_from, terms, now)
         audit.record(
@@ -111,22 +115,34 @@ def _latest_version(contract: Contract) -> ContractVersion | None:
 
 def _check_year(valid_from: date, now: datetime) -> None:
     if valid_from > now.date() + FARTHEST:
-        raise TermsRefused(f"{day_in_words(valid_from)} is more than five years ahead: check the year.")
+        raise Refused(
+            "%(day)s is more than five years ahead: check the year.",
+            code="terms.too_far_ahead",
+            params={"day": day_in_words(valid_from)},
+        )
     if valid_from < now.date() - FARTHEST:
-        raise TermsRefused(f"{day_in_words(valid_from)} is more than five years back: check the year.")
+        raise Refused(
+            "%(day)s is more than five years back: check the year.",
+            code="terms.too_far_back",
+            params={"day": day_in_words(valid_from)},
+        )
 
 
 def _end_before(former: ContractVersion, valid_from: date) -> None:
     began = former.valid.lower
     if valid_from <= began:
-        raise TermsRefused(
-            f"The present terms began on {day_in_words(began)}. New ones must begin later: choose a day after it."
+        raise Refused(
+            "The present terms began on %(day)s. New ones must begin later: choose a day after it.",
+            code="terms.before_present",
+            params={"day": day_in_words(began)},
         )
     billed = last_day_billed(former)
     if billed is not None and valid_from <= billed:
-        raise TermsRefused(
-            f"The days up to {day_in_words(billed)} are billed with the present terms in issued documents."
-            f" New terms can begin on {day_in_words(billed + timedelta(days=1))} or later."
+        raise Refused(
+            "The days up to %(billed)s are billed with the present terms in issued documents."
+            " New terms can begin on %(first)s or later.",
+            code="terms.days_billed",
+            params={"billed": day_in_words(billed), "first": day_in_words(billed + timedelta(days=1))},
         )
     if former.valid.upper is None or former.valid.upper > valid_from:
         former.valid = DateRange(began, valid_from)
@@ -170,34 +186,49 @@ def _add_version(contract: Contract, valid_from: date, terms: RevenueShare, now:
 def read_terms(settle_in: str, components: Sequence[Mapping[str, Any]]) -> RevenueShare:
     """Check terms as a door hands them over (the shape of the API), or refuse with a sentence."""
     if settle_in != "btc":
-        raise TermsRefused(f'Settling in {settle_in!r} is not built yet. Use settle_in "btc".')
+        raise Refused(
+            'Settling in %(settle_in)r is not built yet. Use settle_in "btc".',
+            code="terms.settle_in_unknown",
+            params={"settle_in": settle_in},
+        )
     if len(components) != 1:
-        raise TermsRefused("A contract has exactly one component for now: a revenue share.")
+        raise Refused("A contract has exactly one component for now: a revenue share.", code="terms.not_one_component")
     return _read_revenue_share(components[0])
 
 
 def _read_revenue_share(component: Mapping[str, Any]) -> RevenueShare:
     if component.get("kind") != REVENUE_SHARE:
-        raise TermsRefused(f'Components of kind {component.get("kind")!r} are not built yet. Use "revenue_share".')
+        raise Refused(
+            'Components of kind %(kind)r are not built yet. Use "revenue_share".',
+            code="terms.kind_unknown",
+            params={"kind": component.get("kind")},
+        )
     unknown = sorted(component.keys() - {"kind", "share_ppm", "basis", "pool_fee_borne_by"})
     if unknown:
-        raise TermsRefused(f"A revenue share has no {unknown[0]!r}.")
+        raise Refused("A revenue share has no %(field)r.", code="terms.field_unknown", params={"field": unknown[0]})
     share_ppm = component.get("share_ppm")
     if not isinstance(share_ppm, int) or isinstance(share_ppm, bool) or not 0 <= share_ppm <= WHOLE_PPM:
-        raise TermsRefused(
-            "share_ppm must be a whole number from 0 to 1000000: the provider's share in parts per million."
+        raise Refused(
+            "share_ppm must be a whole number from 0 to 1000000: the provider's share in parts per million.",
+            code="terms.share_invalid",
         )
     basis = component.get("basis")
     if basis not in Basis.values:
-        raise TermsRefused('basis must be "net" (after the pool\'s fee) or "gross" (before it).')
+        raise Refused('basis must be "net" (after the pool\'s fee) or "gross" (before it).', code="terms.basis_invalid")
     return RevenueShare(share_ppm, Basis(basis), _read_fee_bearer(Basis(basis), component.get("pool_fee_borne_by")))
 
 
 def _read_fee_bearer(basis: Basis, borne_by: object) -> FeeBearer:
     if basis is Basis.NET:
         if borne_by not in (None, "", FeeBearer.SHARED):
-            raise TermsRefused("On a net basis the pool's fee is off the top for both: leave pool_fee_borne_by out.")
+            raise Refused(
+                "On a net basis the pool's fee is off the top for both: leave pool_fee_borne_by out.",
+                code="terms.fee_bearer_superfluous",
+            )
         return FeeBearer.SHARED
     if borne_by not in FeeBearer.values:
-        raise TermsRefused('On a gross basis say who bears the pool\'s fee: "customer", "provider" or "shared".')
+        raise Refused(
+            'On a gross basis say who bears the pool\'s fee: "customer", "provider" or "shared".',
+            code="terms.fee_bearer_missing",
+        )
     return FeeBearer(str(borne_by))

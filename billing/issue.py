@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
 from billing import journal, numbering, settlement, tasks
-from billing.errors import IssueRefused
 from billing.holds import drafts as held_drafts
 from billing.holds.drafts import Hold
 from billing.models import (
@@ -26,6 +25,7 @@ from billing.models import (
 )
 from billing.words import terms_in_words
 from customers import audit
+from customers.errors import Refused
 from customers.models import Customer, ProviderProfile
 from customers.tenancy import Access
 from customers.words import month_in_words
@@ -86,9 +86,13 @@ def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
 
 def _refuse_no_draft(document: Document) -> None:
     if document.status == DocumentStatus.ISSUED:
-        raise IssueRefused(f"{document.number} is issued already. An issued document does not change.")
+        raise Refused(
+            "%(number)s is issued already. An issued document does not change.",
+            code="document.issued",
+            params={"number": document.number},
+        )
     if document.status != DocumentStatus.DRAFT:
-        raise IssueRefused("This draft was discarded. Close its month again to get a new one.")
+        raise Refused("This draft was discarded. Close its month again to get a new one.", code="document.discarded")
 
 
 def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: datetime) -> Document:
@@ -116,20 +120,22 @@ def _refuse_unfit(access: Access, draft: Document) -> None:
         .first()
     )
     if earlier is not None:
-        raise IssueRefused(
-            f"The draft of {month_in_words(earlier.first_day)} comes first: issue or discard it, then close"
-            f" {month_in_words(draft.first_day)} again."
+        raise Refused(
+            "The draft of %(earlier)s comes first: issue or discard it, then close %(month)s again.",
+            code="document.earlier_draft",
+            params={"earlier": month_in_words(earlier.first_day), "month": month_in_words(draft.first_day)},
         )
     if settlement.is_stale(draft):
-        raise IssueRefused(
-            "Rewards or terms changed after this draft was computed. Close"
-            f" {month_in_words(draft.first_day)} again and look at it once more."
+        raise Refused(
+            "Rewards or terms changed after this draft was computed. Close %(month)s again and look at it once more.",
+            code="document.stale",
+            params={"month": month_in_words(draft.first_day)},
         )
 
 
 def _refuse_held(access: Access, draft: Document) -> None:
     if (why := held_drafts.why_held(access, [draft]).get(draft.pk)) is not None:
-        raise IssueRefused(str(why))
+        raise why.refusal()
 
 
 def _number(draft: Document, now: datetime) -> None:

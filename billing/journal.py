@@ -9,9 +9,9 @@ from datetime import date, datetime
 from django.db import connection, transaction
 from django.db.models import Q, Sum
 
-from billing.errors import Refused
 from billing.models import Document, DocumentLine, JournalEntry, JournalTx, LedgerAccount, LineComponent
 from customers import audit
+from customers.errors import Refused
 from customers.tenancy import Access
 
 Name = LedgerAccount.Name
@@ -128,10 +128,10 @@ WHERE provider_id = %s AND tx_id = %s ORDER BY id
 def reverse(access: Access, tx: JournalTx, *, effective_on: date, now: datetime) -> JournalTx:
     """A transaction that undoes another, leg by leg as they are stored. Once, and never of a reversal."""
     if tx.reverses_id is not None:
-        raise Refused("A reversal is not reversed. Post the event anew instead.")
+        raise Refused("A reversal is not reversed. Post the event anew instead.", code="posting.is_reversal")
     with transaction.atomic():
         if JournalTx.objects.visible_to(access).filter(reverses=tx).exists():
-            raise Refused("This transaction is reversed already.")
+            raise Refused("This transaction is reversed already.", code="posting.reversed")
         mirror = JournalTx.objects.create(
             provider=access.provider,
             posted_at=now,

@@ -7,8 +7,8 @@ from datetime import date
 
 from django.db import connection
 
-from billing.errors import IssueRefused
 from billing.models import Document, DocumentSeries, DocumentType
+from customers.errors import Refused
 
 PREFIXES = {DocumentType.SETTLEMENT: "SET", DocumentType.INVOICE: "INV"}
 
@@ -53,9 +53,11 @@ def _begin_series(document: Document, series: str) -> None:
     )
 
 
-def _too_early(document: Document, series: str, issued_on: date) -> IssueRefused:
+def _too_early(document: Document, series: str, issued_on: date) -> Refused:
     last = DocumentSeries.objects.get(provider=document.provider_id, series=series).last_issued_on
-    return IssueRefused(
-        f"The last document of series {series} is dated {last}, later than {issued_on}. Numbers follow dates:"
-        " check the clock of this machine."
+    return Refused(
+        "The last document of series %(series)s is dated %(last)s, later than %(today)s. Numbers follow dates:"
+        " check the clock of this machine.",
+        code="document.dated_before_last",
+        params={"series": series, "last": last, "today": issued_on},
     )

@@ -14,12 +14,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
-from billing.errors import PeriodRefused, Refused
 from billing.models import Document, DocumentStatus, DocumentType
 from billing.models.documents import direction_of
 from billing.planning import hash_joins
 from customers import audit
 from customers.codes import new_code
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import day_in_words, month_in_words
@@ -188,7 +188,10 @@ def discard(access: Access, document: Document, *, now: datetime) -> None:
             .update(status=DocumentStatus.DISCARDED)
         )
         if not claimed:
-            raise Refused("Only a draft can be discarded. An issued document stays; what changes goes on the next one.")
+            raise Refused(
+                "Only a draft can be discarded. An issued document stays; what changes goes on the next one.",
+                code="document.not_draft",
+            )
         audit.record(access, "document.discarded", document.code, now=now)
     document.status = DocumentStatus.DISCARDED
 
@@ -217,6 +220,9 @@ def month_of(day: date) -> DateRange:
 def ended_month(day: date, now: datetime) -> DateRange:
     period = month_of(day)
     if period.upper > now.astimezone(UTC).date():
-        month, first_day = month_in_words(period.lower), day_in_words(period.upper)
-        raise PeriodRefused(f"{month} has not ended in UTC. It can be closed from {first_day} on.")
+        raise Refused(
+            "%(month)s has not ended in UTC. It can be closed from %(first_day)s on.",
+            code="period.not_ended",
+            params={"month": month_in_words(period.lower), "first_day": day_in_words(period.upper)},
+        )
     return period

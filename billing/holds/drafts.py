@@ -6,15 +6,15 @@ the access's context. The database refuses the same (held_documents.sql).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from django.db.models import Q
 
 from billing.holds import misdirected
 from billing.holds.misdirected import Found, Misdirection, on_drafts
 from billing.models import Document, DocumentStatus
+from customers.errors import Refused
 from customers.tenancy import Access
 from customers.words import agreeing, day_in_words, month_in_words
 from mining.models import MiningAccount, Reward
@@ -24,15 +24,29 @@ from mining.payouts import agreements
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Of one draft. `part`: of the customer's page, where a person settles it; None: the month is closed again."""
+    """Of one draft: the code says what for. As in a refusal, the parameters stand apart from the messages."""
 
     document: Document
-    reason: str  # a sentence that begins small and names nobody
-    what_to_do: str
-    part: Literal["payout", "misdirected"] | None
+    code: str
+    reason_message: str  # begins small and names nobody
+    what_to_do_message: str
+    params: Mapping[str, object]
+    first: Hold | None = None  # of the earlier draft that this one waits for
+
+    @property
+    def reason(self) -> str:
+        return self.reason_message % self.params
+
+    @property
+    def what_to_do(self) -> str:
+        return self.what_to_do_message % self.params
+
+    def refusal(self) -> Refused:
+        held = {"customer": self.document.customer.name, "reason": self.reason, "what_to_do": self.what_to_do}
+        return Refused("%(customer)s is held: %(reason)s %(what_to_do)s", code=self.code, params=held)
 
     def __str__(self) -> str:
-        return f"{self.document.customer.name} is held: {self.reason} {self.what_to_do}"
+        return str(self.refusal())
 
 
 def why_held(access: Access, documents: Iterable[Document]) -> dict[int, Hold]:
@@ -88,33 +102,55 @@ def _drifting(access: Access, documents: list[Document]) -> dict[int | None, Min
 
 
 def _drifts(document: Document, account: MiningAccount) -> Hold:
-    since = day_in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"
-    what_to_do = (
-        "The pool does not answer for the account any more: end the alarm on the customer's page, then issue."
-        if agreements.is_lost(account)
-        else "Agree to that or have it put back at the pool, then issue."
+    reason = "since %(since)s the pool pays its rewards elsewhere than was agreed."
+    params = {"since": day_in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"}
+    if agreements.is_lost(account):
+        lost = "The pool does not answer for the account any more: end the alarm, then issue."
+        return Hold(document, "hold.payout_drifting", reason, lost, params)
+    return Hold(
+        document,
+        "hold.payout_drifting",
+        reason,
+        "Agree to that or have it put back at the pool, then issue.",
+        params,
     )
-    return Hold(document, f"since {since} the pool pays its rewards elsewhere than was agreed.", what_to_do, "payout")
 
 
 def _misdirected(document: Document, rewards: list[Reward]) -> Hold:
     known = [reward for reward in rewards if reward.payout_destination != Destination.UNKNOWN]
     if known:
-        what_to_do = "Ask the customer, and approve them, then issue."
         places = [(reward.payout_destination, reward.payout_address, reward.day) for reward in known]
-        return Hold(document, str(Misdirection.of(places)), what_to_do, "misdirected")
+        return Hold(
+            document,
+            "hold.misdirected",
+            "%(misdirected)s",
+            "Ask the customer, and approve them, then issue.",
+            {"misdirected": Misdirection.of(places)},
+        )
     # The draft is older than what the pool says now. Nobody can approve what nobody knows the place of.
-    which = agreeing(len(rewards), "a reward on it was", f"{len(rewards):,} rewards on it were")
-    day = f"{agreeing(len(rewards), '', 'the first ')}for {day_in_words(rewards[0].day)}"
-    reason = f"where {which} paid the pool says in a word that we do not know, {day}."
     return Hold(
         document,
-        reason,
-        f"Close {month_in_words(document.first_day)} again: they are left out until it is known.",
-        None,
+        "hold.destination_unknown",
+        "where %(rewards)s paid the pool says in a word that we do not know, %(day)s.",
+        "Close %(month)s again: they are left out until it is known.",
+        {
+            "rewards": agreeing(len(rewards), "a reward on it was", f"{len(rewards):,} rewards on it were"),
+            "day": f"{agreeing(len(rewards), '', 'the first ')}for {day_in_words(rewards[0].day)}",
+            "month": month_in_words(document.first_day),
+        },
     )
 
 
 def _comes_later(document: Document, first: Hold) -> Hold:
-    month = month_in_words(first.document.first_day)
-    return Hold(document, f"its draft of {month} comes first, and on that {first.reason}", first.what_to_do, first.part)
+    return Hold(
+        document,
+        "hold.earlier_document",
+        "its draft of %(month)s comes first, and on that %(reason)s",
+        "%(what_to_do)s",
+        {
+            "month": month_in_words(first.document.first_day),
+            "reason": first.reason,
+            "what_to_do": first.what_to_do,
+        },
+        first,
+    )

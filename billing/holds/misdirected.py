@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from billing.errors import Refused
 from billing.models import Document, RewardApproval
 from billing.planning import hash_joins
 from customers import audit
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import agreeing, counted, day_in_words
@@ -82,8 +82,6 @@ def _in_time(reward: Reward) -> tuple[datetime, int]:
 
 
 # --- Letting them pass
-
-NOTHING_MISDIRECTED = "No reward waits that was paid where nobody had agreed to."
 
 ON_DRAFTS = """
 SELECT DISTINCT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address, d.id
@@ -172,9 +170,12 @@ def approve(access: Access, customer: Customer, *, seen_as: str, now: datetime) 
         Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
         misdirected = of_customer(access, customer, now=now)
         if not misdirected.rewards:
-            raise Refused(NOTHING_MISDIRECTED)
+            raise nothing_misdirected()
         if misdirected.seen_as != seen_as:
-            raise Refused("The rewards are not what you looked at any more. Nothing was done. Look at them again.")
+            raise Refused(
+                "The rewards are not what you looked at any more. Nothing was done. Look at them again.",
+                code="reward.changed_meanwhile",
+            )
         by = access.actor
         RewardApproval.objects.bulk_create(
             [_approval(reward, customer, by=by, now=now) for reward in misdirected.rewards]
@@ -183,6 +184,10 @@ def approve(access: Access, customer: Customer, *, seen_as: str, now: datetime) 
             to = payout_words.in_words(reward.payout_destination, reward.payout_address)
             audit.record(access, "reward.approved", reward.code, now=now, customer=customer.code, paid_to=to)
     return len(misdirected.rewards)
+
+
+def nothing_misdirected() -> Refused:
+    return Refused("No reward waits that was paid where nobody had agreed to.", code="reward.not_misdirected")
 
 
 def _approval(reward: Reward, customer: Customer, *, by: str, now: datetime) -> RewardApproval:

@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import contracts, evidence, settlement
-from billing.errors import TermsRefused
 from billing.holds.drafts import Hold, why_held
 from billing.issue import Issued, issue, issue_all
 from billing.models import (
@@ -38,6 +37,7 @@ from billing.models.documents import LineComponent, LineKind, LineReason
 from billing.settlement import month_of
 from billing.split import WHOLE_PPM
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import Customer
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
@@ -99,7 +99,7 @@ class NewVersionSerializer(InputSerializer):
         # What can not be agreed by itself is 400; what is only in the way of what stands is refused by agree(): 409.
         try:
             contracts.read_terms(attrs["settle_in"], attrs["components"])
-        except TermsRefused as refusal:
+        except Refused as refusal:
             raise ValidationError({"components": [str(refusal)]}) from refusal
         return attrs
 
@@ -156,11 +156,9 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
 class HoldSerializer(serializers.Serializer[Hold]):
     reason = serializers.CharField(help_text="Why it cannot be issued now, in a sentence.")
     what_to_do = serializers.CharField(help_text="In a sentence.")
-    part = serializers.ChoiceField(
-        choices=["payout", "misdirected"],
-        allow_null=True,
-        help_text="payout: the pool pays elsewhere than was agreed. misdirected: rewards were paid where nobody had "
-        "agreed to. Both are settled by a person, on the customer's page. null: its month is closed again.",
+    code = serializers.ChoiceField(
+        choices=["hold.payout_drifting", "hold.misdirected", "hold.destination_unknown", "hold.earlier_document"],
+        help_text="What holds it: see the codes of problems.",
     )
 
     def to_representation(self, hold: Hold) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from billing.errors import Refused as BillingRefused
 from customers.errors import Refused
 
 log = structlog.get_logger(__name__)
@@ -87,7 +86,7 @@ def _of(error: Exception) -> _Problem | None:
         return _Problem(400, _sentence(errors), errors)
     if isinstance(error, APIException):
         return _Problem(error.status_code, str(error.detail), headers=_headers(error))
-    if isinstance(error, (Refused, BillingRefused)):
+    if isinstance(error, Refused):
         return _Problem(409, str(error))
     if isinstance(error, Http404):
         return _Problem(404, "There is nothing here that you may see.")

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 import pytest
 
 from billing import queries
-from billing.errors import IssueRefused
 from billing.issue import issue_all
 from billing.models import Document
 from billing.settlement import close_period
@@ -16,6 +15,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import Reward
 from tests.billing.books import OCTOBER, Story, change
+from tests.refusals import refused
 from tests.world import FIRST_DAY, NOW, World, make_reward
 
 
@@ -69,7 +69,7 @@ def test_drafts_are_summed_each_side_by_itself(north: Access) -> None:
 def test_issuing_several_is_all_or_nothing(north: Access, world: World) -> None:
     drafts = close_period(north, month=OCTOBER, now=NOW)
     change(world.north.clients[1].rewards[0], status="canceled", status_raw="canceled")
-    with pytest.raises(IssueRefused):
+    with refused("document.stale"):
         issue_all(north, drafts, now=NOW)
     assert {d.status for d in Document.objects.visible_to(north)} == {"draft"}
     fresh = close_period(north, month=OCTOBER, now=NOW)

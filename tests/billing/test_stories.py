@@ -7,7 +7,6 @@ from datetime import date
 import pytest
 
 from billing import settlement
-from billing.errors import IssueRefused, TermsRefused
 from billing.journal import CustomerBalance
 from billing.models import ContractComponent, ContractVersion, DocumentStatus
 from customers.tenancy import Access
@@ -27,6 +26,7 @@ from tests.billing.books import (
     open_story,
     revenue_share,
 )
+from tests.refusals import refused
 
 
 def test_a_month_to_the_main_balance_is_owed_to_the_customer(story: Story) -> None:
@@ -218,7 +218,7 @@ def test_new_terms_in_days_that_are_billed_are_refused_and_later_ones_are_not(st
     story.reward(20)
     story.issue(OCTOBER, AFTER_OCTOBER)
 
-    with pytest.raises(TermsRefused, match="can begin on 21 October 2026 or later"):
+    with refused("terms.days_billed"):
         story.new_terms(date(2026, 10, 20), revenue_share(200_000))
 
     story.new_terms(date(2026, 10, 21), revenue_share(200_000))
@@ -344,7 +344,7 @@ def test_while_the_pool_pays_elsewhere_than_was_agreed_nothing_is_issued_and_the
 
     assert november is not None
     assert (november.status, lines_of(november)) == ("draft", [("2026-11-05", "bill_customer", -146, "")])
-    with pytest.raises(IssueRefused, match="Cedar is held: since 4 November 2026 the pool pays its rewards elsewhere"):
+    with refused("hold.payout_drifting"):
         story.issue(NOVEMBER, AFTER_NOVEMBER)
     assert story.balance == CustomerBalance(payable_sat=829)
     assert neighbour.issue(OCTOBER, AFTER_OCTOBER).number == "SET-2026-000002"

@@ -6,13 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from billing.errors import Refused
 from billing.holds.drafts import why_held
 from billing.issue import issue
 from billing.models import Document
 from billing.models.documents import DocumentStatus
 from billing.settlement import close_period
 from customers import tenancy
+from customers.errors import Refused
 from portal.management.operator import access_to
 
 

@@ -19,12 +19,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing import evidence, settlement
 from billing import queries as billing
-from billing.errors import Refused
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.issue import Issued, issue_all
 from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
 from billing.pdf.content import why
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import agreeing, counted
@@ -39,7 +39,6 @@ from portal.views.staff.search import customers_found
 
 MONTHS_BACK = 12
 BALANCE = re.compile(r"-?[0-9]{1,18}")  # satoshi, as a page of ours writes them
-CHANGED = "The drafts are not what you looked at any more. Nothing was issued. Look at them again."
 
 
 # --- The list
@@ -204,7 +203,10 @@ def _issue(request: AccessRequest) -> HttpResponse:
         asked = Document.objects.visible_to(request.access).filter(code__in=shown).select_related("customer")
         found = list(asked.order_by("period", "customer__name", "pk"))
         if not shown or {document.code: document.balance_sat for document in found} != shown:
-            raise Refused(CHANGED)
+            raise Refused(
+                "The drafts are not what you looked at any more. Nothing was issued. Look at them again.",
+                code="document.changed_meanwhile",
+            )
         return _issued(request, issue_all(request.access, found, now=timezone.now()))
 
     if len(shown) == 1:
@@ -224,7 +226,7 @@ def _shown_amounts(values: Iterable[str]) -> Iterable[tuple[str, int]]:
 
 def _issued(request: AccessRequest, issued: Issued) -> str:
     if not issued.documents:
-        raise Refused(" ".join(map(str, issued.held)))
+        raise Refused("%(holds)s", code="document.held", params={"holds": " ".join(map(str, issued.held))})
     for hold in issued.held:
         messages.warning(request, f"Not issued: {hold}")
     numbers = [document.number or "" for document in issued.documents]

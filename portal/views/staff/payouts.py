@@ -130,7 +130,7 @@ def approve_misdirected(request: AccessRequest, found: Customer, now: datetime) 
     access = request.access
     waiting = misdirected.of_customer(access, found, now=now)
     if not waiting.rewards:
-        return misdirected.NOTHING_MISDIRECTED
+        return str(misdirected.nothing_misdirected())
 
     def approve() -> str:
         count = misdirected.approve(access, found, seen_as=request.POST.get("seen_as", ""), now=now)

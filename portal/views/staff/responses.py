@@ -11,10 +11,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from billing.errors import Refused as BillingRefused
 from customers.errors import Refused
-
-REFUSED = (BillingRefused, Refused)
 
 
 def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -> HttpResponse:
@@ -22,7 +19,7 @@ def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -
     try:
         with transaction.atomic():  # what is refused half-way leaves nothing behind
             said = act()
-    except REFUSED as refusal:
+    except Refused as refusal:
         return answer(request, messages.ERROR, str(refusal), to, *arguments)
     return answer(request, messages.SUCCESS, said, to, *arguments)
 
@@ -42,7 +39,7 @@ def accepted(form: Form, act: Callable[[], Any]) -> bool:
     try:
         with transaction.atomic():
             act()
-    except REFUSED as refusal:
+    except Refused as refusal:
         form.add_error(None, str(refusal))
         return False
     return True

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from customers import tenancy
+from customers.errors import Refused
 from customers.models import AuditEntry
 from mining.keys import logins
 from mining.models import Credential, PoolLogin
@@ -148,14 +149,14 @@ def test_a_name_that_another_login_has_is_refused(tenant: Tenant) -> None:
 def test_two_who_give_two_logins_one_name_at_once_end_with_one_of_it(south: Hosting) -> None:
     with south.context():
         main, second = PoolLogin.objects.get(), login_of(south.provider, "second")
-    refused: list[Refused] = []
+    refusals: list[Refused] = []
 
     def too_late() -> None:
         with tenancy.access_context(south.access):
             try:
                 logins.rename_login(south.access, second, "prime", now=timezone.now())
             except Refused as refusal:
-                refused.append(refusal)
+                refusals.append(refusal)
 
     with south.context():
         logins.rename_login(south.access, main, "Prime", now=timezone.now())

@@ -210,7 +210,7 @@ def test_what_was_paid_elsewhere_is_marked_and_holds_its_draft(world: World, nor
         "reason": "3 rewards were paid to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4, to which nobody had agreed, the"
         " first for 1 October 2026.",
         "what_to_do": "Ask the customer, and approve them, then issue.",
-        "part": "misdirected",
+        "code": "hold.misdirected",
     }
     assert north.get(f"documents/{draft.code}").json()["held"] == held
     assert [document["held"] for document in north.data("documents")] == [held, None]
