@@ -10,7 +10,7 @@ class Refused(Exception):
 
     `message` is one sentence with places such as %(account)s for its `params`, so that it can be translated. `code` is
     `<noun>.<what>` and never changes: doors answer by it and the API shows it. Both are written out where they are
-    used, since tests collect them from the source (tests/refusals.py). A refusal that nobody raises says why not.
+    used, since a test collects them from the source (tests/nets/test_refusals.py). One that nobody raises says why not.
     """
 
     def __init__(self, message: str, code: str, params: Mapping[str, object] | None = None) -> None:

@@ -238,7 +238,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
     "ENUM_SUFFIX": "",
-    "POSTPROCESSING_HOOKS": ["portal.api.base.name_enums"],
+    "POSTPROCESSING_HOOKS": ["portal.api.base.name_enums", "portal.api.codes.describe"],
 }
 
 # --- Jobs. State lives in PostgreSQL; a task may run twice, late or never (DESIGN 10).

@@ -102,15 +102,19 @@ def _drifting(access: Access, documents: list[Document]) -> dict[int | None, Min
 
 
 def _drifts(document: Document, account: MiningAccount) -> Hold:
-    reason = "since %(since)s the pool pays its rewards elsewhere than was agreed."
     params = {"since": day_in_words(account.payout_drift_since.date()) if account.payout_drift_since else "now"}
     if agreements.is_lost(account):
-        lost = "The pool does not answer for the account any more: end the alarm, then issue."
-        return Hold(document, "hold.payout_drifting", reason, lost, params)
+        return Hold(
+            document,
+            "hold.payout_drifting",
+            "since %(since)s the pool pays its rewards elsewhere than was agreed.",
+            "The pool does not answer for the account any more: end the alarm, then issue.",
+            params,
+        )
     return Hold(
         document,
         "hold.payout_drifting",
-        reason,
+        "since %(since)s the pool pays its rewards elsewhere than was agreed.",
         "Agree to that or have it put back at the pool, then issue.",
         params,
     )

@@ -41,8 +41,8 @@ from customers.errors import Refused
 from customers.models import Customer
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
+from portal.api.codes import HOLDS
 from portal.api.fields import Choice, Code, Day, InputSerializer, Month, NothingSerializer, WholeNumber
-from portal.api.problems import Conflict
 
 ONE_DAY = timedelta(days=1)
 DIRECTIONS = ["provider_owes", "customer_owes"]
@@ -156,10 +156,7 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
 class HoldSerializer(serializers.Serializer[Hold]):
     reason = serializers.CharField(help_text="Why it cannot be issued now, in a sentence.")
     what_to_do = serializers.CharField(help_text="In a sentence.")
-    code = serializers.ChoiceField(
-        choices=["hold.payout_drifting", "hold.misdirected", "hold.destination_unknown", "hold.earlier_document"],
-        help_text="What holds it: see the codes of problems.",
-    )
+    code = serializers.ChoiceField(choices=HOLDS, help_text="What holds it, as the codes of problems say.")
 
     def to_representation(self, hold: Hold) -> dict[str, Any]:
         return {**super().to_representation(hold), "reason": f"{hold.reason[:1].upper()}{hold.reason[1:]}"}
@@ -350,7 +347,10 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     def issue_one(self, request: Request, id: str) -> Response:
         seen, draft = self.body()["total_sat"], self.get_object()
         if draft.status == DocumentStatus.DRAFT and draft.total_sat != seen:
-            raise Conflict("The draft is not what you looked at any more. Nothing was issued. Look at it again.")
+            raise Refused(
+                "The draft is not what you looked at any more. Nothing was issued. Look at it again.",
+                code="document.changed_meanwhile",
+            )
         return self.answer_anew(issue(self.access, draft, now=self.now))
 
     @operation(
@@ -386,10 +386,10 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     def pdf(self, request: Request, id: str) -> HttpResponse:
         document = self.row()
         if document.status != DocumentStatus.ISSUED:
-            raise Conflict("This document is not issued, so it has no PDF.")
+            raise Refused("This document is not issued, so it has no PDF.", code="document.not_issued")
         file = DocumentFile.objects.visible_to(self.access).filter(document=document).first()
         if file is None:
-            raise Conflict("The PDF is being made. Try again in a minute.")
+            raise Refused("The PDF is being made. Try again in a minute.", code="document.pdf_not_made")
         return HttpResponse(
             bytes(file.content), content_type="application/pdf", headers=_attachment(f"{document.number}.pdf")
         )

@@ -12,6 +12,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.errors import Refused
 from customers.models import Customer
 from mining.links import issuing
 from mining.models import LinkLifetime, LinkPermission, MiningAccount, WatcherLink
@@ -19,7 +20,6 @@ from mining.models.links import WatcherLinkQuerySet
 from portal.api.auth import LINKS_FOREVER, may
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Choice, Choices, Code, Flag, InputSerializer, OrNull
-from portal.api.problems import Conflict
 
 ENDED = "ended"
 STATES = [
@@ -144,7 +144,11 @@ class WatcherLinks(ListModelMixin, RetrieveModelMixin, Resource[WatcherLink]):
             raise wrong("forever_confirmed", "A link for ever cannot be taken back: send true to say that it is meant.")
         account = MiningAccount.objects.visible_to(self.access).filter(customer=customer).first()
         if account is None:
-            raise Conflict(f"{customer.name} has no mining account that a link could show.")
+            raise Refused(
+                "%(customer)s has no mining account that a link could show.",
+                code="customer.no_account",
+                params={"customer": customer.name},
+            )
         return self.answer_anew(issuing.issue_link(self.access, account, **asked, now=self.now), located=True)
 
     @operation("Let a link renew itself, or no longer", body=LinkChangesSerializer)

@@ -22,14 +22,11 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from customers.errors import Refused
+from portal.api.codes import DOOR, status_of
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 LONGEST_SENTENCE = 400
-
-
-class Conflict(APIException):
-    status_code = HTTPStatus.CONFLICT
 
 
 class TooLarge(APIException):
@@ -39,7 +36,7 @@ class TooLarge(APIException):
 class ProblemSerializer(serializers.Serializer[Any]):
     """What is wrong (RFC 9457)."""
 
-    type = serializers.CharField(help_text="Always about:blank: the status says what kind of problem it is.")
+    type = serializers.CharField(help_text="/problems/ and the code of what is wrong, as the description lists them.")
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="One sentence that says what is wrong.")
@@ -56,6 +53,7 @@ class _Problem:
     detail: str
     errors: dict[str, list[str]] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    code: str = ""  # empty: as the door says for the status
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response:
@@ -70,7 +68,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response:
         got_request_exception.send(sender=None, request=request._request)
         found = _Problem(500, "Something failed on our side. Nothing was changed. Try again later.")
     body: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"/problems/{found.code or DOOR[HTTPStatus(found.status)][0]}",
         "title": HTTPStatus(found.status).phrase,
         "status": found.status,
         "detail": _clean(found.detail),
@@ -87,7 +85,7 @@ def _of(error: Exception) -> _Problem | None:
     if isinstance(error, APIException):
         return _Problem(error.status_code, str(error.detail), headers=_headers(error))
     if isinstance(error, Refused):
-        return _Problem(409, str(error))
+        return _Problem(status_of(error.code), str(error), code=error.code)
     if isinstance(error, Http404):
         return _Problem(404, "There is nothing here that you may see.")
     if isinstance(error, PermissionDenied):

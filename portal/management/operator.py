@@ -1,9 +1,22 @@
 """The operator's commands act for one provider at a time, as a system that the audit names."""
 
-from django.core.management.base import CommandError
+from typing import Any
 
+from django.core.management.base import BaseCommand, CommandError
+
+from customers.errors import Refused
 from customers.models import Provider
 from customers.tenancy import Access, Kind
+
+
+class OperatorCommand(BaseCommand):
+    """What is refused is told as a sentence, and the exit status is not 0."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from refusal
 
 
 def access_to(slug: str) -> Access:

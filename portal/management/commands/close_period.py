@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from billing.holds.drafts import why_held
@@ -12,11 +12,10 @@ from billing.models import Document
 from billing.models.documents import DocumentStatus
 from billing.settlement import close_period
 from customers import tenancy
-from customers.errors import Refused
-from portal.management.operator import access_to
+from portal.management.operator import OperatorCommand, access_to
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Draft (and with --issue number and freeze) the documents of one ended month. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,14 +25,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         access, month, now = access_to(options["provider"]), _month(options["period"]), timezone.now()
-        try:
-            with tenancy.access_context(access):
-                documents = close_period(access, month=month, now=now)
-                held = why_held(access, documents)
-            for document in documents:
-                self._show(access, document, issue_it=options["issue"] and document.pk not in held)
-        except Refused as error:
-            raise CommandError(str(error)) from error
+        with tenancy.access_context(access):
+            documents = close_period(access, month=month, now=now)
+            held = why_held(access, documents)
+        for document in documents:
+            self._show(access, document, issue_it=options["issue"] and document.pk not in held)
         if not documents:
             self.stdout.write("Nothing to bill in this period.")
         if held and options["issue"]:

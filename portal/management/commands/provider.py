@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.validators import validate_email, validate_slug
 from django.db import transaction
 from django.utils import timezone
 
 from customers import onboarding, tenancy
-from customers.errors import Refused
 from customers.models import MemberKind, Provider, Role
 from customers.text import NOTHING_VISIBLE, normal
 from mining.keys import store as key_store
 from mining.keys import verification
 from portal.api.auth import unknown_scopes
 from portal.invitations import send_invitation
-from portal.management.operator import access_to
+from portal.management.operator import OperatorCommand, access_to
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "List providers, create one with its first owner, make an API token, or seal and verify a pool key."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -82,18 +81,15 @@ class Command(BaseCommand):
 
     def credential(self, options: dict[str, Any]) -> None:
         access = access_to(options["slug"])
-        try:
-            with tenancy.access_context(access):
-                credential = key_store.paste_key(
-                    access,
-                    login_name=options["label"],
-                    api_key=options["api_key"],
-                    secret=_secret(options["secret_file"]),
-                    now=timezone.now(),
-                )
-            verification.verify(access.provider.pk, credential.pk, now=timezone.now())
-        except Refused as error:
-            raise CommandError(str(error)) from error
+        with tenancy.access_context(access):
+            credential = key_store.paste_key(
+                access,
+                login_name=options["label"],
+                api_key=options["api_key"],
+                secret=_secret(options["secret_file"]),
+                now=timezone.now(),
+            )
+        verification.verify(access.provider.pk, credential.pk, now=timezone.now())
         self.stdout.write(
             f"The key {credential.code} is sealed, verified and active for the login {credential.login.name}."
         )

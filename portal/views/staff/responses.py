@@ -10,8 +10,28 @@ from django.db import transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 
 from customers.errors import Refused
+
+# Where one acts on a refusal that is settled on another page: its name, and the words of the link.
+KEYS = ("staff:keys", "Pool keys")
+ACTED_ON = {
+    "key.missing": KEYS,
+    "key.none": KEYS,
+    "key.none_active": KEYS,
+    "key.not_checked": KEYS,
+    "key.refused": KEYS,
+}
+
+
+def told(refusal: Refused) -> str:
+    """The sentence, with a link where that helps."""
+    if (place := ACTED_ON.get(refusal.code)) is None:
+        return str(refusal)
+    page, words = place
+    return format_html('{} <a href="{}">{}</a>', refusal, reverse(page), words)
 
 
 def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -> HttpResponse:
@@ -20,7 +40,7 @@ def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -
         with transaction.atomic():  # what is refused half-way leaves nothing behind
             said = act()
     except Refused as refusal:
-        return answer(request, messages.ERROR, str(refusal), to, *arguments)
+        return answer(request, messages.ERROR, told(refusal), to, *arguments)
     return answer(request, messages.SUCCESS, said, to, *arguments)
 
 
@@ -40,7 +60,7 @@ def accepted(form: Form, act: Callable[[], Any]) -> bool:
         with transaction.atomic():
             act()
     except Refused as refusal:
-        form.add_error(None, str(refusal))
+        form.add_error(None, told(refusal))
         return False
     return True
 

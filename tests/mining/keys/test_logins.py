@@ -165,7 +165,7 @@ def test_two_who_give_two_logins_one_name_at_once_end_with_one_of_it(south: Host
     ended(other)
 
     assert names(south) == ["Prime", "second"]
-    assert [str(refusal) for refusal in refused] == ["There is a login 'Prime' already: choose another name."]
+    assert [(refusal.code, refusal.params) for refusal in refusals] == [("login.name_taken", {"login": "Prime"})]
 
 
 def test_a_login_is_renamed_while_its_rows_are_written(south: Hosting) -> None:

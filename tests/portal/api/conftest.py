@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -161,10 +162,17 @@ def detail_of(answer: Any, status: int) -> str:
     assert answer["Content-Type"] == PROBLEM
     body = answer.json()
     assert body.keys() - {"errors"} == {"type", "title", "status", "detail"}
-    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert re.fullmatch(r"/problems/[a-z]+\.[a-z_]+", body["type"])
+    assert body["status"] == status
     assert "\n" not in body["detail"]
     assert len(body["detail"]) > 10
     return str(body["detail"])
+
+
+def code_of(answer: Any, status: int) -> str:
+    """A refusal's code, after the same look."""
+    detail_of(answer, status)
+    return str(answer.json()["type"]).removeprefix("/problems/")
 
 
 def codes(rows: Iterable[Any]) -> list[str]:

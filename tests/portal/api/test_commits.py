@@ -14,7 +14,7 @@ from billing.models import Document
 from customers import tenancy
 from customers.models import ApiToken, Customer
 from mining import accounts
-from tests.portal.api.conftest import Caller, detail_of
+from tests.portal.api.conftest import Caller, code_of, detail_of
 from tests.waiting import LAST_RESORT_SECONDS
 from tests.world import NOW, Tenant, World, build_world
 
@@ -61,7 +61,7 @@ def test_two_calls_with_one_reference_make_one_customer(live: World) -> None:
     )
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     (refused,) = (answer for answer in answers if answer.status_code == 409)
-    assert detail_of(refused, 409) == "Another customer has the reference 'C-77' already."
+    assert code_of(refused, 409) == "customer.reference_taken"
     with tenancy.access_context(live.north.system):
         assert Customer.objects.filter(external_ref="C-77").count() == 1
 

@@ -10,7 +10,7 @@ from billing.models import Document
 from customers import tenancy
 from customers.models import AuditEntry, Customer
 from mining.models import HashratePoint, MiningAccount, PayoutAgreement, Reward
-from tests.portal.api.conftest import Caller, October, count_queries, detail_of, quarantined_of, with_scopes
+from tests.portal.api.conftest import Caller, October, code_of, count_queries, detail_of, quarantined_of, with_scopes
 from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -61,18 +61,19 @@ def test_closing_makes_the_drafts_and_closing_again_changes_nothing(north: Calle
 
 def test_a_month_that_has_not_ended_is_refused(north: Caller) -> None:
     for act in ("preview", "close"):
-        detail_of(north.post(f"documents/{act}", {"period": "2099-10"}), 409)
+        assert code_of(north.post(f"documents/{act}", {"period": "2099-10"}), 409) == "period.not_ended"
         detail_of(north.post(f"documents/{act}", {"period": "2026-13"}), 400)
 
 
 def test_a_draft_is_issued_on_the_total_that_was_read(north: Caller, october: October) -> None:
     draft = october.north[1]
     wrong = north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat + 1})
-    assert "not what you looked at" in detail_of(wrong, 409)
+    assert code_of(wrong, 409) == "document.changed_meanwhile"
     issued = north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat})
     assert (issued.status_code, issued.json()["status"]) == (200, "issued")
     assert issued.json() == north.get(f"documents/{draft.code}").json()
-    detail_of(north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat}), 409)
+    again = north.post(f"documents/{draft.code}/issue", {"total_sat": draft.total_sat})
+    assert code_of(again, 409) == "document.issued"
 
 
 def test_issuing_a_month_leaves_out_what_is_held_and_names_it(world: World, north: Caller) -> None:
@@ -88,7 +89,7 @@ def test_a_discarded_draft_is_made_anew_by_the_next_close(north: Caller, october
     draft = october.north[1]
     answer = north.post(f"documents/{draft.code}/discard", {})
     assert answer.json()["status"] == "discarded"
-    detail_of(north.post(f"documents/{draft.code}/discard", {}), 409)
+    assert code_of(north.post(f"documents/{draft.code}/discard", {}), 409) == "document.not_draft"
     (again,) = north.post("documents/close", OCTOBER).json()["data"]
     assert again["id"] != draft.code
     assert again["total_sat"] == draft.total_sat
@@ -120,7 +121,7 @@ def test_misdirected_rewards_are_approved_as_they_were_read(world: World, north:
     north.post("documents/close", OCTOBER)
     waiting = north.get(path).json()
     assert waiting["rewards"] == [reward.code for reward in client.rewards]
-    detail_of(north.post(path, {"seen_as": "a guess"}), 409)
+    assert code_of(north.post(path, {"seen_as": "a guess"}), 409) == "reward.changed_meanwhile"
     assert north.post(path, {"seen_as": waiting["seen_as"]}).json() == {"approved": 3}
     assert north.get(path).json()["rewards"] == []
     assert [document["held"] for document in north.data("documents")] == [None, None]
@@ -133,7 +134,8 @@ def test_a_destination_is_accepted_as_it_was_read(world: World, north: Caller) -
             payout_destination="external_address", payout_address=THEIRS, payout_drift_since=NOW
         )
     path, seen = f"mining-accounts/{account.code}", {"payout_destination": "external_address"}
-    detail_of(north.post(f"{path}/accept-payout", {**seen, "payout_address": THEIRS[:-1] + "x"}), 409)
+    other = north.post(f"{path}/accept-payout", {**seen, "payout_address": THEIRS[:-1] + "x"})
+    assert code_of(other, 409) == "payout.changed_meanwhile"
     answer = north.post(f"{path}/accept-payout", {**seen, "payout_address": THEIRS})
     assert (answer.status_code, answer.json()["payout_drift_since"]) == (200, None)
     with tenancy.access_context(world.north.system):
@@ -154,7 +156,7 @@ def test_an_unassigned_account_is_given_to_a_customer_without_one(world: World, 
     path = f"customers/{customer.code}/mining-account"
     answer = north.post(path, {"name": "cedar_1", "adopt": True})
     assert (answer.status_code, answer.json()["mining_account"]["id"]) == (201, account.code)
-    assert "has a mining account already" in detail_of(north.post(path, {"name": "cedar_2", "adopt": False}), 409)
+    assert code_of(north.post(path, {"name": "cedar_2", "adopt": False}), 409) == "customer.has_account"
 
 
 # --- What the pool said

@@ -13,7 +13,7 @@ from customers import tenancy
 from mining.keys import health as key_health
 from mining.models import Credential, MiningAccount, PayoutAgreement, Reward
 from mining.pool.rights import ACTING, ENDPOINTS
-from tests.portal.api.conftest import Caller, October
+from tests.portal.api.conftest import Caller, October, code_of
 from tests.world import NOW, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -332,10 +332,10 @@ def test_the_pdf_is_served_once_it_is_made(world: World, north: Caller, october:
     issued, draft = october.north
     making = north.get(f"documents/{issued.code}/pdf")
     assert making.status_code == 409
-    assert making.json()["detail"] == "The PDF is being made. Try again in a minute."
+    assert code_of(making, 409) == "document.pdf_not_made"
     none_yet = north.get(f"documents/{draft.code}/pdf")
     assert none_yet.status_code == 409
-    assert none_yet.json()["detail"] == "This document is not issued, so it has no PDF."
+    assert code_of(none_yet, 409) == "document.not_issued"
     tasks.render(issued.provider_id, issued.pk)
     made = north.get(f"documents/{issued.code}/pdf")
     assert (made.status_code, made["Content-Type"]) == (200, "application/pdf")

@@ -41,6 +41,17 @@ def test_what_is_about_a_part_of_a_page_is_told_at_its_top_and_leads_to_the_part
     assert said(request) == [("success", "Done.", "quarantine")]
 
 
+def test_what_is_settled_on_another_page_leads_there() -> None:
+    request = posted()
+    do(request, keyless, "staff:sync")
+    ((_, sentence, _),) = said(request)
+    assert sentence == 'No key for &lt;b&gt;. <a href="/staff/keys/">Pool keys</a>'
+
+
+def keyless() -> str:
+    raise Refused("No key for %(login)s.", code="key.missing", params={"login": "<b>"})
+
+
 def test_a_refused_form_tells_the_sentence_and_keeps_nothing(north: Tenant) -> None:
     form = forms.Form({})
     with tenancy.access_context(north.system):

@@ -215,7 +215,7 @@ def test_the_list_beside_the_form_fills_it_in(north: Tenant) -> None:
         ({"email": "nobody"}, "Enter a valid email address."),
         ({"account_name": "a b"}, "An account name has letters, digits and _ only"),
         ({"account_name": "client_0"}, "The account 'client_0' is that of the customer Alder & Finch"),
-        ({"how": "create"}, "There is an account 'stray_01' at 'main' already."),
+        ({"how": "create"}, "There is an account 'stray_01' at 'main' already"),
         ({"external_ref": "C-0"}, "Another customer has the reference 'C-0' already."),
         ({"how": "steal"}, "Select a valid choice."),
         ({"name": "x" * 201}, "at most 200 characters"),
