@@ -24,6 +24,12 @@ DOOR = {
     HTTPStatus.SERVICE_UNAVAILABLE: ("server.busy", "Nothing was changed. Try again."),
 }
 
+# What the door says of one call in particular.
+CALLS = {
+    "idempotency.other_body": (HTTPStatus.UNPROCESSABLE_ENTITY, "The `Idempotency-Key` was used for another call."),
+    "idempotency.running": (HTTPStatus.CONFLICT, "The same call is still being done: send it again in a few seconds."),
+}
+
 REFUSALS = {
     "account.answered_for": "The pool answers for the account, so its alarm is not ended by hand.",
     "account.being_created": "The account is still being created at the pool.",
@@ -160,6 +166,7 @@ def status_of(code: str) -> HTTPStatus:
 def describe(result: dict[str, Any], **_arguments: Any) -> dict[str, Any]:
     """drf-spectacular's hook that adds the codes to the description."""
     lines = [(code, int(status), line) for status, (code, line) in DOOR.items()]
+    lines += [(code, int(status), line) for code, (status, line) in CALLS.items()]
     lines += [(code, int(status_of(code)), line) for code, line in REFUSALS.items()]
     rows = "\n".join(f"| `{code}` | {status} | {line} |" for code, status, line in sorted(lines))
     result["info"]["description"] += (

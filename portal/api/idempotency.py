@@ -17,7 +17,6 @@ from customers import idempotency
 from customers.idempotency import Call
 from customers.models import KeptCall
 from customers.tenancy import Access
-from portal.api.problems import Conflict
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 KEY = re.compile(r"[!-~]{1,255}")
@@ -28,7 +27,8 @@ class OtherBody(APIException):
     default_code = "idempotency.other_body"
 
 
-class StillRunning(Conflict):
+class StillRunning(APIException):
+    status_code = 409
     default_code = "idempotency.running"
     wait = 5  # becomes Retry-After
 

@@ -28,7 +28,7 @@ from mining.models.runs import Subject
 from mining.payouts import agreements
 from mining.pool.rights import ACTING, ENDPOINTS
 from portal.api.auth import MONEY
-from portal.api.base import Filter, Resource, operation
+from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.customers import CustomerAccountSerializer
 from portal.api.fields import (
     Choice,
@@ -457,8 +457,10 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
         " changes. A label that another WhiteBIT user has, however its capitals are written, is refused with 409.",
     )
     def partial_update(self, request: Request, id: str) -> Response:
-        credential = self.row()
-        logins.rename_login(self.access, credential.login, self.body()["label"], now=self.now)
+        credential, asked = self.row(), self.body()
+        if "label" not in asked:
+            raise wrong("label", "This field is required.")
+        logins.rename_login(self.access, credential.login, asked["label"], now=self.now)
         return self.answer(credential)
 
     @operation(

@@ -22,7 +22,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from customers.errors import Refused
-from portal.api.codes import DOOR, status_of
+from portal.api.codes import CALLS, DOOR, status_of
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -83,7 +83,8 @@ def _of(error: Exception) -> _Problem | None:
         errors = _flat(error.detail)
         return _Problem(400, _sentence(errors), errors)
     if isinstance(error, APIException):
-        return _Problem(error.status_code, str(error.detail), headers=_headers(error))
+        code = error.default_code if error.default_code in CALLS else ""
+        return _Problem(error.status_code, str(error.detail), headers=_headers(error), code=code)
     if isinstance(error, Refused):
         return _Problem(status_of(error.code), str(error), code=error.code)
     if isinstance(error, Http404):

@@ -17,7 +17,6 @@ WINDOW_SECONDS = 60
 
 class TooMany(APIException):
     status_code = 429
-    default_code = "rate"
 
     def __init__(self, turn: Turn) -> None:
         super().__init__(

@@ -47,7 +47,7 @@ def named(tenant: Tenant, name: str) -> PoolLogin:
 # --- Made by their first key
 
 
-@pytest.mark.parametrize("name", ["", "  ", "l" * 65, "a\nb", "a\x00b", "<b>"])
+@pytest.mark.parametrize("name", ["", "  ", "l" * 65, "a\x00b", "<b>"])
 def test_a_login_must_have_a_name(tenant: Tenant, name: str) -> None:
     with refused("login.name_invalid"):
         named(tenant, name)
