@@ -15,7 +15,7 @@ class Words(forms.CharField):
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
         kept = normal(text)
-        if text and not kept and self.required:
+        if text and not kept:
             raise forms.ValidationError(NOTHING_VISIBLE, code="invisible")
         return kept
 

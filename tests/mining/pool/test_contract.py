@@ -222,6 +222,7 @@ DRIVES: dict[str, tuple[Drive, ...]] = {
         lambda p: p.edit_payout_destination("north", destination="external_address", address=ADDRESS),
         lambda p: p.edit_payout_destination("north", destination="main_balance"),
     ),
+    "find_account": (lambda p: p.find_account("north"),),
     "worker_names_page": (
         lambda p: p.worker_names_page("north"),
         lambda p: p.worker_names_page("north", limit=1, offset=10_000),

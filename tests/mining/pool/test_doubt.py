@@ -48,7 +48,7 @@ def test_creating_an_account_is_called_once_and_any_doubt_is_said(
     assert raised.value.endpoint == "accounts/create"
     assert sandbox.calls()["accounts/create"] == 1
     # Reading back settles it.
-    assert bool(pool.accounts_page(name="newcomer")) == (phase == "after")
+    assert bool(pool.accounts_page(name="newcomer").accounts) == (phase == "after")
 
 
 @pytest.mark.parametrize("name", ["rate_limited", "nonce_refused", "nonce_skewed"])

@@ -28,7 +28,7 @@ def listed(north: Tenant) -> Tenant:
     ("path", "refused", "why"),
     [
         ("customers/", LONG, "at most 200 characters"),
-        ("customers/", {"q": "\x00"}, "Null characters are not allowed."),
+        ("customers/", {"q": "\x00"}, "at least one character that can be seen"),
         ("contracts/", LONG, "at most 200 characters"),
         ("watcher-links/", LONG, "at most 200 characters"),
         ("documents/", {"status": "nope"}, "Select a valid choice."),
