@@ -22,4 +22,4 @@ def _send(task: str, ids: tuple[int, ...], countdown: float | None = None) -> No
     try:
         current_app.send_task(f"mining.tasks.{task}", args=ids, countdown=countdown)
     except OperationalError:
-        log.warning("hint.not_sent", task=task)
+        log.warning("dispatch.not_sent", task=task)

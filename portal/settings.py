@@ -23,7 +23,7 @@ WHITEPOOL_BASE_URL = environment.read("WHITEPOOL_BASE_URL", "https://whitebit.co
 if not WHITEPOOL_BASE_URL.startswith("https://" if PRODUCTION else ("https://", "http://127.0.0.1:")):
     environment.refuse("WHITEPOOL_BASE_URL must be an https address, such as https://whitebit.com.")
 # Waits between tries of one pool call, and the longest a call may take with all its tries (seconds).
-POOL_RETRY_BUDGET_SECONDS = 60.0
+POOL_DEADLINE_SECONDS = 60.0
 # The first and the longest wait after a failure; it doubles in between.
 POOL_BACK_OFF_SECONDS = (1.0, 30.0)
 # Addresses of this machine that calls to the pool leave from; none: as its routes say.
@@ -103,7 +103,7 @@ OWNER_DATABASE = environment.database(
 RUNTIME_ROLE = DATABASES["default"]["USER"] if _owner_url else environment.RUNTIME_ROLE
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: nonces, rate budget, broker and throttles. Everything in it may be lost without loss of data.
+# --- Redis: nonces, rate limit, broker and throttles. Everything in it may be lost without loss of data.
 REDIS_URL, CELERY_BROKER_URL = environment.redis_urls(environment.read("REDIS_URL"))
 CACHES = {
     "default": {

@@ -37,7 +37,7 @@ def measure(losses: int, seed: int) -> None:
     from tests.mining.intents.lost_answers import LostAnswers, Proof
     from tests.sandbox import start_sandbox
 
-    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_DEADLINE_SECONDS = 1.0
     settings.POOL_BACK_OFF_SECONDS = (0.02, 0.1)
     database.make_template()
     database.make_fresh()

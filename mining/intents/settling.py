@@ -63,7 +63,7 @@ def settle_intent(provider_id: int, intent_id: int, *, now: datetime) -> PoolInt
 
 
 def _settle(act: Act[Any, Any], key: OpenKey, watch: Watch) -> None:
-    look_seconds = min(LONGEST_LOOK_SECONDS, settings.POOL_RETRY_BUDGET_SECONDS)
+    look_seconds = min(LONGEST_LOOK_SECONDS, settings.POOL_DEADLINE_SECONDS)
     with key.client(priority=Priority.PERSON, deadline_seconds=look_seconds) as pool:
         if act.intent.state != State.PLANNED:
             _read_back(act, pool, watch)

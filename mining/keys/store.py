@@ -83,8 +83,8 @@ def ask_verification(access: Access, credential: Credential, *, now: datetime) -
         raise Refused("This key was replaced by another one. Paste a new key to change it.", code="key.replaced")
     if credential.state == State.CHECKING or _tried_lately(access, credential.login_id, now=now):
         return False
-    mine = Credential.objects.visible_to(access).filter(pk=credential.pk)
-    if mine.filter(state=State.REFUSED).update(state=State.CHECKING):
+    credentials = Credential.objects.visible_to(access).filter(pk=credential.pk)
+    if credentials.filter(state=State.REFUSED).update(state=State.CHECKING):
         credential.state = State.CHECKING
     audit.record(access, "credential.verification_asked", credential.code, now=now, login=credential.login.code)
     dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
@@ -214,7 +214,7 @@ class OpenKey:
             party=party,
             priority=priority,
             egress=address_for(party, settings.POOL_EGRESS_ADDRESSES),
-            deadline_seconds=settings.POOL_RETRY_BUDGET_SECONDS if deadline_seconds is None else deadline_seconds,
+            deadline_seconds=settings.POOL_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds,
             first_wait_seconds=first_wait_seconds,
             longest_wait_seconds=longest_wait_seconds,
         )
@@ -257,15 +257,15 @@ def _renew_digest(credential: Credential, digest: str) -> None:
     pushed out by a copy. One that is not in use is refused.
     """
     with tenancy.provider_context(credential.provider_id):
-        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        credentials = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
         try:
             with transaction.atomic():
-                mine.exclude(state=State.RETIRED).update(key_digest=digest)
+                credentials.exclude(state=State.RETIRED).update(key_digest=digest)
         except IntegrityError as error:
             if credential.state != State.ACTIVE:
                 raise kept_elsewhere() from error
             log.error("key.kept_elsewhere", credential_id=credential.pk)
-            mine.filter(state=State.ACTIVE).exclude(problem=REPLACE_IT).update(problem=REPLACE_IT)
+            credentials.filter(state=State.ACTIVE).exclude(problem=REPLACE_IT).update(problem=REPLACE_IT)
 
 
 @cache

@@ -27,7 +27,7 @@ from mining.pool.listings.accounts import AccountList, list_surely
 log = structlog.get_logger(__name__)
 
 State = Credential.State
-PATIENCE_SECONDS = 3.0  # with each question about a right: what is not told now can be asked again
+RIGHT_DEADLINE_SECONDS = 3.0  # with each question about a right: what is not told now can be asked again
 
 
 def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential:
@@ -95,7 +95,7 @@ def _verify(credential: Credential, run: SyncRun, watch: runs.Watch) -> None:
             records = pool.rewards_page().records
         finally:
             run.calls = pool.calls
-    with key.client(priority=priority, deadline_seconds=PATIENCE_SECONDS) as pool:
+    with key.client(priority=priority, deadline_seconds=RIGHT_DEADLINE_SECONDS) as pool:
         try:
             account = listing.accounts[0].name if listing.accounts else None
             rights, trouble = ask_rights(pool, account, alive=lambda: runs.renew(run, watch))
@@ -166,11 +166,11 @@ def _differs(credential: Credential, listing: AccountList, rewards: tuple[Reward
 
 
 def _missing(credential: Credential, listing: AccountList) -> list[str]:
-    known = MiningAccount.objects.filter(
+    accounts = MiningAccount.objects.filter(
         provider=credential.provider_id, login=credential.login_id, unlisted_since=None
     ).exclude(state=MiningAccount.State.CREATING)
     seen = {account.name for account in listing.accounts}
-    return sorted(set(known.values_list("name", flat=True)) - seen) if listing.whole else []
+    return sorted(set(accounts.values_list("name", flat=True)) - seen) if listing.whole else []
 
 
 def _no_amount_agrees(credential: Credential, rewards: tuple[RewardRecord, ...]) -> bool:
@@ -227,16 +227,16 @@ def _note_nothing_known(credential: Credential, sentence: str, *, tried: bool, n
     `tried`: this worker could open it. Where it could not, a refused key's try of the day is left to another one.
     """
     with tenancy.provider_context(credential.provider_id):
-        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        mine.filter(state=State.CHECKING).update(problem=sentence[:500], checked_at=now)
+        credentials = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        credentials.filter(state=State.CHECKING).update(problem=sentence[:500], checked_at=now)
         if tried:
-            mine.exclude(state=State.RETIRED).update(checked_at=now)
+            credentials.exclude(state=State.RETIRED).update(checked_at=now)
 
 
 def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> None:
     with tenancy.provider_context(credential.provider_id):
-        mine = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
-        kept = mine.exclude(state=State.RETIRED)
+        credentials = Credential.objects.filter(provider=credential.provider_id, pk=credential.pk)
+        kept = credentials.exclude(state=State.RETIRED)
         refused = kept.update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
         if refused and credential.state != State.REFUSED:
             key_health.tell(credential.provider, credential.pk, "refused", now=now)

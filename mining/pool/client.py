@@ -85,7 +85,7 @@ class PoolClient:
             secret=secret if isinstance(secret, Secret) else Secret(secret),
             connection=redis,
             egress=egress,
-            budget=RateLimiter(
+            rate_limit=RateLimiter(
                 redis,
                 egress=egress,
                 party=party,

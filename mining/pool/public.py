@@ -48,7 +48,7 @@ class PublicPool:
             base_url=base_url,
             connection=redis,
             egress=egress,
-            budget=RateLimiter(redis, egress=egress, party=party, priority=priority),
+            rate_limit=RateLimiter(redis, egress=egress, party=party, priority=priority),
             waits=self._waits,
             redact=Redactor(),
         )

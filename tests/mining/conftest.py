@@ -33,7 +33,7 @@ def whitepool(
     monkeypatch.setattr(Watch, "now", lambda watch: watch.started_at + timedelta(microseconds=next(looks)))
     whitepool_process.reset(world="tests", seed=7, now=AFTERNOON)
     settings.WHITEPOOL_BASE_URL = whitepool_process.base_url
-    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_DEADLINE_SECONDS = 1.0
     settings.POOL_BACK_OFF_SECONDS = (0.02, 0.1)
     return whitepool_process
 

@@ -45,7 +45,7 @@ def yesterday(north: Hosting) -> Hosting:
 def test_a_pool_in_trouble_fails_the_run_and_the_next_repairs_it(
     yesterday: Hosting, settings: Any, fault: str, sentence: str
 ) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_DEADLINE_SECONDS = 1.0
     before = yesterday.told()
     yesterday.pool.fault(fault)
 
@@ -64,7 +64,7 @@ def test_a_pool_in_trouble_fails_the_run_and_the_next_repairs_it(
 @pytest.mark.parametrize("subject", [subject for subject in Subject if subject != Subject.KEY])
 @pytest.mark.parametrize("fault", ["http_503", "captive_page"])
 def test_every_subject_survives_it(yesterday: Hosting, settings: Any, subject: Subject, fault: str) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_DEADLINE_SECONDS = 1.0
     yesterday.pool.fault(fault)
 
     failed = yesterday.sync(subject)
@@ -99,7 +99,7 @@ def test_a_refused_key_is_told_and_used_no_more(yesterday: Hosting, fault: str, 
 
 
 def test_a_pool_that_died_on_the_second_page_leaves_nothing_half(yesterday: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 1.0
+    settings.POOL_DEADLINE_SECONDS = 1.0
     before = yesterday.told()
     yesterday.pool.fault("http_503", endpoint="rewards", skip=1)
 
@@ -109,7 +109,7 @@ def test_a_pool_that_died_on_the_second_page_leaves_nothing_half(yesterday: Host
 
 
 def test_a_short_hiccup_is_not_even_noticed(yesterday: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 10.0
+    settings.POOL_DEADLINE_SECONDS = 10.0
     yesterday.pool.fault("http_502", times=2)
 
     assert yesterday.sync().state == SyncRun.State.OK

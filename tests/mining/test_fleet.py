@@ -169,7 +169,7 @@ def test_one_garbled_answer_is_told_and_the_others_are_kept(listed: Hosting) -> 
 
 
 def test_a_dead_pool_is_asked_only_a_few_times(north: Hosting, settings: Any) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 0.5
+    settings.POOL_DEADLINE_SECONDS = 0.5
     for number in range(60):
         north.pool.edit("add_account", login="alpha", account=f"hall_{number}")
     north.sync("accounts")

@@ -102,7 +102,7 @@ class History:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_in_the_end_we_have_what_the_pool_lists(north: Hosting, settings: object, seed: int) -> None:
-    settings.POOL_RETRY_BUDGET_SECONDS = 0.5  # type: ignore[attr-defined]  # pytest-django's wrapper
+    settings.POOL_DEADLINE_SECONDS = 0.5  # type: ignore[attr-defined]  # pytest-django's wrapper
     north.pool.edit("add_reward", login="alpha", account="Stranger_1", date="2026-10-18")
     north.sync()
     history = History(north, seed)

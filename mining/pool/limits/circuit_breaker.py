@@ -169,4 +169,4 @@ class CircuitBreaker:
         return HeldBack(f"Calls of this {self._kind} are held back for now: {why}")
 
     def _key(self, name: str) -> str:
-        return f"pool:breaker:{self._kind}:{name}"
+        return f"pool:circuit_breaker:{self._kind}:{name}"

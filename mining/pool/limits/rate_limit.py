@@ -1,4 +1,4 @@
-"""One rate budget per (endpoint, egress address), shared by every worker and tenant behind that address.
+"""One rate limit per (endpoint, egress address), shared by every worker and tenant behind that address.
 
 The pool rejects more than 1,000 calls in 10 s per endpoint and address, and repeated rejections can ban us.
 The worst count in a window of W seconds is rate × W + burst: 90 × 10 + 50 = 950. The 50 left over are for calls
@@ -83,7 +83,7 @@ class RateLimiter:
     def ask(self, endpoint: str, ticket: str, deadline: Deadline) -> int:
         """One trip: 0 when the call may go out, else microseconds to sleep before the same ticket asks again; -1 when
         its turn cannot come in time."""
-        name = f"pool:budget:{self._egress}:{endpoint}"
+        name = f"pool:rate_limit:{self._egress}:{endpoint}"
         arguments: list[str | int] = [
             self._interval_us,
             self._burst_calls,

@@ -68,7 +68,7 @@ class Attempt:
         base_url: str,
         connection: redis.Redis,
         egress: str,
-        budget: RateLimiter,
+        rate_limit: RateLimiter,
         waits: Waits,
         redact: Redactor,
     ) -> None:
@@ -77,7 +77,7 @@ class Attempt:
         self.extra_fields = ExtraFields(redact)
         self.calls = 0
         self._egress = egress
-        self._budget = budget
+        self._rate_limit = rate_limit
         self._endpoints = CircuitBreaker(
             connection,
             "endpoint",
@@ -116,7 +116,7 @@ class Attempt:
     def _line_up(self, endpoint: str, deadline: Deadline) -> Passage:
         """Return when one call may go out: its turn has come, and the endpoint is not known to be in trouble."""
         while True:
-            self._budget.take(endpoint, deadline)
+            self._rate_limit.take(endpoint, deadline)
             passage = self._endpoints.wait(f"{self._egress}:{endpoint}", deadline)
             if passage is not None:
                 return passage

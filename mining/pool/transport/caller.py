@@ -78,7 +78,7 @@ class Caller:
         secret: Secret,
         connection: redis.Redis,
         egress: str,
-        budget: RateLimiter,
+        rate_limit: RateLimiter,
         waits: Waits,
     ) -> None:
         if not (0 < len(api_key) <= _LONGEST_KEY and api_key.isascii() and api_key.isprintable() and secret):
@@ -90,7 +90,7 @@ class Caller:
             base_url=base_url,
             connection=connection,
             egress=egress,
-            budget=budget,
+            rate_limit=rate_limit,
             waits=waits,
             redact=Redactor(api_key=api_key, secret=secret),
         )

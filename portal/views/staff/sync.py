@@ -46,7 +46,7 @@ class Reading:
 def sync(request: AccessRequest) -> HttpResponse:
     access = request.access
     context = _live(access, request.GET.get("after")) | {
-        "quarantine": [(record, _why_aside(record)) for record in mining.quarantine(access)],
+        "quarantine": [(record, _why_quarantined(record)) for record in mining.quarantine(access)],
         "unassigned": mining.unassigned_accounts(access),
     }
     return fragment(request, "staff/sync.html", "staff/_sync_live.html", context)
@@ -71,7 +71,7 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
 
 def _readings(access: Access, unread: Container[PoolLogin]) -> list[Reading]:
     order = list(Subject)
-    found = [
+    readings = [
         Reading(
             Subject(entry.subject).label,
             entry.login,
@@ -81,10 +81,10 @@ def _readings(access: Access, unread: Container[PoolLogin]) -> list[Reading]:
         )
         for entry in mining.subjects(access)
     ]
-    return sorted(found, key=lambda reading: (reading.login.name, order.index(Subject(reading.newest.subject))))
+    return sorted(readings, key=lambda reading: (reading.login.name, order.index(Subject(reading.newest.subject))))
 
 
-def _why_aside(record: QuarantinedRecord) -> str:
+def _why_quarantined(record: QuarantinedRecord) -> str:
     return ASIDE_WORDS.get(record.reason) or f"A record that could not be read ({record.reason.replace('_', ' ')})"
 
 

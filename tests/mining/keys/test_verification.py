@@ -102,7 +102,7 @@ def test_a_key_that_lacks_a_right_to_act_is_active_and_says_so(north: Hosting) -
 
 
 def test_a_right_that_the_pool_does_not_tell_is_left_out(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(verification, "RIGHT_DEADLINE_SECONDS", 0.5)
     key = add_key(north.pool, "beta")
     north.pool.fault("http_503", endpoint="miners/info")
     north.pool.fault("reset", endpoint="watcher-links/create")

@@ -71,7 +71,7 @@ def forget(connection: redis.Redis, pattern: str) -> None:
 
 def forget_troubles(connection: redis.Redis) -> None:
     """As if the pool had never been in trouble: no breaker is open."""
-    forget(connection, "pool:breaker:*")
+    forget(connection, "pool:circuit_breaker:*")
 
 
 @pytest.fixture

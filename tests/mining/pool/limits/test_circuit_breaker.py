@@ -32,7 +32,7 @@ def work(broken: CircuitBreaker, passage: Passage) -> None:
         pass
 
 
-def step_over(store: redis.Redis, pattern: str = "pool:breaker:endpoint:x") -> None:
+def step_over(store: redis.Redis, pattern: str = "pool:circuit_breaker:endpoint:x") -> None:
     """As if the back-off's time had passed."""
     (name,) = store.scan_iter(pattern)
     store.hset(name, "until", 0)
@@ -78,7 +78,7 @@ def test_the_steps_double_to_the_longest(store: redis.Redis) -> None:
     for step in (10, 20, 40, 60, 60):
         began = time.time()
         fail(held, held.enter("x"), strikes=2)
-        until_s = int(store.hget("pool:breaker:endpoint:x", "until") or 0) / 1e6
+        until_s = int(store.hget("pool:circuit_breaker:endpoint:x", "until") or 0) / 1e6
         assert began + step - 0.001 <= until_s <= time.time() + step
         step_over(store)
 
@@ -89,7 +89,7 @@ def test_calls_that_were_out_before_it_opened_lengthen_nothing(store: redis.Redi
     for passage in out:
         fail(held, passage, strikes=2)
 
-    assert store.hget("pool:breaker:endpoint:x", "steps") == b"1"
+    assert store.hget("pool:circuit_breaker:endpoint:x", "steps") == b"1"
 
 
 def test_what_was_out_before_it_opened_does_not_close_it(store: redis.Redis) -> None:
@@ -100,11 +100,11 @@ def test_what_was_out_before_it_opened_does_not_close_it(store: redis.Redis) -> 
     for _ in range(3):
         fail(held, held.enter("x"))
         step_over(store)
-    before = store.hgetall("pool:breaker:endpoint:x")
+    before = store.hgetall("pool:circuit_breaker:endpoint:x")
 
     work(held, late)
 
-    assert store.hgetall("pool:breaker:endpoint:x") == before
+    assert store.hgetall("pool:circuit_breaker:endpoint:x") == before
     assert held.enter("x").kind is Kind.PROBE
 
 
@@ -118,7 +118,7 @@ def test_a_probe_that_our_own_side_stopped_makes_way_for_another_and_lengthens_n
         with pytest.raises(CallsStopped), held.watching(probe, lambda _error: 0):
             raise CallsStopped("No nonce was free in time.")
 
-    assert store.hmget("pool:breaker:endpoint:x", "steps", "why") == [b"1", WHY.encode()]
+    assert store.hmget("pool:circuit_breaker:endpoint:x", "steps", "why") == [b"1", WHY.encode()]
 
 
 def test_what_our_own_side_stopped_leaves_nothing_behind_where_the_trouble_is_over(store: redis.Redis) -> None:
@@ -126,7 +126,7 @@ def test_what_our_own_side_stopped_leaves_nothing_behind_where_the_trouble_is_ov
     with pytest.raises(CallsStopped), held.watching(Passage("x", Kind.PROBE), lambda _error: 0):
         raise CallsStopped("No nonce was free in time.")
 
-    assert not store.exists("pool:breaker:endpoint:x")
+    assert not store.exists("pool:circuit_breaker:endpoint:x")
 
 
 def test_a_probe_that_told_nothing_has_not_got_through(store: redis.Redis) -> None:
@@ -137,7 +137,7 @@ def test_a_probe_that_told_nothing_has_not_got_through(store: redis.Redis) -> No
 
     with pytest.raises(HeldBack):
         held.enter("x")
-    assert store.hget("pool:breaker:endpoint:x", "steps") == b"2"
+    assert store.hget("pool:circuit_breaker:endpoint:x", "steps") == b"2"
 
 
 def test_a_probe_that_died_is_followed_by_another(store: redis.Redis) -> None:
@@ -146,7 +146,7 @@ def test_a_probe_that_died_is_followed_by_another(store: redis.Redis) -> None:
     step_over(store)
     began = time.time()
     held.enter("x")
-    until_s = int(store.hget("pool:breaker:endpoint:x", "until") or 0) / 1e6
+    until_s = int(store.hget("pool:circuit_breaker:endpoint:x", "until") or 0) / 1e6
     assert began + 19.999 <= until_s <= time.time() + 20
 
     step_over(store)
@@ -185,7 +185,7 @@ def test_who_cannot_wait_so_long_is_told_at_once(store: redis.Redis) -> None:
 def test_a_clock_set_back_by_an_hour_holds_nobody_back_for_an_hour(store: redis.Redis) -> None:
     held = breaker(store)
     fail(held, held.enter("x"), strikes=2)
-    store.hset("pool:breaker:endpoint:x", "until", int((time.time() + 3600) * 1e6))
+    store.hset("pool:circuit_breaker:endpoint:x", "until", int((time.time() + 3600) * 1e6))
 
     assert held.enter("x").kind is Kind.PROBE
 
@@ -199,7 +199,7 @@ def test_what_it_remembers_goes_away_by_itself(store: redis.Redis) -> None:
     held = breaker(store)
     fail(held, held.enter("x"))
 
-    assert 0 < store.pttl("pool:breaker:endpoint:x") <= 600_000
+    assert 0 < store.pttl("pool:circuit_breaker:endpoint:x") <= 600_000
 
 
 def test_waits_leave_the_exchange_its_time() -> None:

@@ -1,4 +1,4 @@
-"""Several addresses of this machine: each provider leaves from one, and each address has its own budget."""
+"""Several addresses of this machine: each provider leaves from one, and each address has its own rate limit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_calls_leave_from_the_address_they_are_told_to(sandbox: Sandbox, client:
     assert called_from == ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
 
 
-def test_each_address_has_its_own_limit_at_the_pool_and_its_own_budget_here(
+def test_each_address_has_its_own_limit_at_the_pool_and_its_own_limit_here(
     sandbox: Sandbox, client: MakeClient, store: redis.Redis
 ) -> None:
     sandbox.limit(calls=5, seconds=60)
@@ -47,7 +47,7 @@ def test_each_address_has_its_own_limit_at_the_pool_and_its_own_budget_here(
             pool.miners_info("north")
 
     assert sandbox.log()["statuses"]["miners/info"] == {"200": 10}
-    assert len(list(store.scan_iter("pool:budget:*:miners/info"))) == 2
+    assert len(list(store.scan_iter("pool:rate_limit:*:miners/info"))) == 2
 
 
 def test_trouble_of_one_address_is_not_that_of_another(sandbox: Sandbox, client: MakeClient) -> None:

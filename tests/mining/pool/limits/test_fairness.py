@@ -17,21 +17,21 @@ from mining.pool.limits.rate_limit import Priority, RateLimiter
 from tests.mining.pool.moments import Sleepy
 from tests.waiting import LAST_RESORT_SECONDS, until
 
-NAME = "pool:budget:line:rewards"
+NAME = "pool:rate_limit:line:rewards"
 FOR_EVER = Deadline(1e6)
 
 
 class Attempt:
-    """Callers of one budget whose calls are freed one at a time."""
+    """Callers of one rate limit whose calls are freed one at a time."""
 
     def __init__(self, store: redis.Redis) -> None:
         self._store = store
-        self._budgets: dict[str, RateLimiter] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self.waiting: dict[str, tuple[RateLimiter, str]] = {}
         self._tickets = 0
-        self._budget("first", Priority.ACCOUNTS).ask("rewards", "first", FOR_EVER)  # uses the one free call up
+        self._limiter("first", Priority.ACCOUNTS).ask("rewards", "first", FOR_EVER)  # uses the one free call up
 
-    def _budget(self, party: str, priority: Priority) -> RateLimiter:
+    def _limiter(self, party: str, priority: Priority) -> RateLimiter:
         return RateLimiter(
             self._store, egress="line", party=party, priority=priority, calls_per_second=0.001, burst_calls=1
         )
@@ -40,9 +40,9 @@ class Attempt:
         for _ in range(calls):
             self._tickets += 1
             ticket = f"ticket-{self._tickets}"
-            budget = self._budget(party, priority)
-            assert budget.ask("rewards", ticket, FOR_EVER) > 0
-            self.waiting[ticket] = budget, f"{priority.name}:{party}"
+            limiter = self._limiter(party, priority)
+            assert limiter.ask("rewards", ticket, FOR_EVER) > 0
+            self.waiting[ticket] = limiter, f"{priority.name}:{party}"
 
     def free_a_call(self) -> str:
         """All who wait ask again, last come first asking; who was let go."""
@@ -228,13 +228,13 @@ def test_leases_from_before_a_step_back_of_the_clock_hold_nobody_up(line: Attemp
     assert line.free_a_call() == "ACCOUNTS:north"
 
 
-def test_a_quiet_budget_keeps_nothing_but_its_next_moment(line: Attempt, store: redis.Redis) -> None:
+def test_a_quiet_rate_limit_keeps_nothing_but_its_next_moment(line: Attempt, store: redis.Redis) -> None:
     line.join("north", calls=3)
     line.join("south", Priority.HISTORY)
     while line.waiting:
         line.free_a_call()
 
-    assert [key.decode() for key in store.scan_iter("pool:budget:*")] == [NAME]
+    assert [key.decode() for key in store.scan_iter("pool:rate_limit:*")] == [NAME]
     assert store.hget(NAME, "virtual") == b"0"
 
 
@@ -243,7 +243,7 @@ def test_everything_that_waiters_leave_in_redis_ends_by_itself(store: redis.Redi
     for number in range(3):
         shared.ask("rewards", f"ticket-{number}", FOR_EVER)
 
-    keys = list(store.scan_iter("pool:budget:*"))
+    keys = list(store.scan_iter("pool:rate_limit:*"))
     assert len(keys) == 4
     assert all(0 < store.pttl(key) <= 101_500 for key in keys)
 

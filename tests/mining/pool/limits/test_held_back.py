@@ -46,7 +46,7 @@ def test_a_storm_sees_one_probe_for_each_step_from_all_callers_and_all_go_on_aft
 
     with ThreadPoolExecutor(8) as threads:
         waiting = [threads.submit(pool.rewards_page) for pool in pools]
-        until(lambda: int(store.hget("pool:breaker:endpoint::rewards", "steps") or 0) >= 4)
+        until(lambda: int(store.hget("pool:circuit_breaker:endpoint::rewards", "steps") or 0) >= 4)
         sandbox.clear_faults()
         pages = [future.result() for future in waiting]
 
@@ -65,17 +65,17 @@ def test_a_probe_without_a_nonce_keeps_what_is_told_and_the_next_one_closes_it(
     sandbox.fault("http_503", endpoint="rewards", times=1)
     with pytest.raises(OutOfOrder):
         client(**IMPATIENT).rewards_page()
-    step_over(store, "pool:breaker:endpoint:*rewards")
+    step_over(store, "pool:circuit_breaker:endpoint:*rewards")
     (last_nonce,) = store.scan_iter("pool:nonce:*")
     for _ in range(5):
         store.set(last_nonce, int(time.time() * 1000) + 5_000)
         with pytest.raises(CallsStopped, match="no nonce was free"):
             client(**IMPATIENT).rewards_page()
-    assert b"status 503" in (store.hget("pool:breaker:endpoint::rewards", "why") or b"")
+    assert b"status 503" in (store.hget("pool:circuit_breaker:endpoint::rewards", "why") or b"")
     store.delete(last_nonce)
 
     assert client(**IMPATIENT).rewards_page().records
-    assert not store.exists("pool:breaker:endpoint::rewards")
+    assert not store.exists("pool:circuit_breaker:endpoint::rewards")
 
 
 def test_while_the_clock_is_held_back_that_is_said_once_and_by_its_name(sandbox: Sandbox, client: MakeClient) -> None:
@@ -99,7 +99,7 @@ def test_a_page_that_is_not_the_pools_closes_nothing(
     for _ in range(times):
         with pytest.raises(PoolUnavailable):
             pool.rewards_page()
-    step_over(store, f"pool:breaker:{kind}:*")
+    step_over(store, f"pool:circuit_breaker:{kind}:*")
     sandbox.fault("captive_page", endpoint="rewards")
     with pytest.raises(BadAnswer):
         pool.rewards_page()
@@ -194,7 +194,7 @@ def test_a_held_key_is_let_go_by_one_call_that_gets_through(
             client(**IMPATIENT).rewards_page()
     with pytest.raises(HeldBack):
         client(**IMPATIENT).rewards_page()
-    step_over(store, "pool:breaker:key:*")
+    step_over(store, "pool:circuit_breaker:key:*")
 
     assert client().rewards_page().records
     assert client().miners_info("north").stratum
@@ -206,13 +206,13 @@ def test_a_turn_that_comes_too_late_for_an_answer_sends_nothing_and_is_no_strike
     pool = client(deadline_seconds=400.0, calls_per_second=0.001, burst_calls=1)
     pool.rewards_page()  # the clock is known
     # Within its deadline, and too late for the 2 s that are kept for the exchange.
-    store.hset("pool:budget::miners/info", "due", int((time.time() + 399.9) * 1e6))
+    store.hset("pool:rate_limit::miners/info", "due", int((time.time() + 399.9) * 1e6))
 
     with pytest.raises(CallsStopped, match="gave up in time"):
         pool.miners_info("north")
 
     assert "miners/info" not in sandbox.calls()
-    assert list(store.scan_iter("pool:breaker:*")) == []
+    assert list(store.scan_iter("pool:circuit_breaker:*")) == []
 
 
 def test_a_refusal_of_the_parameters_shows_that_the_pool_is_well(sandbox: Sandbox, client: MakeClient) -> None:

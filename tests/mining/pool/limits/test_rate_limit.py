@@ -75,16 +75,16 @@ def test_a_burst_goes_at_once_and_the_next_call_waits_its_turn(store: redis.Redi
 def test_a_call_that_cannot_be_in_time_gives_up_at_once_and_takes_no_slot(store: redis.Redis) -> None:
     shared = RateLimiter(store, egress="late", calls_per_second=0.001, burst_calls=1)
     shared.take("rewards", Deadline(1))
-    due = store.hget("pool:budget:late:rewards", "due")
+    due = store.hget("pool:rate_limit:late:rewards", "due")
 
     for _ in range(20):
         with pytest.raises(CallsStopped, match="rate limit"):
             shared.take("rewards", Sleepless(0.2))
 
-    assert store.hget("pool:budget:late:rewards", "due") == due
+    assert store.hget("pool:rate_limit:late:rewards", "due") == due
 
 
-def test_each_endpoint_and_each_egress_address_has_its_own_budget(store: redis.Redis) -> None:
+def test_each_endpoint_and_each_egress_address_has_its_own_rate_limit(store: redis.Redis) -> None:
     first = RateLimiter(store, egress="a", calls_per_second=0.001, burst_calls=1)
     second = RateLimiter(store, egress="b", calls_per_second=0.001, burst_calls=1)
 
@@ -98,7 +98,7 @@ def test_each_endpoint_and_each_egress_address_has_its_own_budget(store: redis.R
 
 def test_a_redis_clock_set_back_by_an_hour_does_not_stop_calls_for_an_hour(store: redis.Redis) -> None:
     shared = RateLimiter(store, egress="stepped", calls_per_second=20, burst_calls=2)
-    store.hset("pool:budget:stepped:rewards", "due", int((time.time() + 3600) * 1e6))
+    store.hset("pool:rate_limit:stepped:rewards", "due", int((time.time() + 3600) * 1e6))
 
     shared.take("rewards", Deadline(60))
 
@@ -111,4 +111,4 @@ def test_without_redis_no_call_goes_out(dead_store: redis.Redis) -> None:
 def test_what_the_limiter_keeps_goes_away_by_itself(store: redis.Redis) -> None:
     RateLimiter(store, egress="tidy", calls_per_second=0.01, burst_calls=1).take("rewards", Deadline(1))
 
-    assert 0 < store.pttl("pool:budget:tidy:rewards") <= 101_500
+    assert 0 < store.pttl("pool:rate_limit:tidy:rewards") <= 101_500

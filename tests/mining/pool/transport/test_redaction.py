@@ -111,7 +111,7 @@ def test_redis_sees_neither_key_nor_secret(sandbox: Sandbox, client: MakeClient,
 
     keys = list(store.scan_iter("pool:*"))
     kept = {key: store.get(key) if store.type(key) == b"string" else store.hgetall(key) for key in keys}
-    assert {b"breaker", b"nonce", b"skew"} <= {key.split(b":")[1] for key in kept}  # budgets end after seconds
+    assert {b"circuit_breaker", b"nonce", b"skew"} <= {key.split(b":")[1] for key in kept}  # a rate limit's ends soon
     assert_clean(repr(kept))
 
 
