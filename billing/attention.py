@@ -69,7 +69,7 @@ def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
         yield OfDrafts(code=Code.DRAFTS, severity=Severity.INFO, count=drafts, held=held)
 
 
-def _misdirected(access: Access, drafted: list[misdirected.Found], now: datetime) -> Iterator[Attention]:
+def _misdirected(access: Access, drafted: list[misdirected.MisdirectedReward], now: datetime) -> Iterator[Attention]:
     waiting = misdirected.of_all_customers(access, drafted, now=now)
     for customer in Customer.objects.visible_to(access).filter(pk__in=waiting).order_by("name", "pk"):
         yield OfMisdirected(

@@ -89,8 +89,8 @@ def issued_key(document: Document) -> str:
 
 def _accounts(document: Document, names: Sequence[LedgerAccount.Name]) -> dict[str, LedgerAccount]:
     """The accounts, opened on first use. Two who open the same one at once: the second waits and takes the first's."""
-    found = _find_accounts(document, names)
-    missing = [name for name in names if name not in found]
+    accounts = _find_accounts(document, names)
+    missing = [name for name in names if name not in accounts]
     if missing:
         LedgerAccount.objects.bulk_create(
             [
@@ -104,8 +104,8 @@ def _accounts(document: Document, names: Sequence[LedgerAccount.Name]) -> dict[s
             ],
             ignore_conflicts=True,
         )
-        found = _find_accounts(document, names)
-    return found
+        accounts = _find_accounts(document, names)
+    return accounts
 
 
 def _find_accounts(document: Document, names: Iterable[str]) -> dict[str, LedgerAccount]:

@@ -77,9 +77,9 @@ def uncovered(access: Access) -> list[Uncovered]:
     """Customers with rewards that no terms cover. Two queries."""
     with connection.cursor() as cursor:
         cursor.execute(UNCOVERED, {"provider": access.provider.pk})
-        found = {pk: (count, first_day) for pk, count, first_day in cursor.fetchall()}
-    customers = Customer.objects.visible_to(access).filter(pk__in=found).order_by("name", "pk")
-    return [Uncovered(customer, *found[customer.pk]) for customer in customers]
+        counts = {pk: (count, first_day) for pk, count, first_day in cursor.fetchall()}
+    customers = Customer.objects.visible_to(access).filter(pk__in=counts).order_by("name", "pk")
+    return [Uncovered(customer, *counts[customer.pk]) for customer in customers]
 
 
 def without_contract(access: Access) -> list[Customer]:
@@ -98,8 +98,8 @@ def terms_of_month(access: Access, customer: Customer, month: date, now: datetim
     """What holds on all agreed days of a month so far; None where nothing does, or the terms changed. One query."""
     period = month_of(month)
     days = DateRange(period.lower, min(period.upper, now.astimezone(UTC).date() + timedelta(days=1)))
-    found = list(_shares(access, customer).filter(version__valid__overlap=days)[:2])
-    return found[0] if len(found) == 1 else None
+    shares = list(_shares(access, customer).filter(version__valid__overlap=days)[:2])
+    return shares[0] if len(shares) == 1 else None
 
 
 def _shares(access: Access, customer: Customer) -> QuerySet[ContractComponent]:

@@ -182,8 +182,8 @@ def months_to_date(access: Access, customers: Iterable[Customer], month: date, n
     wanted = [customer.pk for customer in customers]
     with connection.cursor() as cursor:
         cursor.execute(MONTH_BY_CUSTOMER, _month_values(access, wanted, month, now))
-        known = {customer: _month(month, *sums) for customer, *sums in cursor.fetchall()}
-    return {pk: known.get(pk) or _month(month, 0, None, *[0] * 10) for pk in wanted}
+        months = {customer: _month(month, *sums) for customer, *sums in cursor.fetchall()}
+    return {pk: months.get(pk) or _month(month, 0, None, *[0] * 10) for pk in wanted}
 
 
 def _month_values(access: Access, customers: list[int] | None, month: date, now: datetime) -> dict[str, Any]:
@@ -196,19 +196,19 @@ def _month_values(access: Access, customers: list[int] | None, month: date, now:
     }
 
 
-def _month(month: date, known: int, last_day: date | None, no_contract: int, unknown: int, *sums: int) -> MonthToDate:
+def _month(month: date, rewards: int, last_day: date | None, no_contract: int, unknown: int, *sums: int) -> MonthToDate:
     return MonthToDate(
         month=month_of(month).lower,
-        successful=_parts(known, *sums[:4]),
-        pending=_parts(known, *sums[4:]),
+        successful=_parts(rewards, *sums[:4]),
+        pending=_parts(rewards, *sums[4:]),
         no_contract=no_contract,
         unknown=unknown,
         last_day=last_day,
     )
 
 
-def _parts(known: int, count: int, net_sat: int, customer_sat: int, total_sat: int) -> Parts:
-    if not known:
+def _parts(rewards: int, count: int, net_sat: int, customer_sat: int, total_sat: int) -> Parts:
+    if not rewards:
         return Parts(0, None, None, None)
     net, customer = int(net_sat), int(customer_sat)
     return Parts(count, net, net - customer, customer, int(total_sat))

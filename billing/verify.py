@@ -68,9 +68,9 @@ def _numbers(access: Access) -> Iterator[str]:
         .values("series")
         .annotate(count=Count("pk"), first=Min("sequence"), last=Max("sequence"), newest=Max("issued_on"))
     )
-    found: dict[str, Any] = {str(row["series"]): row for row in issued}
+    numbers: dict[str, Any] = {str(row["series"]): row for row in issued}
     for series in DocumentSeries.objects.visible_to(access).order_by("series"):
-        row = found.pop(series.series, {"count": 0, "first": 1, "last": 0, "newest": None})
+        row = numbers.pop(series.series, {"count": 0, "first": 1, "last": 0, "newest": None})
         if not (row["count"] == row["last"] == series.last_sequence and (row["first"] == 1 or not row["count"])):
             yield (
                 f"Series {series.series} gave out {series.last_sequence} numbers, but {row['count']} documents have"
@@ -81,7 +81,7 @@ def _numbers(access: Access) -> Iterator[str]:
                 f"Series {series.series} was last used on {series.last_issued_on},"
                 f" its newest document is of {row['newest']}."
             )
-    yield from (f"Documents carry numbers of the series {series}, which does not exist." for series in sorted(found))
+    yield from (f"Documents carry numbers of the series {series}, which does not exist." for series in sorted(numbers))
     yield from _dates(access)
 
 

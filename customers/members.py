@@ -29,10 +29,10 @@ def invite_member(
 
 def revoke_invitation(access: Access, invitation: Invitation, *, now: datetime) -> None:
     """The link stops working. Harmless when it has been revoked before."""
-    mine = Invitation.objects.visible_to(access).filter(pk=invitation.pk)
-    if mine.filter(accepted_at=None, revoked_at=None).update(revoked_at=now):
+    invitations = Invitation.objects.visible_to(access).filter(pk=invitation.pk)
+    if invitations.filter(accepted_at=None, revoked_at=None).update(revoked_at=now):
         audit.record(access, "invitation.revoked", invitation.code, now=now)
-    elif mine.filter(accepted_at__isnull=False).exists():
+    elif invitations.filter(accepted_at__isnull=False).exists():
         raise Refused(
             "%(email)s has accepted the invitation already. End the membership instead.",
             code="invitation.accepted",

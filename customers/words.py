@@ -12,9 +12,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {agreeing(count, noun, noun + 's')}"
 
 
-def agreeing(count: int, one: str, many: str) -> str:
+def agreeing(count: int, singular: str, plural: str) -> str:
     """The form that goes with the count: is or are, it or them."""
-    return one if count == 1 else many
+    return singular if count == 1 else plural
 
 
 # No %-d below: it is not in every C library, and neither are four digits of %Y.

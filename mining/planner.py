@@ -42,19 +42,19 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         for login_id in login_ids
         for subject in ([only] if only else SUBJECTS)
     ]
-    found = [run for run, _ in opened]
-    mine = SyncRun.objects.filter(provider=access.provider)
+    queued = [run for run, _ in opened]
+    all_runs = SyncRun.objects.filter(provider=access.provider)
     # Before everybody else once in a while: a system that asks again and again waits like all others.
-    lately = mine.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER)
-    first = not lately.exclude(pk__in=[run.pk for run in found], state=SyncRun.State.QUEUED).exists()
+    lately = all_runs.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER)
+    first = not lately.exclude(pk__in=[run.pk for run in queued], state=SyncRun.State.QUEUED).exists()
     for run, is_new in opened:
         # What waits already has its hint; only one that did not go first can do so now, and only before it has begun.
-        not_begun = mine.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
+        not_begun = all_runs.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
         if first and not_begun.update(asked=True):
             dispatch.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
         elif is_new:
             dispatch.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
-    return found
+    return queued
 
 
 # --- Each minute, for each provider

@@ -98,9 +98,11 @@ def hashrate_series(access: Access, account: MiningAccount, *, now: datetime, ho
     first, last = _span(now, hours)
     points = HashratePoint.objects.visible_to(access).filter(mining_account=account, at__gte=first, at__lt=last + HOUR)
     # Two points inside one hour do not happen with hourly points; if they do, the later one is the better known.
-    known = {_hour(point.at): point for point in points.order_by("at")}
+    points_at = {_hour(point.at): point for point in points.order_by("at")}
     return [
-        Hour(at, known[at].hashrate_ths, known[at].reject_rate, accounts=1) if at in known else Hour(at, None)
+        Hour(at, points_at[at].hashrate_ths, points_at[at].reject_rate, accounts=1)
+        if at in points_at
+        else Hour(at, None)
         for at in _hours(first, last)
     ]
 
@@ -116,9 +118,10 @@ def total_series(access: Access, *, now: datetime, hours: int = WEEK_HOURS) -> l
         .annotate(ths=Sum("hashrate_ths"), accounts=Count("mining_account", distinct=True))
         .order_by()
     )
-    known = {hour: (ths, accounts) for hour, ths, accounts in sums}
+    sums_at = {hour: (ths, accounts) for hour, ths, accounts in sums}
     return [
-        Hour(at, known[at][0], accounts=known[at][1]) if at in known else Hour(at, None) for at in _hours(first, last)
+        Hour(at, sums_at[at][0], accounts=sums_at[at][1]) if at in sums_at else Hour(at, None)
+        for at in _hours(first, last)
     ]
 
 
@@ -241,10 +244,10 @@ def subjects(access: Access) -> list[Subjects]:
 
 def provider_age(access: Access, *, now: datetime) -> timedelta | None:
     """How old the oldest reading of any subject is; None when nothing, or not everything, was ever read."""
-    known = [entry for entry in subjects(access) if entry.subject != "key"]
-    started = [entry.newest_done.started_at for entry in known if entry.newest_done is not None]
+    entries = [entry for entry in subjects(access) if entry.subject != "key"]
+    started = [entry.newest_done.started_at for entry in entries if entry.newest_done is not None]
     moments = [moment for moment in started if moment is not None]
-    return now - min(moments) if moments and len(moments) == len(known) else None
+    return now - min(moments) if moments and len(moments) == len(entries) else None
 
 
 def quarantine(access: Access) -> list[QuarantinedRecord]:

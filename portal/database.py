@@ -69,8 +69,8 @@ def _make_roles(config: dict[str, Any]) -> None:
             "SELECT rolname, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = session_user"
         ).fetchall()
         wanted = [RUNTIME_ROLE, OWNER_ROLE] if superuser else [RUNTIME_ROLE]
-        known = {row[0] for row in session.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [wanted])}
-        missing = [role for role in wanted if role not in known]
+        existing = {row[0] for row in session.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [wanted])}
+        missing = [role for role in wanted if role not in existing]
         if missing and not (superuser or creates_roles):
             refuse(
                 f"the role {me!r} of DATABASE_URL can not create roles. Set DATABASE_OWNER_URL to the role that owns"

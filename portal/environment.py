@@ -111,16 +111,16 @@ def words(name: str, default: str) -> list[str]:
 
 def addresses(name: str) -> list[str]:
     """IP addresses, comma-separated, in one spelling each: they are also names under which limits are kept."""
-    found: list[str] = []
+    spelled: list[str] = []
     for word in words(name, ""):
         try:
             address = str(ip_address(word))
         except ValueError:
             refuse(f"{name} must be IP addresses of this machine, comma-separated, but {word!r} is none.")
-        if address in found:
+        if address in spelled:
             refuse(f"{name} names the address {address} twice.")
-        found.append(address)
-    return found
+        spelled.append(address)
+    return spelled
 
 
 def whole_number(name: str, default: int) -> int:

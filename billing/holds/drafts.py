@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from billing.holds import misdirected
-from billing.holds.misdirected import Found, Misdirection, on_drafts
+from billing.holds.misdirected import MisdirectedReward, Misdirection, on_drafts
 from billing.models import Document, DocumentStatus
 from customers.errors import Refused
 from customers.tenancy import Access
@@ -55,23 +55,23 @@ def why_held(access: Access, documents: Iterable[Document]) -> dict[int, Hold]:
     before = _drafts_before(access, shown)
     drifting = _drifting(access, shown)
     waiting = misdirected.on_documents(access, [*shown, *(draft for drafts in before.values() for draft in drafts)])
-    found = {}
+    holds = {}
     for document in shown:
         if (account := drifting.get(document.customer_id)) is not None:
-            found[document.pk] = _drifts(document, account)
+            holds[document.pk] = _drifts(document, account)
         elif document.pk in waiting:
-            found[document.pk] = _misdirected(document, waiting[document.pk])
+            holds[document.pk] = _misdirected(document, waiting[document.pk])
         elif (first := next((draft for draft in before[document.pk] if draft.pk in waiting), None)) is not None:
-            found[document.pk] = _comes_later(document, _misdirected(first, waiting[first.pk]))
-    return found
+            holds[document.pk] = _comes_later(document, _misdirected(first, waiting[first.pk]))
+    return holds
 
 
-def held_drafts(access: Access, drafted: list[Found] | None = None) -> dict[int, Hold]:
+def held_drafts(access: Access, drafted: list[MisdirectedReward] | None = None) -> dict[int, Hold]:
     """All drafts that are held, by primary key, the earliest month first. Six queries, and few rows.
 
     `drafted`: what on_drafts has found already.
     """
-    misdirected_drafts = {found.draft for found in (on_drafts(access) if drafted is None else drafted)}
+    misdirected_drafts = {misdirected.draft for misdirected in (on_drafts(access) if drafted is None else drafted)}
     drafts = Document.objects.visible_to(access).filter(status=DocumentStatus.DRAFT)
     drifting = MiningAccount.objects.visible_to(access).filter(payout_drift_since__isnull=False)
     contracts = drafts.filter(Q(customer__in=drifting.values("customer")) | Q(pk__in=misdirected_drafts)).values(
@@ -121,9 +121,9 @@ def _drifts(document: Document, account: MiningAccount) -> Hold:
 
 
 def _misdirected(document: Document, rewards: list[Reward]) -> Hold:
-    known = [reward for reward in rewards if reward.payout_destination != Destination.UNKNOWN]
-    if known:
-        places = [(reward.payout_destination, reward.payout_address, reward.day) for reward in known]
+    approvable = [reward for reward in rewards if reward.payout_destination != Destination.UNKNOWN]
+    if approvable:
+        places = [(reward.payout_destination, reward.payout_address, reward.day) for reward in approvable]
         return Hold(
             document,
             "hold.misdirected",

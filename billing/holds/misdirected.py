@@ -51,13 +51,13 @@ class Misdirection:
 def among(rewards: Iterable[Reward]) -> set[int]:
     """Those of these rewards that were paid where nobody had agreed to, by primary key. One query."""
     page = [(reward.provider_id, reward.pk) for reward in rewards]
-    found: set[int] = set()
+    misdirected: set[int] = set()
     for provider in {provider for provider, _ in page}:  # a page is of one
         with connection.cursor() as cursor:
             query = "SELECT id FROM billing_misdirected(%s) WHERE id = ANY(%s)"
             cursor.execute(query, [provider, [pk for _, pk in page]])
-            found.update(pk for (pk,) in cursor.fetchall())
-    return found
+            misdirected.update(pk for (pk,) in cursor.fetchall())
+    return misdirected
 
 
 def on_documents(access: Access, documents: Iterable[Document]) -> dict[int, list[Reward]]:
@@ -71,10 +71,10 @@ def on_documents(access: Access, documents: Iterable[Document]) -> dict[int, lis
         cursor.execute(query, [access.provider.pk, [document.pk for document in documents]])
         pairs: list[tuple[int, int]] = cursor.fetchall()
     rewards = Reward.objects.visible_to(access).in_bulk({reward for _, reward in pairs})
-    found: dict[int, list[Reward]] = {}
+    by_document: dict[int, list[Reward]] = {}
     for document, reward in pairs:
-        found.setdefault(document, []).append(rewards[reward])
-    return {document: sorted(misdirected, key=_in_time) for document, misdirected in found.items()}
+        by_document.setdefault(document, []).append(rewards[reward])
+    return {document: sorted(misdirected, key=_in_time) for document, misdirected in by_document.items()}
 
 
 def _in_time(reward: Reward) -> tuple[datetime, int]:
@@ -108,7 +108,7 @@ WHERE r.day >= %(since)s AND (billed.after IS NULL OR r.day >= billed.after)
 """
 
 
-class Found(NamedTuple):
+class MisdirectedReward(NamedTuple):
     reward: int
     customer: int
     day: date
@@ -125,42 +125,46 @@ class MisdirectedRewards:
     seen_as: str
 
 
-def on_drafts(access: Access, customer: Customer | None = None) -> list[Found]:
+def on_drafts(access: Access, customer: Customer | None = None) -> list[MisdirectedReward]:
     """What drafts would bill, of one customer or of all, each draft by itself. One query, by nested loops: drafts are
     few of all documents that there are."""
     with connection.cursor() as cursor:
         cursor.execute(ON_DRAFTS, {"provider": access.provider.pk, "customer": customer.pk if customer else None})
-        return [Found(*row) for row in cursor.fetchall()]
+        return [MisdirectedReward(*row) for row in cursor.fetchall()]
 
 
-def _not_yet_billed(access: Access, customer: Customer | None, now: datetime) -> list[Found]:
+def _not_yet_billed(access: Access, customer: Customer | None, now: datetime) -> list[MisdirectedReward]:
     first: date = now.astimezone(UTC).date().replace(day=1)
     since = (first - timedelta(days=1)).replace(day=1)
     values = {"provider": access.provider.pk, "customer": customer.pk if customer else None, "since": since}
     with nullcontext() if customer else hash_joins(), connection.cursor() as cursor:
         cursor.execute(NOT_YET_BILLED, values)
-        return [Found(*row) for row in cursor.fetchall()]
+        return [MisdirectedReward(*row) for row in cursor.fetchall()]
 
 
-def of_all_customers(access: Access, drafted: list[Found], *, now: datetime) -> dict[int, Misdirection]:
+def of_all_customers(access: Access, drafted: list[MisdirectedReward], *, now: datetime) -> dict[int, Misdirection]:
     """By customer: what waits for a person, on drafts (what `on_drafts` found) and not yet. One query."""
-    of_customer: dict[int, set[Found]] = {}
-    for found in [*drafted, *_not_yet_billed(access, None, now)]:
-        if found.destination != Destination.UNKNOWN:  # nobody can let that pass
-            of_customer.setdefault(found.customer, set()).add(found._replace(draft=None))  # each reward once
+    of_customer: dict[int, set[MisdirectedReward]] = {}
+    for reward in [*drafted, *_not_yet_billed(access, None, now)]:
+        if reward.destination != Destination.UNKNOWN:  # nobody can approve that
+            of_customer.setdefault(reward.customer, set()).add(reward._replace(draft=None))  # each reward once
     return {
-        customer: Misdirection.of((one.destination, one.address, one.day) for one in misdirected)
+        customer: Misdirection.of((reward.destination, reward.address, reward.day) for reward in misdirected)
         for customer, misdirected in of_customer.items()
     }
 
 
 def of_customer(access: Access, customer: Customer, *, now: datetime) -> MisdirectedRewards:
     """Of one customer. Three queries."""
-    found = {one.reward for one in [*on_drafts(access, customer), *_not_yet_billed(access, customer, now)]}
-    known = Reward.objects.visible_to(access).filter(pk__in=found).exclude(payout_destination=Destination.UNKNOWN)
-    rewards = sorted(known, key=_in_time)
-    said = [f"{reward.code} {reward.payout_destination} {reward.payout_address} {reward.net_sat}" for reward in rewards]
-    return MisdirectedRewards(rewards, sha256("\n".join(said).encode()).hexdigest())
+    pks = {
+        misdirected.reward for misdirected in [*on_drafts(access, customer), *_not_yet_billed(access, customer, now)]
+    }
+    approvable = Reward.objects.visible_to(access).filter(pk__in=pks).exclude(payout_destination=Destination.UNKNOWN)
+    rewards = sorted(approvable, key=_in_time)
+    shown = [
+        f"{reward.code} {reward.payout_destination} {reward.payout_address} {reward.net_sat}" for reward in rewards
+    ]
+    return MisdirectedRewards(rewards, sha256("\n".join(shown).encode()).hexdigest())
 
 
 def approve(access: Access, customer: Customer, *, seen_as: str, now: datetime) -> int:

@@ -68,7 +68,7 @@ def _store(
     now: datetime,
 ) -> Outcome:
     outcome = Outcome()
-    said, odd = _plausible(accounts, answers, now)
+    points, odd = _plausible(accounts, answers, now)
     for account in accounts:
         outcome.note_unread(Subject.HASHRATE, answers.by_account[account.pk].unread)
     if odd:
@@ -76,13 +76,13 @@ def _store(
         outcome.problems.append(
             f"{odd} hashrate points were left out: unreadable, in the future, or of an impossible size."
         )
-    stored = _stored(reading, said)
+    stored = _stored(reading, points)
     new, changed = [], []
-    for key in sorted(said):
+    for key in sorted(points):
         point = stored.get(key)
-        ths, rate = said[key]
+        ths, rate = points[key]
         if point is None:
-            new.append(_row(reading, key, said[key]))
+            new.append(_row(reading, key, points[key]))
         elif (point.hashrate_ths, point.reject_rate) != (ths, rate):
             point.hashrate_ths, point.reject_rate = ths, rate
             changed.append(point)
@@ -108,7 +108,7 @@ def _plausible(
     accounts: Iterable[MiningAccount], answers: Answers[HashrateSeries], now: datetime
 ) -> tuple[dict[Key, Value], int]:
     """Points by account and moment, a repeated one once; and how many cannot be true."""
-    said: dict[Key, Value] = {}
+    plausible: dict[Key, Value] = {}
     odd = 0
     for account in accounts:
         odd += answers.by_account[account.pk].left_out
@@ -117,20 +117,20 @@ def _plausible(
                 odd += 1
                 continue
             rate = point.reject_rate if point.reject_rate is not None and point.reject_rate <= 1 else None
-            said[account.pk, point.at] = (
+            plausible[account.pk, point.at] = (
                 point.hashrate_ths.quantize(THS_STEP),
                 None if rate is None else rate.quantize(RATE_STEP),
             )
-    return said, odd
+    return plausible, odd
 
 
-def _stored(reading: Reading, said: dict[Key, Value]) -> dict[Key, HashratePoint]:
-    if not said:
+def _stored(reading: Reading, points: dict[Key, Value]) -> dict[Key, HashratePoint]:
+    if not points:
         return {}
-    moments = [at for _, at in said]
+    moments = [at for _, at in points]
     rows = HashratePoint.objects.filter(
         provider=reading.provider_id,
-        mining_account__in={account_id for account_id, _ in said},
+        mining_account__in={account_id for account_id, _ in points},
         at__range=(min(moments), max(moments)),
     )
     return {(row.mining_account_id, row.at): row for row in rows}

@@ -31,11 +31,11 @@ def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[Min
             outcome.problems.append(f"The pool names a fee of {fee:.3g} % for {account.name}.")
             fee = None
         fee = None if fee is None else fee.quantize(FEE_STEP)
-        said = dict(zip(FIELDS, (info.online, info.low, info.offline, fee), strict=True))
-        if all(getattr(account, name) == value for name, value in said.items()):
+        counts = dict(zip(FIELDS, (info.online, info.low, info.offline, fee), strict=True))
+        if all(getattr(account, name) == value for name, value in counts.items()):
             as_before.append(account.pk)
             continue
-        for name, value in said.items():
+        for name, value in counts.items():
             setattr(account, name, value)
         account.workers_read_at = now
         changed.append(account)

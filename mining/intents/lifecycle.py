@@ -73,7 +73,7 @@ def claim(intent: PoolIntent, *, now: datetime, remembered: dict[str, Any]) -> b
     """Commit that the one call goes out now. False: another worker has it."""
     values = {"state": State.CALLED, "called_at": now, "attempts": intent.attempts + 1, **remembered}
     with tenancy.provider_context(intent.provider_id):
-        claimed = _mine(intent).filter(state=State.PLANNED, attempts=intent.attempts).update(**values)
+        claimed = _row_of(intent).filter(state=State.PLANNED, attempts=intent.attempts).update(**values)
     for name, value in values.items():
         setattr(intent, name, value)
     return bool(claimed)
@@ -82,9 +82,9 @@ def claim(intent: PoolIntent, *, now: datetime, remembered: dict[str, Any]) -> b
 def uncall(intent: PoolIntent) -> None:
     """The call surely did not reach the pool: as if it had never gone out."""
     with tenancy.provider_context(intent.provider_id):
-        mine = _mine(intent).filter(state__in=[State.CALLED, State.UNKNOWN], attempts=intent.attempts)
+        intents = _row_of(intent).filter(state__in=[State.CALLED, State.UNKNOWN], attempts=intent.attempts)
         values = {"called_at": None, "nothing_seen_at": None, "attempts": intent.attempts - 1}
-        if mine.update(state=State.PLANNED, **values):
+        if intents.update(state=State.PLANNED, **values):
             act_of(intent).tell_not_called()
 
 
@@ -95,14 +95,14 @@ def is_certain(intent: PoolIntent, looked_at: datetime) -> bool:
     if intent.nothing_seen_at is None:
         intent.nothing_seen_at = looked_at
         with tenancy.provider_context(intent.provider_id):
-            _mine(intent).filter(nothing_seen_at=None).update(nothing_seen_at=looked_at)
+            _row_of(intent).filter(nothing_seen_at=None).update(nothing_seen_at=looked_at)
     return looked_at - intent.nothing_seen_at >= LOOKS_APART
 
 
 def note(intent: PoolIntent, problem: str) -> None:
     """Why it is not settled yet. What needs a person says so already."""
     with tenancy.provider_context(intent.provider_id):
-        _mine(intent).filter(state__in=PoolIntent.OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
+        _row_of(intent).filter(state__in=PoolIntent.OPEN).exclude(problem=problem[:500]).update(problem=problem[:500])
         act_of(intent).tell_waiting(problem)
 
 
@@ -115,10 +115,10 @@ def finish(
     now: datetime,
 ) -> bool:
     """Once only: of two workers that come to an end, the second changes nothing. Inside the provider's context."""
-    still = _mine(intent).filter(state__in=PoolIntent.OPEN if state == State.UNKNOWN else among)
+    still = _row_of(intent).filter(state__in=PoolIntent.OPEN if state == State.UNKNOWN else among)
     if not still.update(state=state, problem=problem[:500], settled_at=None if state == State.UNKNOWN else now):
         if state == State.UNKNOWN:
-            _mine(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])
+            _row_of(intent).filter(state=state).exclude(problem=problem[:500]).update(problem=problem[:500])
         return False
     act = act_of(intent)
     if state == State.UNKNOWN:
@@ -129,5 +129,5 @@ def finish(
     return True
 
 
-def _mine(intent: PoolIntent) -> TenantQuerySet[PoolIntent]:
+def _row_of(intent: PoolIntent) -> TenantQuerySet[PoolIntent]:
     return PoolIntent.objects.filter(provider=intent.provider_id, pk=intent.pk)

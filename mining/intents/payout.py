@@ -38,14 +38,14 @@ def plan_edit(
             code="payout.approver_missing",
         )
     with transaction.atomic():
-        mine = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
-        intent = _planned(access, mine, destination, address, approved_by, now=now)
+        locked = MiningAccount.objects.visible_to(access).select_for_update(no_key=True).get(pk=account.pk)
+        intent = _planned(access, locked, destination, address, approved_by, now=now)
     words = {
-        "before": in_words(mine.payout_destination, mine.payout_address),
+        "before": in_words(locked.payout_destination, locked.payout_address),
         "wanted": in_words(destination, address),
     }
     audit.record(
-        access, "payout.edit_planned", intent.code, now=now, account=mine.code, approved_by=approved_by, **words
+        access, "payout.edit_planned", intent.code, now=now, account=locked.code, approved_by=approved_by, **words
     )
     dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
     return intent

@@ -36,8 +36,8 @@ def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
     with tenancy.provider_context(key.provider_id):
         if missing is not None:
             _write_right(key, missing, False)
-        mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
-        if not still_of_use and mine.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
+        credentials = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
+        if not still_of_use and credentials.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
             tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
 
@@ -50,13 +50,13 @@ def note_use(key: OpenKey, endpoint: str, *, now: datetime) -> None:
 
 def _write_right(key: OpenKey, endpoint: str, told: bool | str) -> None:
     """What use has told of a right: False, or the day on which it was there. Inside the provider's context."""
-    mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
-    stored = mine.select_for_update().first()
+    credentials = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
+    stored = credentials.select_for_update().first()
     if stored is None or (told is not False and stored.endpoints.get(endpoint) == told):
         return
     rights = {**stored.endpoints, endpoint: told}
     about_rights = told is False or stored.endpoints.get(endpoint) is False
-    mine.update(endpoints=rights, problem=lacks(rights) if about_rights else stored.problem)
+    credentials.update(endpoints=rights, problem=lacks(rights) if about_rights else stored.problem)
 
 
 def lacks(rights: Mapping[str, bool | str]) -> str:
@@ -76,8 +76,10 @@ def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) 
 
 def note_success(key: OpenKey, *, now: datetime) -> None:
     with tenancy.provider_context(key.provider_id):
-        mine = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id)
-        mine.exclude(state=State.RETIRED).exclude(last_success_at__gt=now - SUCCESS_GRAIN).update(last_success_at=now)
+        credentials = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id)
+        credentials.exclude(state=State.RETIRED).exclude(last_success_at__gt=now - SUCCESS_GRAIN).update(
+            last_success_at=now
+        )
 
 
 # --- Silence

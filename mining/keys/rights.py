@@ -19,24 +19,24 @@ def ask_rights(pool: PoolClient, account: str | None, *, alive: Callable[[], Non
 
     `account`: one of the key's own, where there is one. For a key that has just read accounts and rewards.
     """
-    said: dict[str, bool | None] = dict.fromkeys(NEEDED_ENDPOINTS, True)
+    rights: dict[str, bool | None] = dict.fromkeys(NEEDED_ENDPOINTS, True)
     trouble = ""
-    for endpoint in [name for name in ENDPOINTS if name not in said]:
+    for endpoint in [name for name in ENDPOINTS if name not in rights]:
         alive()
         try:
-            said[endpoint] = pool.may_use(endpoint, account=account)
+            rights[endpoint] = pool.may_use(endpoint, account=account)
         except (PoolUnavailable, AmbiguousOutcome):
             continue  # not known; the endpoint may be out of order, and the key is good without it
         except BadAnswer as bad:
             if bad.problem != DID_THE_IMPOSSIBLE:
                 continue
             log.error("key.pool_did_the_impossible", endpoint=endpoint)
-            said[endpoint], trouble = True, trouble or bad.sentence
-    return _known(said), trouble
+            rights[endpoint], trouble = True, trouble or bad.sentence
+    return _without_unknown(rights), trouble
 
 
-def _known(said: dict[str, bool | None]) -> dict[str, bool]:
+def _without_unknown(rights: dict[str, bool | None]) -> dict[str, bool]:
     # Nothing documents whether the pool looks at rights before parameters. Where it finds a right missing in a request
     # without one good parameter, it does: only then does its refusal of parameters tell that a right is there.
-    rights_first = any(said.get(endpoint) is False for endpoint in ACTING)
-    return {endpoint: bool(may or may is None) for endpoint, may in said.items() if may is not None or rights_first}
+    rights_first = any(rights.get(endpoint) is False for endpoint in ACTING)
+    return {endpoint: bool(may or may is None) for endpoint, may in rights.items() if may is not None or rights_first}

@@ -38,10 +38,10 @@ def issue_link(
     shown = _checked_permissions(permissions)
     _check_lifetime(lifetime, renews=renews, forever_confirmed=forever_confirmed)
     with transaction.atomic():
-        mine = _locked(access, account)
-        link = _alike(access, mine, shown, lifetime, now=now)
+        locked = _locked(access, account)
+        link = _alike(access, locked, shown, lifetime, now=now)
         if link is None:
-            return _new_link(access, mine, shown, lifetime, renews=renews, now=now)
+            return _new_link(access, locked, shown, lifetime, renews=renews, now=now)
         if renews and not link.renews:
             set_renewal(access, link, renews=True, now=now)
     return link
@@ -99,12 +99,12 @@ def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetim
         if renews and (newest.state == State.FAILED or newest.is_over(now)):
             raise _over()
         # All of them: when the newest is not made after all, the one before it is renewed again, or not.
-        mine = WatcherLink.objects.visible_to(access).filter(pk__in=[one.pk for one in line])
-        changed = mine.exclude(renews=renews).update(renews=renews)
+        links = WatcherLink.objects.visible_to(access).filter(pk__in=[successor.pk for successor in line])
+        changed = links.exclude(renews=renews).update(renews=renews)
         link.renews = renews
         if changed:
-            said = {"renews": "yes" if renews else "no", "newest": newest.code if newest != link else None}
-            audit.record(access, "link.renewal_set", link.code, now=now, **said)
+            details = {"renews": "yes" if renews else "no", "newest": newest.code if newest != link else None}
+            audit.record(access, "link.renewal_set", link.code, now=now, **details)
 
 
 def _with_successors(access: Access, link: WatcherLink) -> list[WatcherLink]:
@@ -158,22 +158,22 @@ def _held(access: Access, account: MiningAccount) -> MiningAccount:
 
 def _locked(access: Access, account: MiningAccount) -> MiningAccount:
     """The account's row, held. Raises Refused when it can have no link."""
-    mine = _held(access, account)
-    if mine.state == MiningAccount.State.CREATING:
+    locked = _held(access, account)
+    if locked.state == MiningAccount.State.CREATING:
         raise Refused(
             "The account %(account)r is still being created. Try again in a minute.",
             code="account.being_created",
-            params={"account": mine.name},
+            params={"account": locked.name},
         )
-    if mine.unlisted_since is not None:
+    if locked.unlisted_since is not None:
         raise Refused(
             "The pool does not list the account %(account)r now, so it makes no links for it.",
             code="account.not_listed",
-            params={"account": mine.name},
+            params={"account": locked.name},
         )
-    if (why := logins.why_unread(access, mine.login)) is not None:
+    if (why := logins.why_unread(access, locked.login)) is not None:
         raise why
-    return mine
+    return locked
 
 
 def _alike(

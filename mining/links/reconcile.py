@@ -60,10 +60,10 @@ def reconcile(
         .order_by("pk")
         .select_for_update(no_key=True)
     )
-    known = _known(lists)
+    rows_of = _rows_by_account(lists)
     changed: list[WatcherLink] = []
     for account, listed in lists.items():
-        rows = known.get(account.pk, [])
+        rows = rows_of.get(account.pk, [])
         outcome.rows_new += _take_in(account, listed, rows, changed, now=now)
         if not listed.rejected:  # one that cannot be read may be any of ours
             outcome.problems += _mark_gone(account, listed, rows, changed, asked_at=asked_at, now=now)
@@ -100,7 +100,7 @@ def _note_counts(
     MiningAccount.objects.bulk_update(counted, ["links_unseen", "links_read_at"], batch_size=100)
 
 
-def _known(lists: Mapping[MiningAccount, WatcherLinks]) -> dict[int, list[WatcherLink]]:
+def _rows_by_account(lists: Mapping[MiningAccount, WatcherLinks]) -> dict[int, list[WatcherLink]]:
     """Our rows of these accounts that a list can say something about; those long over are many."""
     every = [link for listed in lists.values() for link in listed.links]
     named = Q(pool_id__in=[link.id for link in every]) | Q(pool_id=None, name__in=[link.name for link in every])
@@ -109,10 +109,10 @@ def _known(lists: Mapping[MiningAccount, WatcherLinks]) -> dict[int, list[Watche
         provider__in={account.provider_id for account in lists},
         mining_account__in=list(lists),
     )
-    known: dict[int, list[WatcherLink]] = {}
+    rows_of: dict[int, list[WatcherLink]] = {}
     for row in rows.order_by("pk").select_for_update(no_key=True):
-        known.setdefault(row.mining_account_id, []).append(row)
-    return known
+        rows_of.setdefault(row.mining_account_id, []).append(row)
+    return rows_of
 
 
 def _take_in(
@@ -129,14 +129,14 @@ def _take_in(
                 continue  # its intent fills it in
             _came_late(row, link, rows, now=now)
         elif row is None:
-            _found(account, link, now=now)
+            _add_foreign(account, link, now=now)
             new += 1
         elif _follow(row, link, account, now=now):
             changed.append(row)
     return new
 
 
-def _found(account: MiningAccount, link: ListedLink, *, now: datetime) -> None:
+def _add_foreign(account: MiningAccount, link: ListedLink, *, now: datetime) -> None:
     """Made outside the portal."""
     row = WatcherLink(
         provider_id=account.provider_id,

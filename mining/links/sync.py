@@ -39,6 +39,6 @@ def _store(
         outcome.note_unread(Subject.WATCHERS, (name for link in listed.links for name in link.unread))
     unread = [Quarantined.unreadable(link, account.name) for account in lists for link in lists[account].rejected]
     # Told once: what somebody made outside stays as it is, and no reading after this one is the worse for it.
-    for one in quarantine(reading, outcome, unread):
-        outcome.problems.append(f"A watcher link of {one.account_name} could not be read.")
+    for record in quarantine(reading, outcome, unread):
+        outcome.problems.append(f"A watcher link of {record.account_name} could not be read.")
     return outcome

@@ -32,23 +32,23 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Paid:
     destination: str
     address: str | None
     asked_at: datetime
 
 
 def sync(reading: Reading) -> Outcome:
-    def ask(pool: PoolClient, account: MiningAccount) -> _Said:
+    def ask(pool: PoolClient, account: MiningAccount) -> _Paid:
         asked_at = reading.now()
         payout = pool.payout_destination(account.name)
-        known = payout.destination in Destination.values
-        return _Said(payout.destination if known else Destination.UNKNOWN, payout.address, asked_at)
+        is_documented = payout.destination in Destination.values
+        return _Paid(payout.destination if is_documented else Destination.UNKNOWN, payout.address, asked_at)
 
     return for_each_account(reading, ask, _store)
 
 
-def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[_Said], now: datetime) -> Outcome:
+def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[_Paid], now: datetime) -> Outcome:
     """Held against the newest agreements, with the rows locked: a person may agree at this very moment."""
     locked = locked_accounts(reading.provider_id, [account.pk for account in accounts])
     pks = [account.pk for account in locked]
@@ -56,10 +56,10 @@ def _store(reading: Reading, accounts: list[MiningAccount], answers: Answers[_Sa
     changed: list[MiningAccount] = []
     as_before: list[int] = []
     for account in locked:
-        said, agreement = answers.by_account[account.pk], agreed.get(account.pk)
-        if account.pk in being_changed or (agreement is not None and agreement.agreed_at >= said.asked_at):
+        paid, agreement = answers.by_account[account.pk], agreed.get(account.pk)
+        if account.pk in being_changed or (agreement is not None and agreement.agreed_at >= paid.asked_at):
             continue  # the answer may be older than our own change, or younger than it is agreed: the next one tells
-        if _take_in(account, said, agreement, now=now):
+        if _take_in(account, paid, agreement, now=now):
             changed.append(account)
         else:
             as_before.append(account.pk)
@@ -75,21 +75,21 @@ def _being_changed(provider_id: int, accounts: list[int]) -> set[int | None]:
     return set(calls.filter(provider=provider_id, mining_account__in=accounts).values_list("mining_account", flat=True))
 
 
-def _take_in(account: MiningAccount, said: _Said, agreement: PayoutAgreement | None, *, now: datetime) -> bool:
+def _take_in(account: MiningAccount, paid: _Paid, agreement: PayoutAgreement | None, *, now: datetime) -> bool:
     """Whether anything is new: then the account's fields say it, and have to be written."""
     drift_since = account.payout_drift_since
     # Once the pool said what nobody could agree to, or the account drifts, what it says next is for a person to judge.
     is_first = account.payout_destination is None or why_not_acceptable(account) is None
     is_first = is_first and agreement is None and drift_since is None
     was_read = account.payout_destination is not None
-    is_new = says_anew(account, said.destination, said.address, now=now)
+    is_new = says_anew(account, paid.destination, paid.address, now=now)
     if is_new and was_read:
         log.warning("payout.changed", account=account.code)
     account.payout_read_at = now
     if account.customer_id is not None:
         if is_first and why_not_acceptable(account) is None:
-            add_agreement(account, said.destination, said.address, source=Source.FOUND, by=WORKER, now=now)
-        elif agreement is None or not agrees_with(agreement, said.destination, said.address):
+            add_agreement(account, paid.destination, paid.address, source=Source.FOUND, by=WORKER, now=now)
+        elif agreement is None or not agrees_with(agreement, paid.destination, paid.address):
             _drift(account, agreement, is_new=is_new, now=now)
         else:
             end_drift(account, now=now)

@@ -50,9 +50,9 @@ def is_address(address: str) -> bool:
     return problem_of(address) is None
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same(address: str, other: str) -> bool:
     """Segwit addresses may be written in capitals; in base58 capitals count."""
-    return _one_spelling(one) == _one_spelling(other)
+    return _one_spelling(address) == _one_spelling(other)
 
 
 def _one_spelling(address: str) -> str:

@@ -133,8 +133,8 @@ def accounts_to_read(reading: Reading, done_up_to: int | None) -> tuple[list[Min
         .exclude(state=MiningAccount.State.CREATING)
         .order_by(ExpressionWrapper(second_lap, output_field=BooleanField()), "pk")
     )
-    found = list(rows[: CHUNK + 1])
-    return found[:CHUNK], len(found) > CHUNK
+    accounts = list(rows[: CHUNK + 1])
+    return accounts[:CHUNK], len(accounts) > CHUNK
 
 
 def _add(turn: _Turn, chunk: list[MiningAccount], answers: Answers[T]) -> None:

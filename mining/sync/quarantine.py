@@ -38,27 +38,27 @@ def records_quarantined(count: int) -> str:
 def quarantine(reading: Reading, outcome: Outcome, records: Iterable[Quarantined]) -> list[Quarantined]:
     """Those that are new: each record once for ever, however often it is read. The outcome counts all that this
     reading met. Inside `reading.writing()`."""
-    met = {(one.fingerprint, one.reason): one for one in records}
-    known = set(
+    met = {(record.fingerprint, record.reason): record for record in records}
+    stored = set(
         QuarantinedRecord.objects.filter(
             provider=reading.provider_id,
             login=reading.login_id,
             fingerprint__in={fingerprint for fingerprint, _ in met},
         ).values_list("fingerprint", "reason")
     )
-    new = [one for key, one in sorted(met.items()) if key not in known]
+    new = [record for key, record in sorted(met.items()) if key not in stored]
     QuarantinedRecord.objects.bulk_create(
         QuarantinedRecord(
             provider_id=reading.provider_id,
             login_id=reading.login_id,
-            account_name=one.account_name,
+            account_name=record.account_name,
             sync_run=reading.run,
-            reason=one.reason,
-            fingerprint=one.fingerprint,
-            raw=one.raw,
+            reason=record.reason,
+            fingerprint=record.fingerprint,
+            raw=record.raw,
             seen_at=reading.now(),
         )
-        for one in new
+        for record in new
     )
     outcome.quarantined += len(met)
     return new

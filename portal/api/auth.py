@@ -117,8 +117,8 @@ def note_use(request: Request, *, now: datetime) -> None:
         return
     not_lately = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_GRAIN)
     # Skips a row that is locked: two calls of one token must not wait for each other because of this.
-    mine = ApiToken.objects.visible_to(access).select_for_update(skip_locked=True)
-    noted = mine.filter(not_lately, digest=tenancy.digest(secret))
+    tokens = ApiToken.objects.visible_to(access).select_for_update(skip_locked=True)
+    noted = tokens.filter(not_lately, digest=tenancy.digest(secret))
     ApiToken.objects.visible_to(access).filter(pk__in=noted.values("pk")).update(last_used_at=now)
 
 

@@ -65,10 +65,10 @@ class BoundedJSONParser(JSONParser):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise ValueError("a name stands twice in one object")
-    return found
+    return values
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -97,14 +97,14 @@ class InputSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
         try:
-            known: dict[str, Any] = super().to_internal_value(data)
+            values: dict[str, Any] = super().to_internal_value(data)
         except ValidationError as error:
             if unknown and isinstance(error.detail, dict):
                 raise ValidationError({**self._refusals(unknown), **error.detail}) from error
             raise
         if unknown:
             raise ValidationError(self._refusals(unknown))
-        return known
+        return values
 
     def _refusals(self, unknown: list[str]) -> dict[str, list[str]]:
         return {name: [self.unknown_sentence] for name in unknown}
@@ -117,8 +117,8 @@ class NothingSerializer(InputSerializer):
 class ParameterSerializer(InputSerializer):
     @property
     def unknown_sentence(self) -> str:  # type: ignore[override]  # says what is known
-        known = ", ".join(sorted(self.fields))
-        return f"There is no such parameter here. Known: {known}." if known else "There are no parameters here."
+        names = ", ".join(sorted(self.fields))
+        return f"There is no such parameter here. Known: {names}." if names else "There are no parameters here."
 
 
 def parameters(query: QueryDict) -> dict[str, str]:

@@ -62,20 +62,20 @@ def problem(error: Exception, context: dict[str, Any]) -> Response:
     # Reads have nothing to take back, unless a statement failed and broke the transaction.
     if request.method not in SAFE_METHODS or isinstance(error, DatabaseError):
         set_rollback()
-    found = _of(error)
-    if found is None:
+    described = _of(error)
+    if described is None:
         # What Django does for an exception of ours: it is logged with its traceback, and tests see it.
         got_request_exception.send(sender=None, request=request._request)
-        found = _Problem(500, "Something failed on our side. Nothing was changed. Try again later.")
+        described = _Problem(500, "Something failed on our side. Nothing was changed. Try again later.")
     body: dict[str, Any] = {
-        "type": f"/problems/{found.code or DOOR[HTTPStatus(found.status)][0]}",
-        "title": HTTPStatus(found.status).phrase,
-        "status": found.status,
-        "detail": _clean(found.detail),
+        "type": f"/problems/{described.code or DOOR[HTTPStatus(described.status)][0]}",
+        "title": HTTPStatus(described.status).phrase,
+        "status": described.status,
+        "detail": _clean(described.detail),
     }
-    if found.errors:
-        body["errors"] = {_clean(path): [_clean(text) for text in texts] for path, texts in found.errors.items()}
-    return Response(body, status=found.status, headers=found.headers, content_type=CONTENT_TYPE)
+    if described.errors:
+        body["errors"] = {_clean(path): [_clean(text) for text in texts] for path, texts in described.errors.items()}
+    return Response(body, status=described.status, headers=described.headers, content_type=CONTENT_TYPE)
 
 
 def _of(error: Exception) -> _Problem | None:

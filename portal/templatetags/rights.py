@@ -43,5 +43,5 @@ def _right(words: str, told: bool | str | None) -> Right:
 
 
 @register.filter
-def in_state(found: list[Right], state: str) -> list[str]:
-    return [right.words for right in found if right.state == state]
+def in_state(rights: list[Right], state: str) -> list[str]:
+    return [right.words for right in rights if right.state == state]

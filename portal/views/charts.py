@@ -12,8 +12,8 @@ from portal.templatetags.units import hashrate_in, hashrate_unit
 
 def hashrate_chart(series: Sequence[Hour], *, title: str = "Hashrate") -> dict[str, Any]:
     """The context of the chart: nothing to draw (and a sentence instead) when no hour is known."""
-    known = [hour.hashrate_ths for hour in series if hour.hashrate_ths is not None]
-    if not known:
+    hashrates = [hour.hashrate_ths for hour in series if hour.hashrate_ths is not None]
+    if not hashrates:
         return {"chart": {"points": []}, "summary": "", "rows": [], "title": title}
     chart = {
         "step_seconds": int(HOUR.total_seconds()),
@@ -23,16 +23,16 @@ def hashrate_chart(series: Sequence[Hour], *, title: str = "Hashrate") -> dict[s
         "goal_ths": None,
     }
     rows = [(hour.at, hour.hashrate_ths) for hour in reversed(series)]
-    return {"chart": chart, "summary": _summary(known, len(series)), "rows": rows, "title": title}
+    return {"chart": chart, "summary": _summary(hashrates, len(series)), "rows": rows, "title": title}
 
 
 def _exact(ths: Decimal | None) -> str | None:
     return None if ths is None else f"{ths:f}"
 
 
-def _summary(known: list[Decimal], hours: int) -> str:
-    unit = hashrate_unit(max(known))
-    span = f"between {hashrate_in(min(known), unit)} and {hashrate_in(max(known), unit)} {unit}"
-    missing = hours - len(known)
+def _summary(hashrates: list[Decimal], hours: int) -> str:
+    unit = hashrate_unit(max(hashrates))
+    span = f"between {hashrate_in(min(hashrates), unit)} and {hashrate_in(max(hashrates), unit)} {unit}"
+    missing = hours - len(hashrates)
     gaps = f" {missing} of {hours} hours are unknown." if missing else ""
-    return f"Hashrate of the last {hours // 24} days: {span}, last {hashrate_in(known[-1], unit)} {unit}.{gaps}"
+    return f"Hashrate of the last {hours // 24} days: {span}, last {hashrate_in(hashrates[-1], unit)} {unit}.{gaps}"

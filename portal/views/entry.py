@@ -64,42 +64,42 @@ def not_here(_request: HttpRequest) -> HttpResponse:
 def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     # Outside of any membership: the person who accepts may be acting for another provider at this moment.
     with tenancy.nobody_context():
-        found = find_invitation(secret)
-        if found is None or not found.is_open(timezone.now()):
+        opened = find_invitation(secret)
+        if opened is None or not opened.is_open(timezone.now()):
             return render(request, "account/invitation_gone.html", status=404)
-        known = User.objects.filter(email=found.email).first()
-        if known is not None:
-            return _invite_known(request, secret, found, known)
-        return _invite_new(request, secret, found)
+        user = User.objects.filter(email=opened.email).first()
+        if user is not None:
+            return _invite_known(request, secret, opened, user)
+        return _invite_new(request, secret, opened)
 
 
-def _invite_known(request: HttpRequest, secret: str, found: Invitation, known: User) -> HttpResponse:
+def _invite_known(request: HttpRequest, secret: str, invitation: Invitation, user: User) -> HttpResponse:
     """Whoever holds the link must still be the person: they sign in first, and come back here."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.path)
-    if request.user != known:
-        return render(request, "account/invitation_gone.html", {"other_account": found.email}, status=404)
+    if request.user != user:
+        return render(request, "account/invitation_gone.html", {"other_account": invitation.email}, status=404)
     if request.method != "POST":
-        return _show(request, found, None)
+        return _show(request, invitation, None)
     try:
-        membership = accept_invitation(secret, known, now=timezone.now())
+        membership = accept_invitation(secret, user, now=timezone.now())
     except InvitationGone:
         return render(request, "account/invitation_gone.html", status=404)
     request.session[MEMBERSHIP] = membership.code
     return redirect("home")
 
 
-def _invite_new(request: HttpRequest, secret: str, found: Invitation) -> HttpResponse:
-    form = NewPersonForm(request.POST or None, email=found.email)
+def _invite_new(request: HttpRequest, secret: str, invitation: Invitation) -> HttpResponse:
+    form = NewPersonForm(request.POST or None, email=invitation.email)
     if not form.is_valid():
-        return _show(request, found, form)
+        return _show(request, invitation, form)
     now = timezone.now()
     given = form.cleaned_data
     try:
         with transaction.atomic():  # another tab may be faster: no account without a membership
             # The link came by mail, so the address is proved; the session then starts as any other sign-in does.
-            user = User.objects.create_user(found.email, given["name"], given["password1"], now=now)
-            EmailAddress.objects.create(user=user, email=found.email, verified=True, primary=True)
+            user = User.objects.create_user(invitation.email, given["name"], given["password1"], now=now)
+            EmailAddress.objects.create(user=user, email=invitation.email, verified=True, primary=True)
             membership = accept_invitation(secret, user, now=now)
     except (InvitationGone, IntegrityError):  # the latter: the address has an account by now
         return render(request, "account/invitation_gone.html", status=404)
@@ -110,16 +110,16 @@ def _invite_new(request: HttpRequest, secret: str, found: Invitation) -> HttpRes
     return response
 
 
-def _show(request: HttpRequest, found: Invitation, form: NewPersonForm | None) -> HttpResponse:
-    with tenancy.provider_context(found.provider_id):
-        customer_name = found.customer.name if found.customer else ""
+def _show(request: HttpRequest, invitation: Invitation, form: NewPersonForm | None) -> HttpResponse:
+    with tenancy.provider_context(invitation.provider_id):
+        customer_name = invitation.customer.name if invitation.customer else ""
     words = {
-        "provider_name": found.provider.name,
-        "role": found.get_role_display().lower(),
+        "provider_name": invitation.provider.name,
+        "role": invitation.get_role_display().lower(),
         "customer_name": customer_name,
-        "email": found.email,
+        "email": invitation.email,
         "form": form,
         "has_account": form is None,
-        "expires_at": found.expires_at,
+        "expires_at": invitation.expires_at,
     }
     return render(request, "account/invitation.html", words)

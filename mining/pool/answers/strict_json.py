@@ -92,8 +92,8 @@ class ExtraFields:
         for name in names:
             key = f"{endpoint}.{self._redact(name, _LONGEST_EXTRA_NAME)}"
             # Names come from outside: a hostile answer must not fill the memory.
-            known = key in self.counts or len(self.counts) < _MOST_EXTRA_NAMES
-            self.counts[key if known else f"{endpoint}.*"] += 1
+            has_room = key in self.counts or len(self.counts) < _MOST_EXTRA_NAMES
+            self.counts[key if has_room else f"{endpoint}.*"] += 1
 
 
 class Fields:

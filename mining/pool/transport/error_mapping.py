@@ -79,9 +79,9 @@ def _rate_limited(endpoint: str) -> RateLimited:
 
 def _pool_refusal(endpoint: str, status: int, body: dict[str, object], redact: Redactor) -> PoolError:
     fields = _fields(body.get("errors"), redact)
-    known = _by_message(endpoint, str(body["message"]).strip().lower().rstrip("."))
-    if known is not None:
-        return known
+    refusal = _by_message(endpoint, str(body["message"]).strip().lower().rstrip("."))
+    if refusal is not None:
+        return refusal
     # Other words, or another language: what remains is the status.
     if status == 429:
         # The gateway speaks no JSON. Whoever else sends some without the pool's code and errors means its own limit.

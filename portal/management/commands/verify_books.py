@@ -14,14 +14,14 @@ class Command(BaseCommand):
     help = "Check numbers, journals, documents and balances of every provider, also of suspended ones."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = 0
+        problem_count = 0
         for provider in Provider.objects.order_by("slug"):
             access = operator_of(provider)
             with tenancy.access_context(access):
                 wrong = problems(access)
-            found += len(wrong)
+            problem_count += len(wrong)
             for sentence in wrong:
                 self.stderr.write(f"{provider.slug}: {sentence}")
-        if found:
-            raise CommandError(f"The books have {found} problems.")
+        if problem_count:
+            raise CommandError(f"The books have {problem_count} problems.")
         self.stdout.write("The books agree.")

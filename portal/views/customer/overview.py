@@ -61,8 +61,8 @@ def _months(access: Access, now: datetime) -> dict[str, Any]:
 
 
 def _terms(access: Access, now: datetime) -> dict[str, Any]:
-    found = month_terms(access, now.date(), now)
-    return {**found, "your_ppm": WHOLE_PPM - found["terms"].share_ppm if found["terms"] else None}
+    context = month_terms(access, now.date(), now)
+    return {**context, "your_ppm": WHOLE_PPM - context["terms"].share_ppm if context["terms"] else None}
 
 
 def _machines(access: Access, frame: Frame, now: datetime) -> dict[str, Any]:
@@ -91,6 +91,6 @@ class Mean:
 
 def mean(hours: Sequence[Hour]) -> Mean:
     # The running hour is refined four times and may not be there yet: it is no gap.
-    known = [hour.hashrate_ths for hour in hours if hour.hashrate_ths is not None]
+    hashrates = [hour.hashrate_ths for hour in hours if hour.hashrate_ths is not None]
     missing = sum(hour.hashrate_ths is None for hour in hours[:-1])
-    return Mean(sum(known, Decimal(0)) / len(known) if known else None, missing)
+    return Mean(sum(hashrates, Decimal(0)) / len(hashrates) if hashrates else None, missing)

@@ -43,8 +43,8 @@ ROWS_AT_ONCE = 1000
 def csv_rows(rewards: QuerySet[Reward]) -> Iterator[bytes]:
     """The file piece by piece, newest first. Must run inside the reader's context (customers.tenancy.stream)."""
     yield _encoded(COLUMNS)
-    found = rewards.order_by("-day", "-pk").iterator(chunk_size=ROWS_AT_ONCE)
-    while some := list(islice(found, ROWS_AT_ONCE)):
+    newest_first = rewards.order_by("-day", "-pk").iterator(chunk_size=ROWS_AT_ONCE)
+    while some := list(islice(newest_first, ROWS_AT_ONCE)):
         for row in reward_rows(some):
             yield _encoded(_cells(row))
 
@@ -69,13 +69,13 @@ def _cells(row: RewardRow) -> tuple[str, ...]:
         str(reward.total_sat),
         str(reward.fee_sat),
         str(reward.net_sat),
-        _known(share.provider_share_sat),
-        _known(share.customer_share_sat),
+        _sat_or_empty(share.provider_share_sat),
+        _sat_or_empty(share.customer_share_sat),
         " ".join(share.flags),
     )
 
 
-def _known(amount_sat: int | None) -> str:
+def _sat_or_empty(amount_sat: int | None) -> str:
     return "" if amount_sat is None else str(amount_sat)
 
 

@@ -52,5 +52,5 @@ class RewardRow:
 
 def reward_rows(rewards: Sequence[Reward]) -> list[RewardRow]:
     """With the parts of each. Two queries."""
-    found = shares_of(rewards)
-    return [RewardRow(reward, found[reward.pk]) for reward in rewards]
+    shares = shares_of(rewards)
+    return [RewardRow(reward, shares[reward.pk]) for reward in rewards]

@@ -51,11 +51,11 @@ def terms_by_contract(access: Access, contracts: Sequence[Contract], *, now: dat
         .select_related("version")
         .order_by("-version__valid", "position")
     )
-    found: dict[int, list[Terms]] = {contract.pk: [] for contract in contracts}
+    terms: dict[int, list[Terms]] = {contract.pk: [] for contract in contracts}
     for component in components:
         version = component.version
         upper = version.valid.upper
-        found[version.contract_id].append(
+        terms[version.contract_id].append(
             Terms(
                 version.code,
                 version.valid.lower,
@@ -64,7 +64,7 @@ def terms_by_contract(access: Access, contracts: Sequence[Contract], *, now: dat
                 present=now.date() in version.valid,
             )
         )
-    return found
+    return terms
 
 
 def terms_of(access: Access, contract: Contract, *, now: datetime) -> Terms | None:
@@ -137,13 +137,13 @@ def contract(request: AccessRequest, code: str) -> HttpResponse:
 @staff_page("contracts")
 @require_POST
 def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
-    found = _contract(request, code)
+    contract = _contract(request, code)
     form = TermsForm(request.POST)
 
     def add() -> None:
         contracts.new_version(
             request.access,
-            found,
+            contract,
             valid_from=form.cleaned_data["valid_from"],
             settle_in="btc",
             components=[form.component],
@@ -152,15 +152,15 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
 
     if accepted(form, add):
         messages.success(request, f"New terms from {day_in_words(form.cleaned_data['valid_from'])} on.")
-        return redirect("staff:contract", found.code)
-    return _contract_page(request, found, form)
+        return redirect("staff:contract", contract.code)
+    return _contract_page(request, contract, form)
 
 
 def _contract(request: AccessRequest, code: str) -> Contract:
     return the(Contract.objects.visible_to(request.access).select_related("customer"), code)
 
 
-def _contract_page(request: AccessRequest, found: Contract, form: TermsForm) -> HttpResponse:
-    versions = terms_by_contract(request.access, [found], now=timezone.now())[found.pk]
-    context = {"contract": found, "versions": versions, "present": _shown(versions), "form": form}
+def _contract_page(request: AccessRequest, contract: Contract, form: TermsForm) -> HttpResponse:
+    versions = terms_by_contract(request.access, [contract], now=timezone.now())[contract.pk]
+    context = {"contract": contract, "versions": versions, "present": _shown(versions), "form": form}
     return render(request, "staff/contract.html", context)

@@ -98,8 +98,8 @@ def _largest(rows: list[Row]) -> Decimal | None:
 
 
 def _rows(access: Access, page: Sequence[Customer], *, now: datetime) -> list[Row]:
-    found = MiningAccount.objects.visible_to(access).filter(customer__in=page)
-    accounts_of = {account.customer_id: account for account in found}
+    accounts = MiningAccount.objects.visible_to(access).filter(customer__in=page)
+    accounts_of = {account.customer_id: account for account in accounts}
     hashrates = mining.current_hashrates(access, accounts_of.values(), now=now)
     months = months_to_date(access, page, now.date(), now)
     return [_row(customer, accounts_of.get(customer.pk), hashrates, months[customer.pk], now=now) for customer in page]
@@ -132,60 +132,60 @@ def _row(
 @staff_page("read")
 @require_GET
 def customer(request: AccessRequest, code: str) -> HttpResponse:
-    found = _customer(request, code)
-    part = _account_part(request.access, found, now=timezone.now())
+    shown = _customer(request, code)
+    part = _account_part(request.access, shown, now=timezone.now())
     if request.headers.get("HX-Request"):
         return render(request, "staff/_customer_account.html", part)
-    return render(request, "staff/customer.html", part | _whole(request.access, found, now=timezone.now()))
+    return render(request, "staff/customer.html", part | _whole(request.access, shown, now=timezone.now()))
 
 
 def _customer(request: AccessRequest, code: str) -> Customer:
     return the(Customer.objects.visible_to(request.access), code)
 
 
-def _account_part(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
+def _account_part(access: Access, customer: Customer, *, now: datetime) -> dict[str, Any]:
     """What refreshes itself while the account is being created."""
-    account = mining.account_of(access, found)
-    asked = PoolIntent.objects.visible_to(access).filter(customer=found, kind__in=PoolIntent.ACCOUNT_KINDS)
+    account = mining.account_of(access, customer)
+    asked = PoolIntent.objects.visible_to(access).filter(customer=customer, kind__in=PoolIntent.ACCOUNT_KINDS)
     intent = asked.order_by("-pk").first()
     return {
-        "customer": found,
+        "customer": customer,
         "account": account,
         "intent": intent,
         "under_way": intent is not None and intent.state in OPEN_INTENT,
         "waits": intent is not None and intents.waits(intent, now=now),
         "hashrate": mining.current_hashrate(access, account, now=now) if account else mining.UNKNOWN_HASHRATE,
         "workers": mining.workers(account, now=now) if account else None,
-        "month": month_to_date(access, found, now.date(), now),
+        "month": month_to_date(access, customer, now.date(), now),
     }
 
 
-def _whole(access: Access, found: Customer, *, now: datetime) -> dict[str, Any]:
-    account = mining.account_of(access, found)
-    rewards = list(_of(Reward.objects.visible_to(access), found).order_by("-day", "-pk")[:FEW])
+def _whole(access: Access, customer: Customer, *, now: datetime) -> dict[str, Any]:
+    account = mining.account_of(access, customer)
+    rewards = list(_of(Reward.objects.visible_to(access), customer).order_by("-day", "-pk")[:FEW])
     shares = shares_of(rewards)
-    contract = _of(Contract.objects.visible_to(access), found).first()
-    documents = _of(Document.objects.visible_to(access), found).exclude(status=DocumentStatus.DISCARDED)
+    contract = _of(Contract.objects.visible_to(access), customer).first()
+    documents = _of(Document.objects.visible_to(access), customer).exclude(status=DocumentStatus.DISCARDED)
     return {
         "rewards": [(reward, shares[reward.pk], notes(shares[reward.pk].flags)) for reward in rewards],
         "contract": contract,
         "terms": terms_of(access, contract, now=now) if contract else None,
         "documents": list(documents.order_by("-pk")[:FEW]),
         "people": list(
-            _of(Membership.objects.visible_to(access), found)
+            _of(Membership.objects.visible_to(access), customer)
             .filter(is_active=True)
             .select_related("user")
             .order_by("pk")
         ),
-        "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=found, now=now),
-        **links_part(access, found, now=now),
-        **payout_part(access, found, account, now=now),
+        "invitations": open_invitations(access, kind=MemberKind.CUSTOMER, customer=customer, now=now),
+        **links_part(access, customer, now=now),
+        **payout_part(access, customer, account, now=now),
         **hashrate_chart(mining.hashrate_series(access, account, now=now) if account else []),
     }
 
 
-def _of(rows: QuerySet[Any], found: Customer) -> QuerySet[Any]:
-    return rows.filter(customer=found)
+def _of(rows: QuerySet[Any], customer: Customer) -> QuerySet[Any]:
+    return rows.filter(customer=customer)
 
 
 def open_invitations(
@@ -234,14 +234,14 @@ def customer_new(request: AccessRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def customer_account(request: AccessRequest, code: str) -> HttpResponse:
     """The way on for a customer whose first account could not be had."""
-    found, pool_logins = _customer(request, code), logins.read_now(request.access)
+    customer, pool_logins = _customer(request, code), logins.read_now(request.access)
     form = AccountForm(request.POST or None, logins=pool_logins, initial=_asked_for(request))
 
     def assign() -> None:
         given = form.cleaned_data
         accounts.assign_account(
             request.access,
-            found,
+            customer,
             account_name=given["account_name"],
             adopt=given["how"] == ADOPT,
             login=given.get("login"),
@@ -249,11 +249,11 @@ def customer_account(request: AccessRequest, code: str) -> HttpResponse:
         )
 
     if request.method == "POST" and accepted(form, assign):
-        messages.success(request, f"{found.name} gets the account {form.cleaned_data['account_name']}.")
-        return redirect("staff:customer", found.code)
+        messages.success(request, f"{customer.name} gets the account {form.cleaned_data['account_name']}.")
+        return redirect("staff:customer", customer.code)
     context = {
         "form": form,
-        "customer": found,
+        "customer": customer,
         "unassigned": mining.unassigned_accounts(request.access),
         "logins": pool_logins,
     }
@@ -271,8 +271,8 @@ def _asked_for(request: AccessRequest) -> dict[str, str]:
 @staff_page("onboard")
 @require_http_methods(["GET", "POST"])
 def customer_invite(request: AccessRequest, code: str) -> HttpResponse:
-    found = _customer(request, code)
-    form = InviteForm(request.POST or None, kind=MemberKind.CUSTOMER, initial=_first_owner(request.access, found))
+    customer = _customer(request, code)
+    form = InviteForm(request.POST or None, kind=MemberKind.CUSTOMER, initial=_first_owner(request.access, customer))
 
     def invite() -> None:
         given = form.cleaned_data
@@ -281,46 +281,46 @@ def customer_invite(request: AccessRequest, code: str) -> HttpResponse:
             email=given["email"],
             kind=MemberKind.CUSTOMER,
             role=Role(given["role"]),
-            customer=found,
+            customer=customer,
             now=timezone.now(),
         )
-        send_invitation(invited, customer_name=found.name)
+        send_invitation(invited, customer_name=customer.name)
 
     if request.method == "POST" and accepted(form, invite):
         messages.success(
             request, f"The invitation to {form.cleaned_data['email']} is on its way. The link works for 7 days."
         )
-        return redirect("staff:customer", found.code)
-    return render(request, "staff/customer_invite.html", {"form": form, "customer": found})
+        return redirect("staff:customer", customer.code)
+    return render(request, "staff/customer_invite.html", {"form": form, "customer": customer})
 
 
-def _first_owner(access: Access, found: Customer) -> dict[str, str]:
-    anybody = Membership.objects.visible_to(access).filter(customer=found, is_active=True).exists()
-    return {} if anybody else {"email": found.email, "role": Role.OWNER.value}
+def _first_owner(access: Access, customer: Customer) -> dict[str, str]:
+    anybody = Membership.objects.visible_to(access).filter(customer=customer, is_active=True).exists()
+    return {} if anybody else {"email": customer.email, "role": Role.OWNER.value}
 
 
 @staff_page("onboard")
 @require_POST
 def customer_invitation_revoke(request: AccessRequest, code: str, invitation: str) -> HttpResponse:
-    found = _customer(request, code)
-    sent = the(Invitation.objects.visible_to(request.access), invitation, customer=found)
+    customer = _customer(request, code)
+    sent = the(Invitation.objects.visible_to(request.access), invitation, customer=customer)
 
     def revoke() -> str:
         members.revoke_invitation(request.access, sent, now=timezone.now())
         return f"The invitation to {sent.email} is revoked. Its link does not work any more."
 
-    return do(request, revoke, "staff:customer", found.code)
+    return do(request, revoke, "staff:customer", customer.code)
 
 
 @staff_page("onboard")
 @require_POST
 def customer_member_end(request: AccessRequest, code: str, member: str) -> HttpResponse:
-    found = _customer(request, code)
+    customer = _customer(request, code)
     people = Membership.objects.visible_to(request.access).select_related("user")
-    membership = the(people, member, customer=found)
+    membership = the(people, member, customer=customer)
 
     def end() -> str:
         members.end_membership(request.access, membership, now=timezone.now())
-        return f"{membership.user.email} sees nothing of {found.name} any more."
+        return f"{membership.user.email} sees nothing of {customer.name} any more."
 
-    return do(request, end, "staff:customer", found.code)
+    return do(request, end, "staff:customer", customer.code)

@@ -67,7 +67,7 @@ def documents(request: AccessRequest) -> HttpResponse:
         "drafts": billing.drafts_open(access),
         "held": len(held),
         "draft_months": draft_months,
-        "main_month": next((found.month for found in draft_months if found.free), None),
+        "main_month": next((drafts.month for drafts in draft_months if drafts.free), None),
         "drafts_here": any(_can_be_issued(document, held) for document in page.rows),
     }
     return render(request, "staff/documents.html", context)
@@ -182,7 +182,7 @@ def _are_held(count: int) -> str:
 
 def _to_issue(request: AccessRequest) -> list[Document]:
     drafts = Document.objects.visible_to(request.access).filter(status=DocumentStatus.DRAFT).select_related("customer")
-    months = [found.month for found in _draft_months(request.access)]
+    months = [drafts.month for drafts in _draft_months(request.access)]
     form = DocumentFilter({"month": request.GET.get("month", "")}, months=months)
     if request.GET.get("month"):
         drafts = (
@@ -201,13 +201,13 @@ def _issue(request: AccessRequest) -> HttpResponse:
 
     def act() -> str:
         asked = Document.objects.visible_to(request.access).filter(code__in=shown).select_related("customer")
-        found = list(asked.order_by("period", "customer__name", "pk"))
-        if not shown or {document.code: document.balance_sat for document in found} != shown:
+        drafts = list(asked.order_by("period", "customer__name", "pk"))
+        if not shown or {document.code: document.balance_sat for document in drafts} != shown:
             raise Refused(
                 "The drafts are not what you looked at any more. Nothing was issued. Look at them again.",
                 code="document.changed_meanwhile",
             )
-        return _issued(request, issue_all(request.access, found, now=timezone.now()))
+        return _issued(request, issue_all(request.access, drafts, now=timezone.now()))
 
     if len(shown) == 1:
         (code,) = shown
@@ -246,25 +246,25 @@ def _back(chosen: list[Document]) -> str:
 @staff_page("read")
 @require_GET
 def document(request: AccessRequest, code: str) -> HttpResponse:
-    found = _document(request, code)
+    shown = _document(request, code)
     lines = list(
         DocumentLine.objects.visible_to(request.access)
-        .filter(document=found)
+        .filter(document=shown)
         .select_related("corrects__document")
         .order_by("position")
     )
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
-    draft = found.status == DocumentStatus.DRAFT
+    draft = shown.status == DocumentStatus.DRAFT
     context = {
-        "document": found,
+        "document": shown,
         "regular": regular,
         "corrections": [(line, why(line)) for line in corrections],
         "regular_sums": _sums(regular),
         "correction_sums": _sums(corrections),
-        "stale": draft and settlement.is_stale(found),
-        "held": why_held(request.access, [found]).get(found.pk) if draft else None,
-        "has_file": DocumentFile.objects.visible_to(request.access).filter(document=found).exists(),
+        "stale": draft and settlement.is_stale(shown),
+        "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
+        "has_file": DocumentFile.objects.visible_to(request.access).filter(document=shown).exists(),
     }
     return render(request, "staff/document.html", context)
 
@@ -288,38 +288,38 @@ def _sums(lines: list[DocumentLine]) -> dict[str, int]:
 @staff_page("issue")
 @require_POST
 def document_discard(request: AccessRequest, code: str) -> HttpResponse:
-    found = _document(request, code)
+    draft = _document(request, code)
 
     def discard() -> str:
-        settlement.discard(request.access, found, now=timezone.now())
-        return f"The draft for {found.customer.name} is discarded. Closing the month again makes a new one."
+        settlement.discard(request.access, draft, now=timezone.now())
+        return f"The draft for {draft.customer.name} is discarded. Closing the month again makes a new one."
 
-    return do(request, discard, "staff:document", found.code)
+    return do(request, discard, "staff:document", draft.code)
 
 
 @staff_page("read")
 @require_GET
 def document_pdf(request: AccessRequest, code: str) -> HttpResponse:
-    found = _document(request, code)
-    stored = DocumentFile.objects.visible_to(request.access).filter(document=found).first()
+    document = _document(request, code)
+    stored = DocumentFile.objects.visible_to(request.access).filter(document=document).first()
     if stored is None:
         sentence = "A draft has no PDF: it is made when the document is issued."
-        if found.status == DocumentStatus.ISSUED:
+        if document.status == DocumentStatus.ISSUED:
             sentence = "The PDF is being made. Try again in a minute."
         messages.info(request, sentence)
-        return redirect("staff:document", found.code)
+        return redirect("staff:document", document.code)
     response = HttpResponse(bytes(stored.content), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{_file_name(found)}.pdf"'
+    response["Content-Disposition"] = f'inline; filename="{_file_name(document)}.pdf"'
     return response
 
 
 @staff_page("read")
 @require_GET
 def document_csv(request: AccessRequest, code: str) -> HttpResponseBase:
-    found = _document(request, code)
-    body = tenancy.stream(request.access, lambda: evidence.csv_rows(found))
+    document = _document(request, code)
+    body = tenancy.stream(request.access, lambda: evidence.csv_rows(document))
     response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(found)}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{_file_name(document)}.csv"'
     return response
 
 

@@ -49,8 +49,8 @@ def links(request: AccessRequest) -> HttpResponse:
     form = CustomerFilter(request.GET or None)
     words = form.cleaned_data["q"] if form.is_valid() else ""
     everything = WatcherLink.objects.visible_to(access)
-    found = _found(_present(everything, now=now), access, words)
-    page = keyset(asked_for(form, _by_end(found)), request.GET.get("after"), order=("ends", "pk"))
+    matching = _matching(_present(everything, now=now), access, words)
+    page = keyset(asked_for(form, _by_end(matching)), request.GET.get("after"), order=("ends", "pk"))
     context = {
         "rows": [link_row(link, now=now) for link in page.rows],
         "after": page.after,
@@ -77,7 +77,7 @@ def _present(links: WatcherLinkQuerySet, *, now: datetime) -> WatcherLinkQuerySe
     return links.filter(active | gone | failed | wanting | Q(state__in=[State.CREATING, State.UNKNOWN]))
 
 
-def _found(links: WatcherLinkQuerySet, access: Access, words: str) -> WatcherLinkQuerySet:
+def _matching(links: WatcherLinkQuerySet, access: Access, words: str) -> WatcherLinkQuerySet:
     """By what staff know of the customer; those of an account without one by the account's name."""
     if not words:
         return links
@@ -118,10 +118,10 @@ def _with_intents(links: QuerySet[WatcherLink], access: Access) -> QuerySet[Watc
 @staff_page("read")
 @require_GET
 def customer_links(request: AccessRequest, code: str) -> HttpResponse:
-    found = _customer(request, code)
+    customer = _customer(request, code)
     if not request.headers.get("HX-Request"):
-        return redirect(_page_of(found))
-    return render(request, "staff/_customer_links.html", links_part(request.access, found, now=timezone.now()))
+        return redirect(_page_of(customer))
+    return render(request, "staff/_customer_links.html", links_part(request.access, customer, now=timezone.now()))
 
 
 # --- Acts
@@ -132,14 +132,14 @@ def customer_links(request: AccessRequest, code: str) -> HttpResponse:
 def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
     """The form; one more page for a link that never ends; then a worker is asked to make it."""
     access, now = request.access, timezone.now()
-    found = _customer(request, code)
-    account = mining.account_of(access, found)
+    customer = _customer(request, code)
+    account = mining.account_of(access, customer)
     if account is None:
-        sentence = f"{found.name} has no mining account that a link could show."
-        return answer(request, messages.ERROR, sentence, _page_of(found))
+        sentence = f"{customer.name} has no mining account that a link could show."
+        return answer(request, messages.ERROR, sentence, _page_of(customer))
     form = LinkForm(request.POST or None, forever=may(access, "links_forever"))
     confirmed = request.POST.get("confirmed") == "forever"
-    context = {"form": form, "customer": found, "account": account}
+    context = {"form": form, "customer": customer, "account": account}
     if request.method == "POST" and form.is_valid() and form.is_forever and not confirmed:
         return render(request, "staff/customer_link_forever.html", context)
     made: list[WatcherLink] = []
@@ -148,12 +148,12 @@ def customer_link_new(request: AccessRequest, code: str) -> HttpResponse:
         made.append(issuing.issue_link(access, account, **form.cleaned_data, forever_confirmed=confirmed, now=now))
 
     if request.method == "POST" and accepted(form, issue):
-        return answer(request, messages.SUCCESS, _said(made[0]), _page_of(found))
+        return answer(request, messages.SUCCESS, _in_words(made[0]), _page_of(customer))
     context["room"] = link_room.room(access, account, now=now)
     return render(request, "staff/customer_link_new.html", context)
 
 
-def _said(link: WatcherLink) -> str:
+def _in_words(link: WatcherLink) -> str:
     if link.state == State.ACTIVE:
         return "There is a link that shows the same and lives long enough: hand that one on."
     return "A worker asks the pool for the link. It appears below within a minute."
@@ -167,7 +167,7 @@ def link_renew(request: AccessRequest, code: str) -> HttpResponse:
 
     def renew() -> str:
         new = issuing.renew_link(request.access, link, early_confirmed=confirmed, now=timezone.now())
-        return _said(new)
+        return _in_words(new)
 
     return do(request, renew, _page_of(account.customer))
 

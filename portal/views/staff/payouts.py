@@ -32,7 +32,7 @@ from portal.views.staff.responses import answer, do
 IntentState = PoolIntent.State
 
 
-def payout_part(access: Access, found: Customer, account: MiningAccount | None, *, now: datetime) -> dict[str, Any]:
+def payout_part(access: Access, customer: Customer, account: MiningAccount | None, *, now: datetime) -> dict[str, Any]:
     if account is None:
         return {"payout": None, "payout_change": None, "misdirected": []}
     changes = PoolIntent.objects.visible_to(access).filter(
@@ -43,7 +43,7 @@ def payout_part(access: Access, found: Customer, account: MiningAccount | None, 
     return {
         "payout": payout_views.payout_view(access, account),
         "payout_change": changes.order_by("-pk").first(),  # our own change of it, until it is settled
-        "misdirected": misdirected.of_customer(access, found, now=now).rewards,
+        "misdirected": misdirected.of_customer(access, customer, now=now).rewards,
     }
 
 
@@ -70,24 +70,24 @@ def payout_act(view: Callable[[AccessRequest, Customer, datetime], Act | str]) -
     @wraps(view)
     def page(request: AccessRequest, code: str) -> HttpResponse:
         now = timezone.now()
-        found = the(Customer.objects.visible_to(request.access), code)
+        customer = the(Customer.objects.visible_to(request.access), code)
         if not second_factor.is_fresh(request, now=now):
             return second_factor.ask(request)
-        act, back = view(request, found, now), f"{reverse('staff:customer', args=[found.code])}#payout"
+        act, back = view(request, customer, now), f"{reverse('staff:customer', args=[customer.code])}#payout"
         if isinstance(act, str):
             return answer(request, messages.INFO, act, back)
         if request.method == "GET":
-            return render(request, act.template, {"customer": found, "now": now, **act.shown})
+            return render(request, act.template, {"customer": customer, "now": now, **act.shown})
         return do(request, act.do, back)
 
     return page
 
 
 @payout_act
-def payout_accept(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
+def payout_accept(request: AccessRequest, customer: Customer, now: datetime) -> Act | str:
     """With the whole address."""
     access = request.access
-    account = mining.account_of(access, found)
+    account = mining.account_of(access, customer)
     if account is None or account.payout_drift_since is None:
         return "The pool pays as agreed: there is nothing to accept."
 
@@ -97,7 +97,7 @@ def payout_accept(request: AccessRequest, found: Customer, now: datetime) -> Act
         # As it was shown: what has changed since is refused.
         destination, address = request.POST.get("destination", ""), request.POST.get("address") or None
         agreements.accept(access, account, destination=destination, address=address, now=now)
-        return f"Agreed to what the pool said on {_minute(payout.read_at)}. Closing and paying {found.name} goes on."
+        return f"Agreed to what the pool said on {_minute(payout.read_at)}. Closing and paying {customer.name} goes on."
 
     return Act("staff/payout_accept.html", {"account": account, "payout": payout}, accept)
 
@@ -107,10 +107,10 @@ def _minute(read_at: datetime | None) -> str:
 
 
 @payout_act
-def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
+def payout_end_alarm(request: AccessRequest, customer: Customer, now: datetime) -> Act | str:
     """For an account that the pool does not answer for any more: no reading can end its drift."""
     access = request.access
-    account = mining.account_of(access, found)
+    account = mining.account_of(access, customer)
     if account is None or account.payout_drift_since is None:
         return "There is no alarm to end."
     if not agreements.is_lost(account):
@@ -118,28 +118,28 @@ def payout_end_alarm(request: AccessRequest, found: Customer, now: datetime) -> 
 
     def end() -> str:
         agreements.end_alarm(access, account, now=now)
-        return f"The alarm has ended. Closing and paying {found.name} goes on."
+        return f"The alarm has ended. Closing and paying {customer.name} goes on."
 
     shown = {"account": account, "payout": payout_views.payout_view(access, account)}
     return Act("staff/payout_end_alarm.html", shown, end)
 
 
 @payout_act
-def approve_misdirected(request: AccessRequest, found: Customer, now: datetime) -> Act | str:
+def approve_misdirected(request: AccessRequest, customer: Customer, now: datetime) -> Act | str:
     """Shows each reward with where it was paid, then bills just these all the same."""
     access = request.access
-    waiting = misdirected.of_customer(access, found, now=now)
+    waiting = misdirected.of_customer(access, customer, now=now)
     if not waiting.rewards:
         return str(misdirected.nothing_misdirected())
 
     def approve() -> str:
-        count = misdirected.approve(access, found, seen_as=request.POST.get("seen_as", ""), now=now)
-        return f"Approved. {agreeing(count, 'It is', 'They are')} billed to {found.name} like all others."
+        count = misdirected.approve(access, customer, seen_as=request.POST.get("seen_as", ""), now=now)
+        return f"Approved. {agreeing(count, 'It is', 'They are')} billed to {customer.name} like all others."
 
     shown = {
         "misdirected": waiting.rewards,
         "seen_as": waiting.seen_as,
         "places": {reward.payout_destination for reward in waiting.rewards},
-        "on_drafts": bool(misdirected.on_drafts(access, found)),
+        "on_drafts": bool(misdirected.on_drafts(access, customer)),
     }
     return Act("staff/approve_misdirected.html", shown, approve)

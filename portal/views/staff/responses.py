@@ -38,10 +38,10 @@ def do(request: HttpRequest, act: Callable[[], str], to: str, *arguments: str) -
     """For buttons: call it, say what came of it, and go to the page `to`."""
     try:
         with transaction.atomic():  # what is refused half-way leaves nothing behind
-            said = act()
+            sentence = act()
     except Refused as refusal:
         return answer(request, messages.ERROR, told(refusal), to, *arguments)
-    return answer(request, messages.SUCCESS, said, to, *arguments)
+    return answer(request, messages.SUCCESS, sentence, to, *arguments)
 
 
 def answer(request: HttpRequest, level: int, sentence: str, to: str, *arguments: str) -> HttpResponse:
