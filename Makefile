@@ -4,7 +4,6 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 PY := .venv/bin/python
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE := 1
 export CMD  # as a variable of the environment, so that it may hold quotes of either kind
 
 # mypy's Django plugin reads the settings; it reaches no server and opens nothing with these.
