@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from devkit.servers.errors import EmbeddedError
 from devkit.servers.identity import Identity
 
 PREFIX = "portal-embedded-"
+MEMORY = "/dev/shm"  # noqa: S108 (the same)
+MEMORY_BYTES = 4 * 2**30
 # Within an address or a setting, anything else would need quoting that not every reader undoes.
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
@@ -38,17 +40,33 @@ def open_base(data_dir: Path) -> Path:
 
 @contextmanager
 def temporary_base(identity: Identity) -> Iterator[Path]:
-    _sweep_abandoned()
-    base = private_folder(identity)
+    places = [*_memory(), *_temporary_places()]
+    _sweep_abandoned(places)
+    base = private_folder(identity, places)
     try:
         yield base
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def private_folder(identity: Identity) -> Path:
+def _memory() -> list[str]:
+    """Where files cost no disk, when that has room and lets programs run (a copy of PostgreSQL's may have to). What
+    tests do most to a database is to make and drop it: a tenth of the work there. TMPDIR, when set, is obeyed."""
+    try:
+        known = os.statvfs(MEMORY)
+    except OSError:
+        return []
+    unfit = "TMPDIR" in os.environ or known.f_bavail * known.f_frsize < MEMORY_BYTES or known.f_flag & os.ST_NOEXEC
+    return [] if unfit else [MEMORY]
+
+
+def _temporary_places() -> list[str]:
+    return list(dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")))  # noqa: S108 (mkdtemp makes the name)
+
+
+def private_folder(identity: Identity, places: Sequence[str] = ()) -> Path:
     """A new 0700 folder in the first temporary place that this identity reaches."""
-    tried = list(dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")))  # noqa: S108 (mkdtemp makes the name)
+    tried = places or _temporary_places()
     for place in tried:
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
@@ -140,9 +158,9 @@ def _handed_over(folder: Path, identity: Identity) -> bool:
     return identity.reaches(folder)
 
 
-def _sweep_abandoned() -> None:
+def _sweep_abandoned(places: Sequence[str]) -> None:
     """Removes temporary folders whose supervisor was killed: old enough not to be in the making, and not locked."""
-    for base in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for base in (folder for place in places for folder in Path(place).glob(f"{PREFIX}*")):
         try:
             if time.time() - (base / "temporary").stat().st_mtime < 60:
                 continue
