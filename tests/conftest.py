@@ -10,17 +10,25 @@ from django.test import TransactionTestCase
 
 from portal.environment import sealing_keys
 from tests import database, plugin
-from tests.world import World, build_world
+from tests.world import World
+
+
+def _asks_for_world(item: pytest.Item) -> bool:
+    return "world" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
-        database.make_template()
-        database.make_fresh()
+        database.make(with_world=any(_asks_for_world(item) for item in request.session.items))
     yield
     with django_db_blocker.unblock():
         database.drop_all()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    database.choose(with_world=_asks_for_world(item))
 
 
 def _new_database_after_test(_case: TransactionTestCase) -> None:
@@ -33,7 +41,13 @@ TransactionTestCase._fixture_teardown = _new_database_after_test  # type: ignore
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = database.CHEAP_PASSWORDS
+
+
+@pytest.fixture(autouse=True)
+def static_files_as_they_are_asked_for(settings: Any) -> None:
+    """Otherwise each test client reads all of them before its first page, as a web server does once."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture
@@ -46,4 +60,4 @@ def worker_keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def world(db: None) -> World:
     """Two providers with two customers each, with alike data that could leak."""
-    return build_world()
+    return database.world()

@@ -1,9 +1,11 @@
 """Loaded before pytest-django. PostgreSQL and Valkey start for the suite, unless the environment names others.
 
-Several processes (make test) have each servers of their own: databases, nonces and limits must not meet.
+Several processes (make test) share PostgreSQL, where each has databases of its own (tests/database.py), and have each
+a Valkey of their own: nonces and limits must not meet.
 """
 
 import atexit
+import gc
 import os
 import secrets
 import shutil
@@ -16,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from customers.sealing import _encode
 from devkit import servers
 
+gc.set_threshold(100_000)  # or an eighth of the time goes into looking for cycles among what stays
+
 os.environ["PORTAL_MODE"] = "test"
 os.environ["API_CALLS_PER_MINUTE"] = "100000"  # tests call faster than programs do
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)
@@ -27,8 +31,7 @@ os.environ.pop("POOL_SEALING_PRIVATE_KEYS", None)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
+    os.environ.pop("REDIS_URL", None)
 _running = ExitStack()
 _data_dir = Path(tempfile.mkdtemp(prefix="portal-tests-"))
 os.environ["PORTAL_DATA_DIR"] = str(_data_dir)

@@ -39,8 +39,7 @@ def measure(losses: int, seed: int) -> None:
 
     settings.POOL_DEADLINE_SECONDS = 1.0
     settings.POOL_BACK_OFF_SECONDS = (0.02, 0.1)
-    database.make_template()
-    database.make_fresh()
+    database.make(with_world=False)
     began = time.monotonic()
     proof = Proof()
     try:

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.world import build_world
+from tests.world import World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_the_documentation_renders_and_tries_a_call(live_server: Any, open_page: OpenPage) -> None:
-    token = build_world().north.token
+def test_the_documentation_renders_and_tries_a_call(live_server: Any, open_page: OpenPage, world: World) -> None:
+    token = world.north.token
     outside: list[str] = []
     page = open_page()
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((live_server.url, "data:")) else None)

@@ -21,7 +21,7 @@ from mining.models import Credential, MiningAccount, Reward
 from portal.access import memberships_of
 from tests.logins import login_of
 from tests.waiting import LAST_RESORT_SECONDS
-from tests.world import NOW, World, build_world
+from tests.world import NOW, World
 
 
 def test_raw_sql_without_context_sees_nothing(world: World) -> None:
@@ -268,8 +268,7 @@ def test_rewards_follow_an_unassigned_account_to_its_customer(world: World) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reused_connections_over_threads_never_show_a_foreign_row() -> None:
-    world = build_world()
+def test_reused_connections_over_threads_never_show_a_foreign_row(world: World) -> None:
     tenants = [world.north, world.south]
     expected = {t.provider.pk: {c.customer.code for c in t.clients} for t in tenants}
     barrier = Barrier(8)

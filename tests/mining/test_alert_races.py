@@ -7,12 +7,12 @@ import pytest
 from mining import alerts
 from mining.models import Alert, MiningAccount
 from tests.waiting import ended, in_thread, waits_for_us
-from tests.world import NOW, build_world
+from tests.world import NOW, World
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_workers_one_opens_an_alert_and_one_gets_it_to_tell() -> None:
-    north = build_world().north
+def test_of_two_workers_one_opens_an_alert_and_one_gets_it_to_tell(world: World) -> None:
+    north = world.north
     taken: list[list[Alert]] = []
     with north.context():
         MiningAccount.objects.filter(name="client_0").update(payout_drift_since=NOW)

@@ -15,7 +15,7 @@ from mining.pool.listings import rewards as listings
 from tests.mining.hosting import Hosting
 from tests.mining.links.watching import watched
 from tests.waiting import ended, in_thread, waits_for_us
-from tests.world import FIRST_DAY, NOW, Tenant, build_world, make_reward
+from tests.world import FIRST_DAY, NOW, Tenant, World, make_reward
 
 
 def customer_of(tenant: Tenant) -> Customer:
@@ -23,8 +23,8 @@ def customer_of(tenant: Tenant) -> Customer:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reward_stored_while_its_account_is_given_away_follows_it() -> None:
-    north = build_world().north
+def test_a_reward_stored_while_its_account_is_given_away_follows_it(world: World) -> None:
+    north = world.north
     with north.context():
         stray = MiningAccount.objects.create(
             provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
@@ -48,8 +48,8 @@ def test_a_reward_stored_while_its_account_is_given_away_follows_it() -> None:
 
 
 @pytest.mark.django_db
-def test_an_account_that_got_rewards_is_not_taken_away_when_its_creation_fails() -> None:
-    north = build_world().north
+def test_an_account_that_got_rewards_is_not_taken_away_when_its_creation_fails(world: World) -> None:
+    north = world.north
     with north.context():
         placeholder = accounts.assign_account(
             north.system, customer_of(north), account_name="fresh", adopt=False, login=north.login, now=NOW

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from tests.portal.customer.scenes import read_the_pool
-from tests.world import NOW, Tenant, World, build_world
+from tests.world import NOW, Tenant, World
 
 
 @pytest.fixture
@@ -16,13 +16,12 @@ def at_now() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(db: None, at_now: None) -> World:
+def world(world: World, at_now: None) -> World:
     """The world of tests at its own moment, with the pool read four minutes ago."""
-    built = build_world()
-    for tenant in (built.north, built.south):
+    for tenant in (world.north, world.south):
         for index in range(len(tenant.clients)):
             read_the_pool(tenant, index=index)
-    return built
+    return world
 
 
 @pytest.fixture
