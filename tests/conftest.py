@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import TransactionTestCase
 
 from portal.environment import sealing_keys
@@ -59,5 +60,6 @@ def worker_keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def world(db: None) -> World:
-    """Two providers with two customers each, with alike data that could leak."""
+    """Two providers with two customers each, with alike data that could leak. Nothing is counted of them yet."""
+    cache.clear()
     return database.world()

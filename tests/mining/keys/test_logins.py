@@ -19,7 +19,7 @@ from tests.mining.hosting import Hosting
 from tests.mining.keys.pasting import add_key, paste, states
 from tests.refusals import refused
 from tests.waiting import ended, in_thread, waits_for_us
-from tests.world import NOW, Tenant, build_world
+from tests.world import NOW, Tenant, World
 
 SECRET = "s" * 64
 
@@ -35,8 +35,8 @@ def rename(tenant: Tenant, login: PoolLogin, name: str) -> None:
 
 
 @pytest.fixture
-def tenant(db: None) -> Tenant:
-    return build_world().north
+def tenant(world: World) -> Tenant:
+    return world.north
 
 
 def named(tenant: Tenant, name: str) -> PoolLogin:
