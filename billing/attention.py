@@ -1,4 +1,4 @@
-"""What of the money needs a person: decided here, once, beside mining/attention.py. No sentence, address or button.
+"""What in billing needs a person: decided here, once, beside mining/attention.py. No sentence, address or button.
 
 The caller is in the access's context; constant queries, however many rows there are.
 """

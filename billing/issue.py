@@ -96,7 +96,7 @@ def _refuse_no_draft(document: Document) -> None:
 
 
 def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: datetime) -> Document:
-    """A draft that is claimed and that nothing holds."""
+    """Issue a draft that is claimed and not held."""
     _refuse_unfit(access, draft)
     issued_on = now.astimezone(UTC).date()
     draft.snapshot = snapshot(draft, provider)

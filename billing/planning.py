@@ -1,4 +1,4 @@
-"""Queries over a whole provider."""
+"""How PostgreSQL plans queries over a whole provider."""
 
 from __future__ import annotations
 

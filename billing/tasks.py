@@ -34,7 +34,7 @@ def render(provider_id: int, document_id: int) -> None:
 
 @shared_task(ignore_result=True)
 def render_missing() -> None:
-    """Whatever was lost between a commit and its task: issued documents without a file."""
+    """Render issued documents that have no file, because their task was lost."""
     each_active(_render_missing_of, failed="pdf.sweep_failed")
 
 

@@ -53,7 +53,7 @@ def change_role(access: Access, membership: Membership, role: Role, *, now: date
 
 
 def end_membership(access: Access, membership: Membership, *, now: datetime) -> None:
-    """The person is out with the next request. A new invitation brings them back."""
+    """End a membership: the person is refused from the next request on, until invited again."""
     with transaction.atomic():
         member = _held(access, membership, leaves_owner=True)
         if not member.is_active:

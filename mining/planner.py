@@ -23,7 +23,7 @@ EACH_ACCOUNT = (Subject.HASHRATE, Subject.WORKERS, Subject.PAYOUTS, Subject.WATC
 
 
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
-# A hint is sent again for what has waited this long: the first was lost, or the workers are behind.
+# A run that has waited this long is dispatched again: the first was lost, or the workers are behind.
 STALE_AFTER = timedelta(minutes=3)
 # A refused key is tried again once a day: keys are often mended at the pool without anybody telling the portal.
 PROBE_EVERY = timedelta(hours=24)
@@ -48,7 +48,7 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
     lately = all_runs.filter(asked=True, queued_at__gt=now - ASKED_AGAIN_AFTER)
     first = not lately.exclude(pk__in=[run.pk for run in queued], state=SyncRun.State.QUEUED).exists()
     for run, is_new in opened:
-        # What waits already has its hint; only one that did not go first can do so now, and only before it has begun.
+        # What waits is dispatched already; only one that did not go first can do so now, and only before it has begun.
         not_begun = all_runs.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
         if first and not_begun.update(asked=True):
             dispatch.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
@@ -61,7 +61,7 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
 
 
 def plan(provider_id: int, *, now: datetime) -> int:
-    """Queue what is due and hint again at what is stuck; how many tasks were dispatched at. Opens its own contexts."""
+    """Queue runs that are due, dispatch stuck ones again; how many tasks were dispatched. Opens its own contexts."""
     with tenancy.provider_context(provider_id):
         lost = runs.give_up_lost(provider_id, now=now)
         dispatched = (
@@ -79,7 +79,7 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
             provider=provider_id, state=SyncRun.State.QUEUED, queued_at__lt=now - STALE_AFTER
         ).exclude(subject=Subject.KEY)
     )
-    # Queued at a minute of its own again and again, not each minute: a long queue must not grow by hints alone.
+    # Queued at a minute of its own again and again, not each minute: a long queue must not grow by dispatches alone.
     wanted = [run for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
     wanted += [runs.open_run(provider_id, *due, now=now)[0] for due in _due(provider_id, now=now)]
     for run in wanted:

@@ -17,13 +17,13 @@ log = structlog.get_logger(__name__)
 
 @shared_task(acks_late=True)
 def sync_due() -> None:
-    """Each minute (beat): what is due, lost or stuck."""
+    """Each minute (beat): queue runs that are due, lost or stuck."""
     each_active(partial(planner.plan, now=timezone.now()), failed="plan.failed")
 
 
 @shared_task(acks_late=True)
 def refresh_alerts() -> None:
-    """Each minute (beat): what a person has to know of."""
+    """Each minute (beat): open and end alerts."""
     each_active(partial(alerts.refresh, now=timezone.now()), failed="alerts.failed")
 
 

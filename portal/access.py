@@ -1,4 +1,4 @@
-"""Who is at the door. Roles are per membership; a page says its audience, and one that says none opens for nobody."""
+"""Who sends a request. Roles are per membership; a page says its audience, and one that says none opens for nobody."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Misdirection:
 
     @classmethod
     def of(cls, misdirected: Iterable[tuple[str, str | None, date]]) -> Misdirection:
-        """Of each where it was paid, and its day."""
+        """`misdirected`: each reward's payout destination, address and day."""
         destinations, addresses, days = zip(*misdirected, strict=True)
         return cls(len(days), sorted(set(map(payout_words.in_words, destinations, addresses))), min(days))
 
@@ -155,7 +155,7 @@ def of_all_customers(access: Access, drafted: list[MisdirectedReward], *, now: d
 
 
 def of_customer(access: Access, customer: Customer, *, now: datetime) -> MisdirectedRewards:
-    """Of one customer. Three queries."""
+    """The rewards of one customer that wait for an approval. Three queries."""
     pks = {
         misdirected.reward for misdirected in [*on_drafts(access, customer), *_not_yet_billed(access, customer, now)]
     }

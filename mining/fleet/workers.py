@@ -1,4 +1,4 @@
-"""How many machines of each account are at work, and the pool's fee: as the pool says now."""
+"""Each account's counts of workers, and its pool fee, as the pool says now."""
 
 from __future__ import annotations
 

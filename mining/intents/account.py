@@ -34,7 +34,7 @@ class AccountAct(Act[Seen, PoolAccount]):
         self._placeholder().update(state=MiningAccount.State.ACTIVE, created_at_pool=thing.created_at)
 
     def drop(self, problem: str, *, now: datetime) -> None:
-        """The account that was to be goes, so that the customer can have another."""
+        """Delete the row of the account that was not made, so that the customer can have another."""
         placeholder = self._placeholder()
         PoolIntent.objects.filter(provider=self.intent.provider_id, pk=self.intent.pk).update(mining_account=None)
         placeholder.delete()
@@ -46,7 +46,7 @@ class AccountAct(Act[Seen, PoolAccount]):
         return f"But rewards have come in for {self.intent.account_name!r}: look whose account it is."
 
     def believe(self, *, now: datetime) -> None:
-        """It is taken over."""
+        """The account is taken over, as by an adoption."""
         intent = self.intent
         intent.kind, intent.state, intent.problem = PoolIntent.Kind.ADOPT_ACCOUNT, PoolIntent.State.PLANNED, ""
         # What a person has found is looked up however late that gets: `overdue` leaves out what has this moment.
@@ -67,7 +67,7 @@ class AccountCreation(AccountAct):
     in_doubt = "was the mining account created?"
 
     def before(self, seen: Seen) -> Impossible | None:
-        """What was there before never is ours."""
+        """An account that was there before our call is not ours."""
         return None if seen is None else Impossible(str(name_taken(self.intent.account_name, self.intent.login.name)))
 
     def call(self, pool: PoolClient) -> PoolAccount:
@@ -98,7 +98,7 @@ class AccountCreation(AccountAct):
 
 
 class AccountAdoption(AccountAct):
-    """Nothing is called: what the look finds is taken."""
+    """Take over an account that is at the pool already: no call is made."""
 
     kind = PoolIntent.Kind.ADOPT_ACCOUNT
     endpoint = ""

@@ -94,10 +94,10 @@ class Act(ABC, Generic[Seen, Thing]):
     # The rest runs inside the provider's context. What stands for the act on pages may say how far it is:
 
     def tell_waiting(self, problem: str) -> None:
-        """It is not settled yet."""
+        """Write on our rows that the intent is not settled yet."""
 
     def tell_doubt(self, problem: str) -> None:
-        """It needs a person."""
+        """Write on our rows that the intent needs a person."""
 
     def tell_not_called(self) -> None:
         """The call surely did not reach the pool: what was in doubt is planned again."""
@@ -106,11 +106,11 @@ class Act(ABC, Generic[Seen, Thing]):
 
     @abstractmethod
     def keep(self, thing: Thing, *, now: datetime) -> None:
-        """It is done: what our rows say of it."""
+        """The act is done: write it on our rows."""
 
     @abstractmethod
     def drop(self, problem: str, *, now: datetime) -> None:
-        """It failed without effect."""
+        """The act failed without effect: write it on our rows."""
 
     def doubts_failure(self) -> str | None:
         """What speaks against that it had no effect, whatever the look said."""

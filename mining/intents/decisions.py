@@ -41,5 +41,5 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
 
 
 def waits(intent: PoolIntent, *, now: datetime) -> bool:
-    """It can be given up before it goes out."""
+    """Whether the intent can be given up, because its call has not gone out."""
     return intent.state == State.PLANNED and intent.created_at <= now - WAITS_AT_LEAST

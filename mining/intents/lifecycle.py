@@ -40,8 +40,8 @@ def _to_look_at(provider_id: int) -> TenantQuerySet[PoolIntent]:
 
 
 def due_for_a_look(provider_id: int, *, now: datetime) -> list[int]:
-    """For the planner: whose worker or hint was lost, and what is looked at again after twice the time, up to an hour.
-    Inside the provider's context."""
+    """Intents that the planner dispatches: their worker or dispatch was lost, or another look is due, after twice the
+    time, up to an hour. Inside the provider's context."""
     return [intent.pk for intent in _to_look_at(provider_id).order_by("pk") if _is_due(intent, now)]
 
 

@@ -114,7 +114,7 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
         return pool.payout_destination(self.intent.account_name)
 
     def before(self, seen: PayoutDestination) -> Done[PayoutDestination] | Impossible | None:
-        """What is so already needs no call."""
+        """A payout destination that stands already needs no call."""
         if self._agreed_since(self.intent.created_at):
             return Impossible("Another destination was agreed to after this change was approved. Nothing was changed.")
         return Done(seen) if self._is_wanted(seen) else None
@@ -123,7 +123,7 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
         return {"payout_destination_before": seen.destination, "payout_address_before": seen.address}
 
     def audit_details(self) -> dict[str, str]:
-        """From where to where."""
+        """The payout destinations before and after."""
         intent = self.intent
         before = in_words(intent.payout_destination_before, intent.payout_address_before)
         return {"before": before, "wanted": in_words(intent.payout_destination, intent.payout_address)}
@@ -169,7 +169,7 @@ class PayoutEdit(Act[PayoutDestination, PayoutDestination]):
         )
 
     def drop(self, problem: str, *, now: datetime) -> None:
-        """Nothing of ours said that it was so."""
+        """Nothing to undo: no row of ours had said that the edit was made."""
 
     def _agreed_since(self, moment: datetime) -> bool:
         """What is agreed to later counts: an edit that was asked for before must not undo it unseen."""

@@ -89,7 +89,7 @@ def _begin(act: Act[Any, Any], seen: Any, key: OpenKey, pool: PoolClient, watch:
 
 
 def _call(act: Act[Any, Any], key: OpenKey, pool: PoolClient, watch: Watch) -> None:
-    """The one call. It is committed that it goes out."""
+    """Make the one call, which is claimed and committed."""
     try:
         with key.client(priority=Priority.PERSON, deadline_seconds=CALL_DEADLINE_SECONDS) as hand:
             thing = act.call(hand)
@@ -158,7 +158,7 @@ def _done(act: Act[Any, Any], thing: Any, watch: Watch) -> None:
 
 
 def give_up_waiting(provider_id: int, *, now: datetime) -> int:
-    """What nobody needs to wait for any longer, in either way. Inside the provider's context."""
+    """Fail what was not called in time; what is not settled in time needs a person. Inside the provider's context."""
     return lifecycle.give_up_waiting(provider_id, now=now) + give_up_planned(provider_id, now=now)
 
 

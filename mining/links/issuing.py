@@ -179,7 +179,7 @@ def _locked(access: Access, account: MiningAccount) -> MiningAccount:
 def _alike(
     access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, now: datetime
 ) -> WatcherLink | None:
-    """One of ours to hand out again: half of its life is left, and it does not live longer than was asked for."""
+    """A link of ours to hand out again: half of its life is left, and it lives no longer than was asked for."""
     alike = WatcherLink.objects.visible_to(access).filter(
         mining_account=account,
         origin=Origin.PORTAL,

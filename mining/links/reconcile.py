@@ -118,7 +118,7 @@ def _rows_by_account(lists: Mapping[MiningAccount, WatcherLinks]) -> dict[int, l
 def _take_in(
     account: MiningAccount, listed: WatcherLinks, rows: list[WatcherLink], changed: list[WatcherLink], *, now: datetime
 ) -> int:
-    """How many rows are new."""
+    """Write one account's list into our rows; how many rows are new."""
     by_id = {row.pool_id: row for row in rows if row.pool_id is not None}
     by_mark = {row.name: row for row in rows if row.pool_id is None and row.origin == Origin.PORTAL}
     new = 0
@@ -137,7 +137,7 @@ def _take_in(
 
 
 def _add_foreign(account: MiningAccount, link: ListedLink, *, now: datetime) -> None:
-    """Made outside the portal."""
+    """Add a row for a link that was made outside the portal."""
     row = WatcherLink(
         provider_id=account.provider_id,
         mining_account=account,
@@ -156,7 +156,7 @@ def _add_foreign(account: MiningAccount, link: ListedLink, *, now: datetime) -> 
 
 
 def _follow(row: WatcherLink, link: ListedLink, account: MiningAccount, *, now: datetime) -> bool:
-    """Whether the pool says anything new of it."""
+    """Write what the pool says of a link on its row; whether anything is new."""
     before = [getattr(row, field) for field in SAID]
     row.url, row.live_until = link.url, link.live_until
     row.permissions = [word for word in LinkPermission.values if word in link.permissions]

@@ -107,7 +107,7 @@ def read_once_more(run: SyncRun, *, now: datetime) -> None:
 
 
 def _unsettled_edits(access: Access, account: MiningAccount) -> list[PoolIntent]:
-    """Held to the end of the transaction."""
+    """The account's edits that are not settled, locked until the transaction ends."""
     edits = PoolIntent.objects.visible_to(access).filter(kind=PoolIntent.Kind.EDIT_PAYOUT, mining_account=account.pk)
     unsettled = (IntentState.PLANNED, IntentState.CALLED, IntentState.UNKNOWN)
     return list(edits.filter(state__in=unsettled).order_by("pk").select_for_update(no_key=True))

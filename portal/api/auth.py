@@ -73,7 +73,7 @@ class Caller:
 
 
 def access_of(request: Request) -> Access | None:
-    """What the middleware found by the token, before the transaction's context was set."""
+    """The access of the token, which the middleware found before the transaction's context was set."""
     return cast("Access | None", getattr(request._request, "access", None))
 
 

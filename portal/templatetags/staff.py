@@ -22,7 +22,7 @@ PARTS = {"hold.payout_drifting": "#payout", "hold.misdirected": "#misdirected"}
 
 @register.filter
 def settled_at(hold: Hold) -> str:
-    """The address where a person settles it, or nothing."""
+    """The page where a person settles a hold, or nothing."""
     part = PARTS.get((hold.first or hold).code)
     return reverse("staff:customer", args=[hold.document.customer.code]) + part if part else ""
 

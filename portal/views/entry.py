@@ -1,4 +1,4 @@
-"""The ways in that come before a page: where to go first, for whom, and by invitation."""
+"""The first page after sign-in, the choice of a membership, and invitations."""
 
 from __future__ import annotations
 

@@ -28,13 +28,13 @@ class LinkRow:
 
     @property
     def is_followed(self) -> bool:
-        """A new one has been made, or is being made."""
+        """Whether the link's successor has been made, or is being made."""
         successor = self.link.successor
         return successor is not None and successor.state != WatcherLink.State.FAILED
 
     @property
     def renews_from(self) -> datetime | None:
-        """Of one that renews itself: when its new one is asked for."""
+        """When the successor of a link that renews itself is asked for."""
         return self.link.live_until and self.link.live_until - RENEW_BEFORE
 
     @property
@@ -43,7 +43,7 @@ class LinkRow:
 
     @property
     def is_watched(self) -> bool:
-        """The page asks again and again whether it is there."""
+        """Whether the page refreshes itself until the link is made."""
         return self.being_made_for is not None and self.being_made_for < WATCHED_FOR
 
 

@@ -17,7 +17,7 @@ class Deadline:
 
     @property
     def left_seconds(self) -> float:
-        """For waits."""
+        """Seconds left for waits."""
         return max(0.0, self._ends_at - self._kept_seconds - time.monotonic())
 
     @property

@@ -87,7 +87,7 @@ class Attempt:
         )
 
     def close(self) -> None:
-        """The line stays usable: it opens new connections when needed."""
+        """Close the connections; a later attempt opens new ones."""
         _tell_once(self.extra_fields.counts)
         self.transport.close()
 

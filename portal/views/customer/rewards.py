@@ -92,7 +92,7 @@ def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:
 
 
 def month_terms(access: Access, month: date, now: datetime) -> dict[str, Any]:
-    """By which the customer can check the parts of a month's sum."""
+    """The terms by which the customer can check the parts of a month's sum."""
     terms = terms_of_month(access, customer_of(access), month, now)
     return {"terms": terms, "of_gross": terms is not None and of_gross(terms.basis, terms.pool_fee_borne_by)}
 

@@ -89,7 +89,7 @@ def _chosen(
 
 
 def _months(access: Access, today: date) -> list[date]:
-    """The last ended months, newest first, back to that of the first reward."""
+    """Ended months, newest first, back to the month of the first reward."""
     first = Reward.objects.visible_to(access).aggregate(day=Min("day"))["day"] or today
     months = [billing.month_before(today)]
     while len(months) < MONTHS_BACK:

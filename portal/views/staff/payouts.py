@@ -85,7 +85,7 @@ def payout_act(view: Callable[[AccessRequest, Customer, datetime], Act | str]) -
 
 @payout_act
 def payout_accept(request: AccessRequest, customer: Customer, now: datetime) -> Act | str:
-    """With the whole address."""
+    """A person agrees to the pool's payout destination, shown with its whole address."""
     access = request.access
     account = mining.account_of(access, customer)
     if account is None or account.payout_drift_since is None:
