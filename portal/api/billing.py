@@ -328,6 +328,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         body=PeriodSerializer,
         answer=IssuedSerializer,
         scope=MONEY,
+        key_required=True,
         description="All that nothing holds, or none: one that has changed since the month was closed is refused (409)"
         " with the others. Those that are held are left out, and named.",
     )
@@ -340,6 +341,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         "Issue a draft",
         body=SeenDocumentSerializer,
         scope=MONEY,
+        key_required=True,
         description="It is numbered and never changes again. Say the total that you read: a draft that says another by"
         " now is refused (409).",
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -36,7 +37,9 @@ class Caller:
         return self.client.get(f"{API}/{path}", parameters)
 
     def post(self, path: str, body: Any) -> Any:
-        return self.client.post(f"{API}/{path}", json.dumps(body), content_type="application/json")
+        # Each with a key of its own, as programs should.
+        key = {"Idempotency-Key": uuid4().hex}
+        return self.client.post(f"{API}/{path}", json.dumps(body), content_type="application/json", headers=key)
 
     def patch(self, path: str, body: Any) -> Any:
         return self.client.patch(f"{API}/{path}", json.dumps(body), content_type="application/json")

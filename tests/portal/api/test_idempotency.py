@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -17,7 +16,6 @@ from billing.models import ContractVersion
 from customers import idempotency, tenancy
 from customers.models import KeptCall
 from portal import tasks
-from portal.api.billing import Contracts
 from tests.portal.api.conftest import API, Caller, detail_of, with_scopes
 from tests.portal.api.test_access import NEW_TERMS
 from tests.waiting import ended, in_thread
@@ -86,16 +84,16 @@ def test_a_key_that_is_none_is_refused(world: World, north: Caller, key: str) ->
     )
 
 
-def test_where_it_is_required_a_call_without_one_is_refused(
-    world: World, north: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    act: Any = Contracts.add_version
-    monkeypatch.setattr(act, "operation", replace(act.operation, key_required=True))
+def test_what_issues_needs_one_and_issues_once(world: World, north: Caller) -> None:
+    (draft, *_) = post(north, "documents/close", {"period": "2026-10"}, None).json()["data"]
+    path, seen = f"documents/{draft['id']}/issue", {"total_sat": draft["total_sat"]}
 
-    said = detail_of(post(north, versions(world.north), NEW_TERMS, None), 400)
+    for asked, body in ((path, seen), ("documents/issue", {"period": "2026-10"})):
+        said = detail_of(post(north, asked, body, None), 400)
+        assert said == "Send the header Idempotency-Key: a text of your own that names this one call."
+    first, again = (post(north, path, seen, "one") for _ in range(2))
 
-    assert said == "Send the header Idempotency-Key: a text of your own that names this one call."
-    assert post(north, versions(world.north), NEW_TERMS, "one").status_code == 201
+    assert (first.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (200, first.json(), "true")
 
 
 def test_a_key_is_kept_for_seven_days(world: World, north: Caller) -> None:
