@@ -51,4 +51,6 @@ def _is_invisible(character: str) -> bool:
 
 
 def _is_seen(word: str) -> bool:
-    return any(unicodedata.category(character)[0] in "LNPS" for character in word)
+    """Half a character (Cs) too: it is refused by a sentence of its own."""
+    categories = map(unicodedata.category, word)
+    return any(category[0] in "LNPS" or category == "Cs" for category in categories)

@@ -152,12 +152,12 @@ class Text(serializers.CharField):
 class Words(Text):
     """Text that people see, search or compare, in its normal form."""
 
-    default_error_messages = {"blank": NOTHING_VISIBLE}
+    default_error_messages = {"invisible": NOTHING_VISIBLE}
 
     def to_internal_value(self, data: Any) -> str:
         text = normal(super().to_internal_value(data))
         if not text:
-            self.fail("blank")
+            self.fail("invisible")
         return text
 
 

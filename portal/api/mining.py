@@ -417,7 +417,7 @@ class NewCredentialSerializer(InputSerializer):
 
 
 class CredentialChangesSerializer(InputSerializer):
-    label = Text(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    label = Words(  # type: ignore[assignment]  # DRF takes declared fields out of the class
         max_length=64, help_text="The WhiteBIT user's new name."
     )
 
