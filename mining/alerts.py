@@ -79,7 +79,7 @@ def _open_ones(provider_id: int, cause: Cause) -> TenantQuerySet[Alert]:
     return Alert.objects.filter(provider=provider_id, kind=cause.alert, ended_at=None)
 
 
-# --- Telling people. Somebody else writes and sends (portal/alert_mails.py); the rows say what is to be told, and when.
+# --- Telling people. Others write and send (portal/alerts/mails.py); the rows say what is to be told, and when.
 
 # Longer than a mail server that answers slowly can keep one mail, so that nobody sends it a second time meanwhile.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=4), timedelta(minutes=16)

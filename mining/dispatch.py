@@ -1,4 +1,4 @@
-"""Tell the Celery workers what is to be done. A dispatch that is lost is made up for by `sync_due` (DESIGN 10)."""
+"""Tell the Celery workers what is to be done. A dispatch that is lost is made up for by `sync_due`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from mining.errors import RunLost
 from mining.models import SyncRun
 from mining.models.runs import Subject
 
-# How old a reading may become. Calls per account and hour follow from it (RELIABILITY 1.2): rewards and accounts are
+# How old a reading may become. Calls per account and hour follow from it: rewards and accounts are
 # read for a whole login at once, so they cost next to nothing; the others are one call for each account.
 CADENCE = {
     Subject.ACCOUNTS: timedelta(minutes=15),  # a new account is seen before its first reward is listed

@@ -1,4 +1,4 @@
-"""The workers' doors. Ids only; a row that is gone is done; every one may run twice, late or never (DESIGN 10)."""
+"""The workers' doors. Ids only; a row that is gone is done; every one may run twice, late or never."""
 
 from functools import partial
 

@@ -241,7 +241,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["portal.api.base.name_enums", "portal.api.codes.describe"],
 }
 
-# --- Jobs. State lives in PostgreSQL; a task may run twice, late or never (DESIGN 10).
+# --- Jobs. State lives in PostgreSQL; a task may run twice, late or never.
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]  # nothing that is unpickled: Redis holds no code
 CELERY_TASK_IGNORE_RESULT = True

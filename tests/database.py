@@ -1,4 +1,4 @@
-"""The test databases as DESIGN 22 says: made and migrated by the owner, kept as templates, used as the runtime role.
+"""The test databases (docs/decisions/0005): made and migrated by the owner, kept as templates, met as the runtime.
 
 There are two: an empty one, and one that holds the world of tests, which is built once and not for each test. A test's
 changes are rolled back; after a transactional test a copy of the template takes the place of its database.

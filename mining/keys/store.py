@@ -1,4 +1,4 @@
-"""Pool keys: pasted by a person, sealed at once, checked by a worker (key_check.py), opened here and nowhere else."""
+"""Pool keys: pasted by a person, sealed at once, checked by a worker (verification.py), opened here alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a call to the pool can fail with. Each class says what to do next; `.sentence` may be shown to staff.
 
-Sentences are ours, never the pool's text, and hold no key, signature or secret.
+Sentences are ours, and hold no key, signature or secret; of the pool's text at most the names of fields, redacted.
 
     PoolError
     ├── KeyRefused            stop using this key, tell staff

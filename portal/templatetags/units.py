@@ -1,4 +1,4 @@
-"""Numbers with their units, as look and DESIGN demand: exact, with one rule for "unknown".
+"""Numbers with their units: exact, with one rule for "unknown".
 
 None is always "we could not read it" and shows as the word *unknown*; pass none="–" where the number does
 not apply. A missing template variable arrives here as "" and raises: a slip must never look like a zero.

@@ -1,4 +1,4 @@
-"""DATABASE_URL alone is enough, as DESIGN 1 says: on a cluster of its own where no role of ours exists yet."""
+"""DATABASE_URL alone is enough (docs/decisions/0002), on a cluster of its own where no role of ours exists yet."""
 
 from __future__ import annotations
 

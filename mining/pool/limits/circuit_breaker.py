@@ -1,6 +1,6 @@
 """While the pool is in trouble calls are held back, and one at a time finds out whether the trouble is over.
 
-All workers share what is known, in Redis. Two breakers are kept (calls.py says what counts for which): one for each
+All workers share what is known, in Redis. Two breakers are kept (transport/ says what counts for which): one for each
 endpoint and egress address, whose callers wait, and one for each key, whose callers are refused at once.
 """
 

@@ -1,4 +1,4 @@
-"""One call with a key: in line at the rate limit → nonce → sign → send → judge, and again where it helps (line.py).
+"""One call with a key: in line at the rate limit → nonce → sign → send → judge, and again where it helps (attempt.py).
 
 The order is the point: signing before waiting would let nonces grow too old, and a repeat inside the HTTP library
 would send an old nonce again. So every attempt starts from the limiter.
