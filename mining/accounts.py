@@ -42,6 +42,10 @@ def sync(reading: Reading) -> Outcome:
         return _store(reading, listing, now=reading.now())
 
 
+def any_listed(reading: Reading) -> bool:
+    return _listed_before(reading).exists()
+
+
 def _listed_before(reading: Reading) -> TenantQuerySet[MiningAccount]:
     rows = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id, unlisted_since=None)
     # One that is being created is left to its intent: only that can tell ours from somebody else's.
@@ -92,7 +96,11 @@ def _sign(accounts: list[MiningAccount], *, unlisted_since: datetime | None) -> 
         chosen = MiningAccount.objects.filter(
             provider__in={account.provider_id for account in accounts}, pk__in=[account.pk for account in accounts]
         )
-        chosen.update(unlisted_since=unlisted_since)
+        if unlisted_since is None:
+            # Back: what it earned meanwhile may lie further back than what is read each day.
+            chosen.update(unlisted_since=None, rewards_read_in_full_at=None)
+        else:
+            chosen.update(unlisted_since=unlisted_since)
         chosen.follow_signs()
 
 

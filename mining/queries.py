@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Subquery, Sum
 from django.db.models.functions import TruncHour
 
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.keys import logins
-from mining.models import HashratePoint, MiningAccount, PoolLogin, QuarantinedRecord, Reward, SyncRun
+from mining.models import HashratePoint, MiningAccount, PoolLogin, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
 
 HOUR = timedelta(hours=1)
@@ -189,25 +189,6 @@ def workers(account: MiningAccount, *, now: datetime) -> Workers:
         read_at,
         None if read_at is None else now - read_at,
     )
-
-
-# --- Rewards
-
-
-def numbered_within_date(access: Access, rewards: QuerySet[Reward]) -> QuerySet[Reward]:
-    """With `number_of_date`: 1, 2 … among the records of its account, UTC date and currency, by their moments.
-
-    A reward's own `occurrence` counts only records of the very same second, as its identity needs.
-    """
-    up_to_it = (
-        Reward.objects.visible_to(access)
-        # The date says it; the moment says it to the index.
-        .filter(reward_at__gt=OuterRef("reward_at") - timedelta(days=1), reward_at__lte=OuterRef("reward_at"))
-        .filter(mining_account=OuterRef("mining_account"), day=OuterRef("day"), currency=OuterRef("currency"))
-        .exclude(reward_at=OuterRef("reward_at"), occurrence__gt=OuterRef("occurrence"))
-    )
-    counted = up_to_it.order_by().values("mining_account").annotate(count=Count("pk")).values("count")
-    return rewards.annotate(number_of_date=Subquery(counted))
 
 
 # --- How fresh everything is

@@ -89,7 +89,9 @@ def _read(reading: Reading) -> None:
     run = reading.run
     outcome = Outcome()
     try:
+        first = _accounts_first(reading)
         outcome = READERS[Subject(run.subject)](reading)
+        outcome.add(first)
     except PoolError as error:
         outcome.failure = error
     run.rows_new += outcome.rows_new
@@ -108,6 +110,22 @@ def _read(reading: Reading) -> None:
         runs.finish(run, state, error=sentence, watch=reading.watch, stopped_after=outcome.resume_after)
         if run.subject == Subject.PAYOUTS:
             agreements.read_once_more(run, now=reading.now())
+
+
+def _accounts_first(reading: Reading) -> Outcome:
+    """What all other subjects have to know first is read first, in the same run if need be: the login's accounts.
+
+    Else a run of rewards would take each account for one that the pool does not list.
+    """
+    if reading.run.subject == Subject.ACCOUNTS:
+        return Outcome()
+    with reading.writing():
+        if accounts.any_listed(reading):
+            return Outcome()
+    try:
+        return accounts.sync(reading)
+    except PoolError as error:
+        return Outcome(problems=[f"The accounts could not be read first. {error.sentence}"])
 
 
 def _state(outcome: Outcome, sentence: str) -> SyncRun.State:

@@ -53,6 +53,7 @@ _WRITTEN = (
     "turns",
     "accounts_answered",
     "depth",
+    "reads_from",
     "unread_fields",
     *_COUNTS,
 )

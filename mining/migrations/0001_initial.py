@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
                 ('workers_read_at', models.DateTimeField(null=True)),
                 ('hashrate_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_at', models.DateTimeField(null=True)),
+                ('rewards_read_in_full_at', models.DateTimeField(null=True)),
                 ('links_unseen', models.PositiveIntegerField(default=0)),
                 ('links_read_at', models.DateTimeField(null=True)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mining_accounts', to='customers.customer')),
@@ -197,6 +198,7 @@ class Migration(migrations.Migration):
                 ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poollogin')),
                 ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Machines'), ('payouts', 'Payout destinations'), ('watchers', 'Watcher links'), ('key', 'Key check')], max_length=16)),
                 ('depth', models.CharField(blank=True, choices=[('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
+                ('reads_from', models.DateTimeField(null=True)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('ok', 'Ok'), ('partial', 'Partial'), ('failed', 'Failed')], max_length=16)),
                 ('asked', models.BooleanField(default=False)),
                 ('resume_after', models.BigIntegerField(null=True)),
@@ -223,6 +225,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField()),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('raw', models.TextField()),
+                ('moved_from', models.DateTimeField(null=True)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('reward', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='observations', to='mining.reward')),
                 ('sync_run', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.syncrun')),
@@ -365,7 +368,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reward',
-            constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'reward_at', 'currency', 'occurrence'), name='mining_reward_identity'),
+            constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'day', 'currency', 'occurrence'), name='mining_reward_identity'),
         ),
         migrations.AddConstraint(
             model_name='reward',

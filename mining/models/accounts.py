@@ -130,6 +130,8 @@ class MiningAccount(TenantModel):
     workers_read_at = models.DateTimeField(null=True)
     hashrate_read_at = models.DateTimeField(null=True)
     rewards_read_at = models.DateTimeField(null=True)
+    # When its rewards were read from the first one on; null: not yet, or not since the account came back into sight.
+    rewards_read_in_full_at = models.DateTimeField(null=True)
     # Watcher links that take room at the pool and are no rows of ours: what its list held and nobody could read.
     links_unseen = models.PositiveIntegerField(default=0)
     links_read_at = models.DateTimeField(null=True)

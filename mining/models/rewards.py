@@ -26,7 +26,7 @@ class Destination(models.TextChoices):
 
 
 class Reward(TenantModel):
-    """One reward record. The pool gives no id; identity is (account, exact moment, currency, occurrence).
+    """One reward record. The pool gives no id; what it is matched by stands in mining/rewards/matching.py.
 
     Amounts: `*_raw` as the pool wrote them, NUMERIC beside, and satoshi: total and net half-even, fee = total − net.
     """
@@ -38,7 +38,7 @@ class Reward(TenantModel):
     reward_at = models.DateTimeField()
     day = models.DateField()  # the UTC date of reward_at
     currency = models.CharField(max_length=16)
-    occurrence = models.PositiveSmallIntegerField()
+    occurrence = models.PositiveSmallIntegerField()  # which one of the account's records of this day and currency
     total_raw = models.CharField(max_length=64)
     net_raw = models.CharField(max_length=64)
     fee_raw = models.CharField(max_length=64)
@@ -67,7 +67,7 @@ class Reward(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="mining_reward_code"),
             models.UniqueConstraint(
-                fields=["provider", "mining_account", "reward_at", "currency", "occurrence"],
+                fields=["provider", "mining_account", "day", "currency", "occurrence"],
                 name="mining_reward_identity",
             ),
             models.CheckConstraint(
@@ -98,6 +98,7 @@ class RewardObservation(TenantModel):
     seen_at = models.DateTimeField()
     fingerprint = models.CharField(max_length=64)
     raw = models.TextField()  # the record as canonical JSON text: numbers keep every digit
+    moved_from = models.DateTimeField(null=True)  # where the record stood before, when the pool dates it anew
 
     append_only = True
 
@@ -106,7 +107,7 @@ class RewardObservation(TenantModel):
 
 
 class QuarantinedRecord(TenantModel):
-    """A record not taken in: malformed, a byte-identical twin, or a change nobody can match. For a person."""
+    """A record not taken in: malformed, a twin, a change that nobody can match, or one that moved or is new."""
 
     code = models.CharField(max_length=32, default=partial(new_code, "qtn"), editable=False)
     login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")

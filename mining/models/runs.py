@@ -41,6 +41,7 @@ class SyncRun(TenantModel):
     login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     subject = models.CharField(max_length=16, choices=Subject)
     depth = models.CharField(max_length=16, choices=Depth, blank=True, default="")  # of rewards; else empty
+    reads_from = models.DateTimeField(null=True)  # of rewards: the first moment that is read; null: all of them
     state = models.CharField(max_length=16, choices=State)
     asked = models.BooleanField(default=False)  # a person waits for it
     # A long run works in turns: the account (its primary key) after which the next turn goes on. It begins after the

@@ -1,8 +1,9 @@
-"""Which stored reward is which listed record. The pool gives no id, so it is worked out, inside one place:
-(account, exact moment, currency). Pure: no database, no network.
+"""Which stored reward is which listed record. The pool gives no id, so it is worked out. Pure: no database, no network.
 
-Equal records pair; then those that agree in what a reward is (destination, amounts, hashrate), whatever became of their
-status; then, if one is left on each side, that record changed. What is still in doubt is quarantined, never guessed.
+Inside one place (account, exact moment, currency) equal records pair; then those that agree in what a reward is,
+whatever became of their status. What is left at the places of one account is looked at together: a record that
+vanished and one that appeared with equal amounts and a date within 36 hours are one that moved. Then, if one is left
+on each side of a place, that record changed. What is still in doubt is quarantined, never guessed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +25,7 @@ from mining.pool.listings.rewards import Listed
 RATE_STEP, HS_STEP = Decimal(1).scaleb(-18), Decimal(1).scaleb(-6)
 
 Core = tuple[object, ...]
+Place = tuple[str, datetime, str]  # account, moment, currency
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,20 @@ class Candidate:
     def core(self) -> Core:
         return tuple(self.columns[name] for name in CORE)
 
+    @property
+    def money(self) -> Core:
+        return tuple(self.columns[name] for name in MONEY)
 
-CORE = ("payout_destination", "total_amount", "net_amount", "fee_amount", "hashrate_hs")
+    @property
+    def amounts(self) -> Core:
+        return tuple(self.columns[name] for name in AMOUNTS)
+
+
+AMOUNTS = ("total_amount", "net_amount", "fee_amount")
+MONEY = ("payout_destination", *AMOUNTS)
+CORE = (*MONEY, "hashrate_hs")
+# Two days of the pool lie 24 hours apart: what is dated anew by a day at most is the same reward.
+MOVES_WITHIN = timedelta(hours=36)
 
 
 def candidate(listed: Listed) -> Candidate:
@@ -77,37 +92,156 @@ def _step(number: Decimal | None, step: Decimal) -> Decimal | None:
 @dataclass
 class Match:
     pairs: list[tuple[Reward, Candidate]] = field(default_factory=list)
+    moved: list[tuple[Reward, Candidate]] = field(default_factory=list)
     new: list[Candidate] = field(default_factory=list)
     twins: list[Candidate] = field(default_factory=list)  # as another one of this place: the first counts
     unmatched: list[Candidate] = field(default_factory=list)  # nobody can say which stored reward each one is
+    moved_or_new: list[tuple[Leftover, Candidate]] = field(default_factory=list)  # was it listed elsewhere before?
     missing: list[Reward] = field(default_factory=list)
 
 
-def match(stored: Sequence[Reward], listed: Sequence[Candidate], *, doubtful: bool = False) -> Match:
-    """Both of one place; the order of neither matters to the result, but for which of two equal ones is the first.
+@dataclass(frozen=True)
+class Leftover:
+    """What is not paired at one place: rows that are not listed there, and records that are not stored there.
 
-    `doubtful`: the pool lists something more here that could not be read, so the one left may be it.
+    `doubtful`: the pool lists something more here that could not be read, so the one left may be it. `whole`: the list
+    is; where it is and nothing is doubtful, what is not listed has vanished.
     """
+
+    place: Place
+    rows: list[Reward]
+    listed: list[Candidate]
+    doubtful: bool = False
+    whole: bool = True
+
+    @property
+    def proven(self) -> bool:
+        return self.whole and not self.doubtful
+
+    @property
+    def moment(self) -> datetime:
+        return self.place[1]
+
+
+def match(whole: Match, stored: Sequence[Reward], listed: Sequence[Candidate]) -> tuple[list[Reward], list[Candidate]]:
+    """Pair what is surely the same inside one place; what is left of both. The order of neither matters to the result,
+    but for which of two equal ones is the first."""
     result = Match()
     rows = sorted(stored, key=lambda row: row.occurrence)
     left = sorted(listed, key=lambda candidate: candidate.listed.text)
     rows, left = _pair(result, rows, left, lambda row: row.fingerprint, lambda one: one.fingerprint)
     rows, left = _pair(result, rows, left, _core_of, lambda one: one.core)
     left = _without_twins(result, left)
-    if len(rows) == len(left) == 1 and not doubtful:
-        result.pairs.append((rows[0], left[0]))
-    elif not rows:
-        result.new = left
-    elif not left:
-        result.missing = rows
-    else:
-        # The stored ones are in doubt as well, so they are not called missing.
-        result.unmatched = left
-    return result
+    # The hashrate only decorates. After the twins, which differ in nothing else from what they are twins of.
+    rows, left = _pair(result, rows, left, _money_of, lambda one: one.money)
+    whole.pairs += result.pairs
+    whole.twins += result.twins
+    return rows, left
+
+
+def groups(leftovers: Iterable[Leftover]) -> list[list[Leftover]]:
+    """Leftovers that have to be looked at together, because a record may have moved from one place to another."""
+    leftovers = list(leftovers)
+    vanished: dict[object, list[int]] = defaultdict(list)
+    for number, leftover in enumerate(leftovers):
+        for row in leftover.rows:
+            vanished[_moving_key(leftover.place, _amounts_of(row))].append(number)
+    leader = list(range(len(leftovers)))
+
+    def lead(number: int) -> int:
+        while leader[number] != number:
+            number = leader[number] = leader[leader[number]]
+        return number
+
+    for number, leftover in enumerate(leftovers):
+        for one in leftover.listed:
+            for other in vanished.get(_moving_key(leftover.place, one.amounts), ()):
+                if abs(leftovers[other].moment - leftover.moment) <= MOVES_WITHIN:
+                    leader[lead(number)] = lead(other)
+    together: dict[int, list[Leftover]] = defaultdict(list)
+    for number, leftover in enumerate(leftovers):
+        together[lead(number)].append(leftover)
+    return list(together.values())
+
+
+def settle(result: Match, group: Sequence[Leftover]) -> None:
+    """What became of a group: first what moved between its places, then what is left at each."""
+    moves = _Moves(group)
+    result.moved += moves.certain
+    result.moved_or_new += moves.in_doubt
+    for leftover in group:
+        rows = [row for row in leftover.rows if row.pk not in moves.gone]
+        left = [one for one in leftover.listed if id(one) not in moves.taken]
+        if len(rows) == len(left) == 1 and not leftover.doubtful:
+            result.pairs.append((rows[0], left[0]))
+        elif not rows:
+            result.new += left
+        elif not left:
+            # Those that may have moved are in doubt, and so not called missing.
+            result.missing += [row for row in rows if leftover.proven and row.pk not in moves.doubted]
+        else:
+            # As here, where the stored ones are in doubt too.
+            result.unmatched += left
+
+
+class _Moves:
+    """Which records of a group moved: those with one partner, which has no other one either."""
+
+    def __init__(self, group: Sequence[Leftover]) -> None:
+        self.certain: list[tuple[Reward, Candidate]] = []
+        self.in_doubt: list[tuple[Leftover, Candidate]] = []
+        self.gone: set[int] = set()  # rows that moved away, by primary key
+        self.doubted: set[int] = set()
+        self.taken: set[int] = set()  # records that are settled here, by id()
+        vanished = [(leftover, row) for leftover in group for row in leftover.rows]
+        appeared = [(leftover, one) for leftover in group for one in leftover.listed]
+        if len(group) == 1:
+            return
+        partners: dict[int, list[tuple[Leftover, Reward]]] = {}
+        suitors: dict[int, int] = defaultdict(int)
+        for here, one in appeared:
+            partners[id(one)] = [(there, row) for there, row in vanished if _may_have_moved(there, row, here, one)]
+            for _, row in partners[id(one)]:
+                suitors[row.pk] += 1
+        for here, one in appeared:
+            found = partners[id(one)]
+            if not found:
+                continue
+            self.taken.add(id(one))
+            there, row = found[0]
+            if len(found) == 1 and suitors[row.pk] == 1 and there.proven and here.proven:
+                self.certain.append((row, one))
+                self.gone.add(row.pk)
+            else:
+                self.in_doubt.append((here, one))
+                self.doubted |= {row.pk for _, row in found}
+
+
+def _may_have_moved(there: Leftover, row: Reward, here: Leftover, one: Candidate) -> bool:
+    key = _moving_key(here.place, one.amounts)
+    if there.place == here.place or _moving_key(there.place, _amounts_of(row)) != key:
+        return False
+    # One that only changed its destination stays at its place, whatever else vanished nearby.
+    if any(_amounts_of(other) == one.amounts for other in here.rows):
+        return False
+    return abs(there.moment - here.moment) <= MOVES_WITHIN
+
+
+def _moving_key(place: Place, amounts: Core) -> object:
+    # A reward of nothing is like every other one: what it was before says nothing, and costs nothing.
+    return (place, None) if not any(amounts) else (place[0], place[2], amounts)
 
 
 def _core_of(row: Reward) -> Core:
     return tuple(getattr(row, name) for name in CORE)
+
+
+def _money_of(row: Reward) -> Core:
+    return tuple(getattr(row, name) for name in MONEY)
+
+
+def _amounts_of(row: Reward) -> Core:
+    return tuple(getattr(row, name) for name in AMOUNTS)
 
 
 def _pair(

@@ -1,18 +1,18 @@
-"""A listing of rewards becomes rows: matched place by place, and only what is new or changed is written.
+"""A listing of rewards becomes rows: matched part by part, and only what is new or changed is written.
 
-Batches are written oldest first, each in one transaction. The next window counts back from the newest reward we know,
-so a run that is killed in the middle leaves nothing behind that a later window would not reach.
+What is written is written in batches, each in one transaction. A run that is killed in the middle leaves nothing behind
+that the next one would not reach (sync.py: it begins where this one was to).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import groupby
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
 
 import structlog
+from django.db.models import Max
 
 from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, RewardObservation
@@ -21,100 +21,111 @@ from mining.models.runs import Subject
 from mining.pool.answers.strict_json import Fields, Unreadable, read_json
 from mining.pool.answers.types import RejectedRecord
 from mining.pool.listings.rewards import Listing
-from mining.rewards.matching import Candidate, candidate, match, twin_fingerprint
-from mining.sync.quarantine import TWIN, UNMATCHED, Quarantined, quarantine, records_quarantined
+from mining.rewards.matching import (
+    MOVES_WITHIN,
+    Candidate,
+    Leftover,
+    Match,
+    Place,
+    candidate,
+    groups,
+    match,
+    settle,
+    twin_fingerprint,
+)
+from mining.sync.quarantine import (
+    MOVED_OR_NEW,
+    TWIN,
+    UNMATCHED,
+    Quarantined,
+    quarantine,
+    records_quarantined,
+)
 from mining.sync.reading import READ_AT_GRAIN, Outcome, Reading
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 BATCH_RECORDS = 2_000
-Place = tuple[str, datetime, str]
 
 COLUMNS = (
     *("total_raw", "net_raw", "fee_raw", "total_amount", "net_amount", "fee_amount", "total_sat", "net_sat", "fee_sat"),
     *("fpps_rate", "hashrate_hs", "status", "status_raw", "payout_destination", "payout_address"),
     *("transaction_hash", "paid_at"),
 )
-CHANGING = (*COLUMNS, "fingerprint", "changed_at", "missing_since")
+CHANGING = (*COLUMNS, "reward_at", "day", "occurrence", "fingerprint", "changed_at", "missing_since")
 
 
-def in_window(reading: Reading, since: datetime | None) -> TenantQuerySet[Reward]:
+def in_window(
+    reading: Reading, since: datetime | None, until: datetime | None = None, account: str | None = None
+) -> TenantQuerySet[Reward]:
+    """From `since` on, before `until`."""
     rows = Reward.objects.filter(provider=reading.provider_id, mining_account__login=reading.login_id)
-    return rows if since is None else rows.filter(day__gte=since.date(), reward_at__gte=since)
-
-
-@dataclass
-class _Plan:
-    """What one batch writes."""
-
-    new: list[tuple[Reward, Candidate]] = field(default_factory=list)
-    changed: list[tuple[Reward, Candidate]] = field(default_factory=list)
-    back: list[int] = field(default_factory=list)
-    missing: list[int] = field(default_factory=list)
-    quarantined: list[Quarantined] = field(default_factory=list)
+    if account is not None:
+        rows = rows.filter(mining_account__name=account)
+    if since is not None:
+        rows = rows.filter(day__gte=since.astimezone(UTC).date(), reward_at__gte=since)
+    return rows if until is None else rows.filter(day__lte=until.astimezone(UTC).date(), reward_at__lt=until)
 
 
 class Store:
-    def __init__(self, reading: Reading, listing: Listing, since: datetime | None) -> None:
-        self.reading, self.listing, self.since = reading, listing, since
-        self.outcome = Outcome()
-        self.places: dict[Place, list[Candidate]] = defaultdict(list)
-        self.quarantined = [_rejected(record) for record in listing.rejected]
-        # Places of records that could not be read: what we have there is listed, if not in a form we understand.
-        self.doubtful = {_place_of(record) for record in listing.rejected}
-        self.names = {listed.record.account for listed in listing.records}
+    """Takes in a listing part by part, the newest part first; `finish` says how it went.
 
-    def everything(self) -> Outcome:
-        self._sort_in()
-        silent = self._note_silence()
-        for lower, upper, places in self._batches():
-            self.reading.alive()
-            with self.reading.writing():
-                accounts = self._accounts({account for account, _, _ in places})
-                self._write(self._plan(lower, upper, places, accounts, silent))
+    A part is matched as a whole, save for what lies near the moment where the next one goes on: a record may have moved
+    across it, so that is carried over.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.outcome = Outcome()
+        self.names: set[str] = set()  # accounts that the listing names
+        self._carried: list[Leftover] = []
+        self._missing: list[tuple[int, int]] = []  # rows that vanished: account, row
+        self._with_rewards: dict[int, str] = {}  # accounts of which we know rewards that should be listed
+        self._doubtful_names: set[str | None] = set()  # None: nobody knows whose record it was that cannot be read
+        self._torn: set[str] = set()
+        self._quarantined: set[tuple[str, str]] = set()
+        self._undecided = 0
+
+    def take(self, part: Listing) -> None:
         with self.reading.writing():
-            quarantine(self.reading, self.outcome, self.quarantined)
+            accounts = self._accounts({listed.record.account for listed in part.records})
+            stored = self._stored(part, {account.pk: name for name, account in accounts.items()})
+        match, left = self._match(part, stored)
+        edge = None if part.since is None or part.is_last else part.since + MOVES_WITHIN
+        waiting: list[Leftover] = []
+        for group in groups([*self._carried, *left]):
+            if edge is not None and any(leftover.moment < edge for leftover in group):
+                waiting += group
+            else:
+                settle(match, group)
+        self._carried = waiting
+        self._write(match, accounts)
+
+    def finish(self) -> Outcome:
+        with self.reading.writing():
+            silent = self._note_silence()
+            self._mark_missing(silent)
             self._note_reading(silent)
         if self.outcome.quarantined:
             self.outcome.problems.append(records_quarantined(self.outcome.quarantined))
+        if self._undecided:
+            self.outcome.problems.append(
+                f"{self._undecided} records may be new or have moved, and the list did not hold still: the next run"
+                " reads them again."
+            )
         return self.outcome
 
-    def _sort_in(self) -> None:
-        creating = self._being_created()
-        for listed in self.listing.records:
-            if listed.record.account in creating:
-                continue
-            self.outcome.note_unread(Subject.REWARDS, listed.record.unread)
-            self.places[listed.place].append(candidate(listed))
-        if creating & self.names:
-            # Whose they are is known in a minute. The run does not count as the deep reading that it was to be.
-            self.reading.run.depth = ""
-            self.outcome.problems.append("Rewards of accounts that are being taken over are read in the next run.")
-
-    def _being_created(self) -> set[str]:
-        with self.reading.writing():
-            return set(self._login_accounts().filter(state=MiningAccount.State.CREATING).values_list("name", flat=True))
+    # --- What is there, on both sides
 
     def _login_accounts(self) -> MiningAccountQuerySet:
         return MiningAccount.objects.filter(provider=self.reading.provider_id, login=self.reading.login_id)
 
-    def _batches(self) -> Iterator[tuple[datetime | None, datetime | None, dict[Place, list[Candidate]]]]:
-        """The window cut at moments into batches, oldest first; together they cover all of it, gaps included."""
-        lower, places, count = self.since, dict[Place, list[Candidate]](), 0
-        by_moment = groupby(sorted(self.places, key=lambda place: (place[1], place[0], place[2])), lambda p: p[1])
-        for moment, group in by_moment:
-            if count >= BATCH_RECORDS:
-                yield lower, moment, places
-                lower, places, count = moment, {}, 0
-            for place in group:
-                places[place] = self.places[place]
-                count += len(places[place])
-        yield lower, None, places
-
     def _accounts(self, names: set[str]) -> dict[str, MiningAccount]:
-        """The accounts of this batch; one that nobody has heard of is stored without a customer, and so reported."""
-        known = {account.name: account for account in self._login_accounts().filter(name__in=names)}
-        unheard = sorted(names - known.keys())
+        """The login's accounts; one that nobody has heard of is stored without a customer, and so reported."""
+        accounts = {account.name: account for account in self._login_accounts()}
+        unheard = sorted(names - accounts.keys())
         if unheard:
             now = self.reading.now()
             new = [
@@ -130,80 +141,131 @@ class Store:
             ]
             # The reading of accounts may meet the same new name at this moment; then that row is taken.
             MiningAccount.objects.bulk_create(new, ignore_conflicts=True)
-            known |= {account.name: account for account in self._login_accounts().filter(name__in=unheard)}
+            accounts |= {account.name: account for account in self._login_accounts().filter(name__in=unheard)}
             self.outcome.rows_new += len(new)
             log.warning("rewards.unassigned_accounts", run=self.reading.run.code, accounts=len(new))
-        return known
+        return accounts
 
-    def _plan(
-        self,
-        lower: datetime | None,
-        upper: datetime | None,
-        places: dict[Place, list[Candidate]],
-        accounts: dict[str, MiningAccount],
-        silent: set[int],
-    ) -> _Plan:
-        plan = _Plan()
-        now = self.reading.now()
+    def _stored(self, part: Listing, names: dict[int, str]) -> dict[Place, list[Reward]]:
         stored: dict[Place, list[Reward]] = defaultdict(list)
-        rows = in_window(self.reading, lower)
-        if upper is not None:
-            rows = rows.filter(day__lte=upper.date(), reward_at__lt=upper)
-        for row in rows.select_related("mining_account"):
-            stored[row.mining_account.name, row.reward_at, row.currency].append(row)
-        for place in sorted({*places, *stored}):
-            doubtful = (place[0], place[1]) in self.doubtful
-            found = match(stored.get(place, []), places.get(place, []), doubtful=doubtful)
-            for row, one in found.pairs:
-                _compare(plan, row, one, now)
-            occurrence = max((row.occurrence for row in stored.get(place, [])), default=0)
-            for one in found.new:
-                occurrence += 1
-                plan.new.append((self._new(one, accounts[place[0]], occurrence, now), one))
-            plan.missing += [row.pk for row in found.missing if self._is_missing(row, silent)]
-            plan.quarantined += [
-                Quarantined(TWIN, place[0], twin_fingerprint(one, number), one.listed.text)
-                for number, one in enumerate(found.twins, start=2)
-            ]
-            plan.quarantined += [
-                Quarantined(UNMATCHED, place[0], one.fingerprint, one.listed.text) for one in found.unmatched
-            ]
-        return plan
+        for row in in_window(self.reading, part.since, part.until, part.account):
+            name = names[row.mining_account_id]
+            stored[name, row.reward_at, row.currency].append(row)
+            if row.missing_since is None:
+                self._with_rewards[row.mining_account_id] = name
+        return stored
 
-    def _new(self, one: Candidate, account: MiningAccount, occurrence: int, now: datetime) -> Reward:
-        record = one.record
+    def _match(self, part: Listing, stored: dict[Place, list[Reward]]) -> tuple[Match, list[Leftover]]:
+        with self.reading.writing():
+            creating = set(
+                self._login_accounts().filter(state=MiningAccount.State.CREATING).values_list("name", flat=True)
+            )
+        listed: dict[Place, list[Candidate]] = defaultdict(list)
+        for one in part.records:
+            self.names.add(one.record.account)
+            # Whose those of an account being taken over are is known in a minute; then it is read in full.
+            if one.record.account not in creating:
+                self.outcome.note_unread(Subject.REWARDS, one.record.unread)
+                listed[one.place].append(candidate(one))
+        # Places of records that could not be read: what we have there is listed, if not in a form we understand.
+        doubtful = {_place_of(record) for record in part.rejected}
+        self._doubtful_names |= {place and place[0] for place in doubtful}
+        with self.reading.writing():
+            self._quarantine(_rejected(record) for record in part.rejected)
+        result, left = Match(), []
+        for place in sorted({*listed, *stored}):
+            rows, new = match(result, stored.get(place, []), listed.get(place, []))
+            whole = part.is_whole_for(place[0])
+            if not whole:
+                self._torn.add(place[0])
+            if rows or new:
+                # Where nobody knows what it was that cannot be read, nothing has vanished; but what changed has.
+                unsure = (place[0], place[1]) in doubtful
+                left.append(Leftover(place, rows, new, doubtful=unsure, whole=whole and None not in doubtful))
+        return result, left
+
+    # --- What is written
+
+    def _write(self, match: Match, accounts: dict[str, MiningAccount]) -> None:
+        now = self.reading.now()
+        self._missing += [(row.mining_account_id, row.pk) for row in match.missing if row.missing_since is None]
+        back = [row.pk for row, one in match.pairs if _says_the_same(row, one) and row.missing_since is not None]
+        changed = [(row, one) for row, one in match.pairs if not _says_the_same(row, one)]
+        new = sorted(match.new, key=lambda one: (one.record.reward_at, one.listed.text))
+        # Oldest first: what a run that is killed has written is what a reading of the newest days need not repeat.
+        for batch in _batches(new):
+            with self.reading.writing():
+                rows = [self._new(one, accounts[one.record.account], now) for one in batch]
+                self._number(rows)
+                Reward.objects.bulk_create(rows)
+                self._observe([(row, one, None) for row, one in zip(rows, batch, strict=True)], now)
+        for changes in _batches([*changed, *match.moved]):
+            self._change(changes, now)
+        with self.reading.writing():
+            if back:
+                Reward.objects.filter(provider=self.reading.provider_id, pk__in=back).update(missing_since=None)
+            self._quarantine(_twins(match.twins))
+            self._quarantine(_in_doubt(UNMATCHED, one) for one in match.unmatched)
+            undecided = [one for leftover, one in match.moved_or_new if leftover.whole]
+            self._quarantine(_in_doubt(MOVED_OR_NEW, one) for one in undecided)
+        self._undecided += len(match.moved_or_new) - len(undecided)
+        self.outcome.rows_new += len(new)
+        self.outcome.rows_changed += len(changed) + len(match.moved) + len(back)
+        if match.moved:
+            log.warning("rewards.moved", run=self.reading.run.code, rewards=len(match.moved))
+
+    def _new(self, one: Candidate, account: MiningAccount, now: datetime) -> Reward:
         return Reward(
             provider_id=self.reading.provider_id,
             mining_account=account,
-            reward_at=record.reward_at,
-            day=record.reward_at.astimezone(UTC).date(),
-            currency=record.currency,
-            occurrence=occurrence,
+            **_stand(one),
+            currency=one.record.currency,
             fingerprint=one.fingerprint,
             first_seen_at=now,
             changed_at=now,
             **one.columns,
         )
 
-    def _is_missing(self, row: Reward, silent: set[int]) -> bool:
-        name = row.mining_account.name
-        return (
-            row.missing_since is None
-            and row.mining_account_id not in silent
-            and self.listing.is_whole_for(name)
-            and not self.doubtful & {(name, row.reward_at), None}
-        )
+    def _change(self, changes: Sequence[tuple[Reward, Candidate]], now: datetime) -> None:
+        with self.reading.writing():
+            seen, moved = [], []
+            for row, one in changes:
+                before = None if row.reward_at == one.record.reward_at else row.reward_at
+                changes_day = row.day != _stand(one)["day"]
+                for name, value in {**one.columns, **_stand(one)}.items():
+                    setattr(row, name, value)
+                row.fingerprint, row.changed_at, row.missing_since = one.fingerprint, now, None
+                seen.append((row, one, before))
+                if changes_day:
+                    moved.append(row)
+            self._number(moved)
+            # An upsert and not bulk_update, whose CASE grows with the square of the rows: on a good day all change.
+            Reward.objects.bulk_create(
+                [row for row, _ in changes],
+                update_conflicts=True,
+                unique_fields=["provider", "id"],
+                update_fields=CHANGING,
+            )
+            self._observe(seen, now)
 
-    def _write(self, plan: _Plan) -> None:
-        now = self.reading.now()
-        new = Reward.objects.bulk_create([row for row, _ in plan.new])
-        # An upsert and not bulk_update, whose CASE grows with the square of the rows: on a good day all of them change.
-        Reward.objects.bulk_create(
-            [row for row, _ in plan.changed],
-            update_conflicts=True,
-            unique_fields=["provider", "mining_account", "reward_at", "currency", "occurrence"],
-            update_fields=CHANGING,
+    def _number(self, rows: Sequence[Reward]) -> None:
+        """The next free numbers of their dates, in this order. Inside `reading.writing()`."""
+        if not rows:
+            return
+        days = [row.day for row in rows]
+        taken = dict[tuple[int, date, str], int]()
+        known = Reward.objects.filter(
+            provider=self.reading.provider_id,
+            mining_account__in={row.mining_account_id for row in rows},
+            day__range=(min(days), max(days)),
         )
+        for *place, number in known.values_list("mining_account", "day", "currency").annotate(Max("occurrence")):
+            taken[tuple(place)] = number
+        for row in rows:
+            key = row.mining_account_id, row.day, row.currency
+            row.occurrence = taken[key] = taken.get(key, 0) + 1
+
+    def _observe(self, seen: Iterable[tuple[Reward, Candidate, datetime | None]], now: datetime) -> None:
         RewardObservation.objects.bulk_create(
             RewardObservation(
                 provider_id=self.reading.provider_id,
@@ -212,53 +274,55 @@ class Store:
                 seen_at=now,
                 fingerprint=one.fingerprint,
                 raw=one.listed.text,
+                moved_from=before,
             )
-            for row, one in (*plan.new, *plan.changed)
+            for row, one, before in seen
         )
-        mine = Reward.objects.filter(provider=self.reading.provider_id)
-        if plan.missing:
-            mine.filter(pk__in=plan.missing).update(missing_since=now)
-        if plan.back:
-            mine.filter(pk__in=plan.back).update(missing_since=None)
-        quarantine(self.reading, self.outcome, plan.quarantined)
-        self.outcome.rows_new += len(new)
-        self.outcome.rows_changed += len(plan.changed) + len(plan.missing) + len(plan.back)
+
+    def _quarantine(self, records: Iterable[Quarantined]) -> None:
+        """Inside `reading.writing()`. Two parts may both meet what stands where they meet: counted once."""
+        fresh = [one for one in records if (one.fingerprint, one.reason) not in self._quarantined]
+        if fresh:
+            self._quarantined |= {(one.fingerprint, one.reason) for one in fresh}
+            quarantine(self.reading, self.outcome, fresh)
+
+    def _mark_missing(self, silent: set[int]) -> None:
+        missing = [pk for account, pk in self._missing if account not in silent]
+        if missing:
+            rows = Reward.objects.filter(provider=self.reading.provider_id, pk__in=missing)
+            self.outcome.rows_changed += rows.update(missing_since=self.reading.now())
 
     # An account whose known rewards are all gone from the list is silent: disabled there, or out of the key's sight.
     # Nothing is known about its rewards then, so none of them is called missing.
 
     def _note_silence(self) -> set[int]:
         """The accounts that are silent now, by primary key."""
-        with self.reading.writing():
-            known = in_window(self.reading, self.since).filter(missing_since=None)
-            with_rewards = dict(known.values_list("mining_account", "mining_account__name").distinct())
-            silent = {
-                pk
-                for pk, name in with_rewards.items()
-                if name not in self.names and self.listing.is_whole_for(name) and not self._is_doubtful(name)
-            }
-            rows = self._login_accounts()
-            turned = list(rows.filter(pk__in=silent, silent_since=None).values_list("pk", flat=True))
-            heard = list(rows.filter(name__in=self.names, silent_since__isnull=False).values_list("pk", flat=True))
-            now = self.reading.now()
-            if turned:
-                rows.filter(pk__in=turned).update(silent_since=now)
-                rows.filter(pk__in=turned).follow_signs()
-                self.outcome.problems.append(
-                    f"{len(turned)} accounts turned silent: the pool lists none of their rewards any more."
-                )
-            if heard:
-                rows.filter(pk__in=heard).update(silent_since=None)
-                rows.filter(pk__in=heard).follow_signs()
-            self.outcome.rows_changed += len(turned) + len(heard)
-        if with_rewards and not self.names:
+        unsure = self._torn | self._doubtful_names
+        silent = {
+            pk
+            for pk, name in self._with_rewards.items()
+            if name not in self.names and name not in unsure and None not in unsure
+        }
+        rows = self._login_accounts()
+        turned = list(rows.filter(pk__in=silent, silent_since=None).values_list("pk", flat=True))
+        heard = list(rows.filter(name__in=self.names, silent_since__isnull=False).values_list("pk", flat=True))
+        now = self.reading.now()
+        if turned:
+            rows.filter(pk__in=turned).update(silent_since=now)
+            rows.filter(pk__in=turned).follow_signs()
             self.outcome.problems.append(
-                f"The pool lists no rewards at all, but {len(with_rewards)} accounts had some."
+                f"{len(turned)} accounts turned silent: the pool lists none of their rewards any more."
+            )
+        if heard:
+            # Heard again: what it earned meanwhile may lie further back than what was read just now.
+            rows.filter(pk__in=heard).update(silent_since=None, rewards_read_in_full_at=None)
+            rows.filter(pk__in=heard).follow_signs()
+        self.outcome.rows_changed += len(turned) + len(heard)
+        if self._with_rewards and not self.names:
+            self.outcome.problems.append(
+                f"The pool lists no rewards at all, but {len(self._with_rewards)} accounts had some."
             )
         return silent
-
-    def _is_doubtful(self, name: str) -> bool:
-        return any(place is None or place[0] == name for place in self.doubtful)
 
     def _note_reading(self, silent: set[int]) -> None:
         self._login_accounts().exclude(pk__in=silent).exclude(
@@ -266,15 +330,17 @@ class Store:
         ).update(rewards_read_at=self.reading.now())
 
 
-def _compare(plan: _Plan, row: Reward, one: Candidate, now: datetime) -> None:
-    if row.fingerprint == one.fingerprint:
-        if row.missing_since is not None:
-            plan.back.append(row.pk)
-        return
-    for name, value in one.columns.items():
-        setattr(row, name, value)
-    row.fingerprint, row.changed_at, row.missing_since = one.fingerprint, now, None
-    plan.changed.append((row, one))
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + BATCH_RECORDS] for start in range(0, len(items), BATCH_RECORDS))
+
+
+def _says_the_same(row: Reward, one: Candidate) -> bool:
+    return row.fingerprint == one.fingerprint
+
+
+def _stand(one: Candidate) -> dict[str, Any]:
+    moment = one.record.reward_at
+    return {"reward_at": moment, "day": moment.astimezone(UTC).date()}
 
 
 # --- Records that are not taken in
@@ -283,6 +349,18 @@ def _compare(plan: _Plan, row: Reward, one: Candidate, now: datetime) -> None:
 def _rejected(record: RejectedRecord) -> Quarantined:
     place = _place_of(record)
     return Quarantined.unreadable(record, place[0] if place else "")
+
+
+def _twins(twins: Iterable[Candidate]) -> Iterator[Quarantined]:
+    ordinals: Counter[Place] = Counter()
+    for one in twins:
+        place = one.listed.place
+        ordinals[place] += 1
+        yield Quarantined(TWIN, place[0], twin_fingerprint(one, ordinals[place] + 1), one.listed.text)
+
+
+def _in_doubt(reason: str, one: Candidate) -> Quarantined:
+    return Quarantined(reason, one.record.account, one.fingerprint, one.listed.text)
 
 
 def _place_of(record: RejectedRecord) -> tuple[str, datetime] | None:

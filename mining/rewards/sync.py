@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
-import structlog
+from django.db.models import Min, Subquery
+from django.db.models.functions import Coalesce
 
+from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, SyncRun
 from mining.models.runs import Depth, Subject
+from mining.pool.errors import PoolError
 from mining.pool.listings import rewards as listings
 from mining.pool.listings.rewards import Listing
+from mining.rewards import depths
 from mining.rewards.store import Store, in_window
 from mining.sync.reading import Outcome, Reading
-
-log = structlog.get_logger(__name__)
 
 # A reward becomes successful within hours; the pool corrects for days. Whatever comes later is found once a day.
 DAYS_BACK = {Depth.RECENT: 3, Depth.DEEP: 45}
@@ -24,54 +26,115 @@ LATEST_AHEAD = timedelta(days=1)
 
 
 def sync(reading: Reading) -> Outcome:
-    depth, since = _window(reading)
-    reading.run.depth = depth
+    """First what all accounts earned lately; then, turn by turn, accounts whose history was not read to its end."""
+    outcome = Outcome()
+    try:
+        if reading.run.turns == 0:
+            outcome.add(_read_login(reading))
+        if reading.run.depth:  # else the list did not hold still, and would not for one account after the other either
+            _read_accounts(reading, outcome)
+    except PoolError as error:
+        outcome.failure = error
+    return outcome
+
+
+def _read_login(reading: Reading) -> Outcome:
+    reading.run.depth, since = _window(reading)
+    with reading.writing():
+        # At once: a run that is lost with its worker writes nothing down.
+        reading.run.reads_from = since
+        reading.run.save(update_fields=["reads_from"])
+    store = Store(reading)
+    torn: set[str] = set()
+
+    def expected(part: Listing) -> set[str]:
+        return _expected(reading, part, whole_history=since is None)
+
     with reading.pool() as pool:
-        listing = listings.read_login(
-            pool,
-            since=since,
-            expected=lambda listing: _expected(reading, listing, since),
-            alive=reading.alive,
-        )
-        torn = _torn(reading, listing, since)
-    outcome = Store(reading, listing, since).everything()
+        for part in listings.read_login(pool, since=since, expected=expected, alive=reading.alive):
+            store.take(part)
+            if since is None and not part.consistent:
+                torn |= expected(part) - part.settled
+    outcome = store.finish()
+    if since is None:
+        with reading.writing():
+            depths.note_read_in_full(reading, but=torn)
     if torn:
-        # Not to be taken for the reading of everything that it was to be: the next one goes as deep again.
-        reading.run.depth = ""
+        reading.run.depth = ""  # not to be taken for the reading that it was to be
         outcome.problems.append(
             f"The pool's list did not hold still for {len(torn)} accounts; the next run reads again."
         )
     return outcome
 
 
-def _torn(reading: Reading, listing: Listing, since: datetime | None) -> set[str]:
-    """Accounts of whose whole history nobody can be sure: neither the list held still, nor their own."""
-    if listing.consistent or since is not None:
-        return set()
-    return _expected(reading, listing, since) - listing.settled
+def _read_accounts(reading: Reading, outcome: Outcome) -> None:
+    """By name, one after the other, until the turn is over."""
+    done_up_to = reading.run.resume_after or 0
+    with reading.writing():
+        if depths.most_are_unread(reading):
+            return  # the next run reads the whole login
+    while True:
+        with reading.writing():
+            account = depths.next_account(reading, after=done_up_to)
+        if account is None:
+            return
+        if reading.watch.turn_is_over():
+            outcome.resume_after = done_up_to
+            return
+        outcome.add(_read_account(reading, account))
+        done_up_to = account.pk
+
+
+def _read_account(reading: Reading, account: MiningAccount) -> Outcome:
+    store = Store(reading)
+    whole = True
+    with reading.pool() as pool:
+        for part in listings.read_account(pool, account.name, since=None, alive=reading.alive):
+            store.take(part)
+            whole &= part.consistent
+    outcome = store.finish()
+    if whole:
+        with reading.writing():
+            depths.note_read_in_full(reading, only=account)
+    else:
+        outcome.problems.append(f"The pool's list of {account.name} did not hold still; the next run reads it again.")
+    return outcome
 
 
 # --- What to read
 
 
 def _window(reading: Reading) -> tuple[Depth, datetime | None]:
-    """How deep this time, and from when on (None: everything). Counted from the newest reward known, not from now."""
+    """How deep this time, and from when on (None: everything). Counted from the newest reward known, not from now; and
+    from where a run before this one was to begin, that did not come to its end."""
     with reading.writing():
         depth = _depth(reading)
         newest = _newest_day(reading) if depth != Depth.FULL else None
+        unfinished = _unfinished(reading).aggregate(Min("reads_from"))["reads_from__min"]
     if newest is None:
         return depth, None
-    return depth, datetime.combine(newest - timedelta(days=DAYS_BACK[depth]), time(), UTC)
+    since = datetime.combine(newest - timedelta(days=DAYS_BACK[depth]), time(), UTC)
+    return depth, since if unfinished is None else min(since, unfinished)
 
 
 def _depth(reading: Reading) -> Depth:
-    done = SyncRun.objects.filter(
-        provider=reading.provider_id, login=reading.login_id, subject=Subject.REWARDS, state__in=SyncRun.DONE
-    )
-    if not done.filter(depth=Depth.FULL).exists():
+    if depths.most_are_unread(reading):
         return Depth.FULL
-    lately = done.filter(depth__in=[Depth.FULL, Depth.DEEP], started_at__gt=reading.now() - DEEP_EVERY)
+    lately = _runs(reading).filter(
+        state__in=SyncRun.DONE, depth__in=[Depth.FULL, Depth.DEEP], started_at__gt=reading.now() - DEEP_EVERY
+    )
     return Depth.RECENT if lately.exists() else Depth.DEEP
+
+
+def _runs(reading: Reading) -> TenantQuerySet[SyncRun]:
+    return SyncRun.objects.filter(provider=reading.provider_id, login=reading.login_id, subject=Subject.REWARDS)
+
+
+def _unfinished(reading: Reading) -> TenantQuerySet[SyncRun]:
+    """The runs since the last one that was done: what they were to read may be read in part only."""
+    runs = _runs(reading).exclude(pk=reading.run.pk)
+    last_done = runs.filter(state__in=SyncRun.DONE).order_by("-pk").values("pk")[:1]
+    return runs.filter(pk__gt=Coalesce(Subquery(last_done), 0))
 
 
 def _newest_day(reading: Reading) -> date | None:
@@ -80,16 +143,16 @@ def _newest_day(reading: Reading) -> date | None:
     return known.order_by("-day", "-pk").values_list("day", flat=True).first()
 
 
-def _expected(reading: Reading, listing: Listing, since: datetime | None) -> set[str]:
+def _expected(reading: Reading, part: Listing, *, whole_history: bool) -> set[str]:
     """Accounts that a list which did not hold still may have lost on some day, by what the other days say."""
     with reading.writing():
         accounts = list(MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id))
-        known = in_window(reading, since).values_list("mining_account__name", "day")
+        known = in_window(reading, part.since, part.until).values_list("mining_account__name", "day")
         stored: dict[str, set[date]] = defaultdict(set)
         for name, day in known.distinct():
             stored[name].add(day)
-    listed = listing.days()
-    if since is None:  # a reading of everything is made once: each account is asked for by name
+    listed = part.days()
+    if whole_history:  # a reading of everything is made once: each account is asked for by name
         return {account.name for account in accounts} | listed.keys() | stored.keys()
     every_day = set().union(*listed.values(), *stored.values())
     mining = {account.name: account for account in accounts if account.state == MiningAccount.State.ACTIVE}

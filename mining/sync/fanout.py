@@ -239,7 +239,8 @@ def _note_signs(reading: Reading, alive: list[MiningAccount], unknown: list[Mini
         rows.filter(pk__in=refused).update(refused_since=now)
         rows.filter(pk__in=refused).follow_signs()
     if answered:
-        rows.filter(pk__in=answered).update(refused_since=None)
+        # Enabled again: what it earned meanwhile may lie further back than what is read each day.
+        rows.filter(pk__in=answered).update(refused_since=None, rewards_read_in_full_at=None)
         rows.filter(pk__in=answered).follow_signs()
     return len(refused) + len(answered)
 

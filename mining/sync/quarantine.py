@@ -13,7 +13,7 @@ from mining.pool.answers.types import RejectedRecord
 from mining.sync.reading import Outcome, Reading
 
 LONGEST_REASON = 64
-TWIN, UNMATCHED = "twin", "unmatched"
+TWIN, UNMATCHED, MOVED_OR_NEW = "twin", "unmatched", "moved_or_new"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from billing import shares
 from billing.shares import RewardShare
-from mining import planner, queries, runs
+from mining import planner, runs
 from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as key_store
@@ -176,8 +176,7 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
     date = serializers.DateField(source="reward.day", help_text="The day in UTC.")
     reward_at = serializers.DateTimeField(source="reward.reward_at", help_text="The moment that the pool gives.")
     occurrence = serializers.IntegerField(
-        source="reward.number_of_date",
-        help_text="1, 2 …: which record of this account, date and currency, in the order of their moments.",
+        source="reward.occurrence", help_text="1, 2 …: which record of this account, date and currency."
     )
     currency = serializers.CharField(source="reward.currency")
     total_reward = Exact(
@@ -236,9 +235,6 @@ class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
         Filter("status", "status", serializers.ChoiceField, RewardStatus.choices),
     )
     enums = {"RewardStatus": RewardStatus, "RewardFlag": FLAGS}
-
-    def get_queryset(self) -> QuerySet[Reward]:
-        return queries.numbered_within_date(self.access, super().get_queryset())
 
     def shown(self, rows: list[Reward]) -> list[SharedReward]:
         parts = shares.shares_of(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -69,11 +70,11 @@ def test_a_first_reading_that_could_not_be_made_whole_is_made_again(
 ) -> None:
     whole = listings.read_login
 
-    def torn(pool: Any, **rest: Any) -> listings.Listing:
-        true = whole(pool, **rest)
+    def torn(pool: Any, **rest: Any) -> Iterator[listings.Listing]:
+        (true,) = whole(pool, **rest)
         moments = sorted({listed.record.reward_at for listed in true.records})
         later = [listed for listed in true.records if listed.record.reward_at > moments[3]]
-        return listings.Listing(later, [], consistent=False)
+        yield listings.Listing(later, [], consistent=False)
 
     monkeypatch.setattr(listings, "read_login", torn)
     first = north.sync()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mining.models import Reward
 from mining.pool.answers.types import RewardRecord
 from mining.pool.listings.rewards import Listed
-from mining.rewards.matching import Candidate, Match, candidate, match
+from mining.rewards.matching import Candidate, Leftover, Match, Place, candidate, groups, match, settle
 
 DATE = datetime(2026, 10, 18, tzinfo=UTC)
 PENDING = RewardRecord(
@@ -56,6 +56,23 @@ def stored(*records: RewardRecord) -> list[Reward]:
     ]
 
 
+def place_of(one: RewardRecord) -> Place:
+    return one.account, one.reward_at, one.currency
+
+
+def matched(ours: list[RewardRecord], theirs: list[RewardRecord], *, doubtful: bool = False) -> Match:
+    """All places of one account together, as one reading meets them."""
+    result, left = Match(), []
+    rows, candidates = stored(*ours), listed(*theirs)
+    for place in sorted({place_of(one) for one in (*ours, *theirs)}):
+        here = [row for row, one in zip(rows, ours, strict=True) if place_of(one) == place]
+        new = [one for one in candidates if one.listed.place == place]
+        left.append(Leftover(place, *match(result, here, new), doubtful=doubtful))
+    for group in groups(left):
+        settle(result, group)
+    return result
+
+
 def shape(found: Match) -> tuple[int, int, int, int, int]:
     return len(found.pairs), len(found.new), len(found.twins), len(found.unmatched), len(found.missing)
 
@@ -89,19 +106,96 @@ def test_the_rules_of_one_place(
     ours: list[RewardRecord], theirs: list[RewardRecord], pairs_new_twins_unmatched_missing: tuple[int, ...]
 ) -> None:
     for order in permutations(theirs):
-        assert shape(match(stored(*ours), listed(*order))) == pairs_new_twins_unmatched_missing
+        assert shape(matched(ours, list(order))) == pairs_new_twins_unmatched_missing
 
 
 def test_beside_an_unreadable_record_nothing_is_taken_for_a_change() -> None:
-    assert shape(match(stored(FIRST), listed(OTHER), doubtful=True)) == (0, 0, 0, 1, 0)
-    assert shape(match(stored(FIRST), listed(PAID), doubtful=True)) == (1, 0, 0, 0, 0)
-    assert shape(match(stored(), listed(OTHER), doubtful=True)) == (0, 1, 0, 0, 0)
+    assert shape(matched([FIRST], [OTHER], doubtful=True)) == (0, 0, 0, 1, 0)
+    assert shape(matched([FIRST], [PAID], doubtful=True)) == (1, 0, 0, 0, 0)
+    assert shape(matched([], [OTHER], doubtful=True)) == (0, 1, 0, 0, 0)
 
 
 def test_what_agrees_in_amounts_pairs_before_what_changed() -> None:
-    found = match(stored(FIRST, OTHER), listed(THIRD, PAID))
+    found = matched([FIRST, OTHER], [THIRD, PAID])
 
     assert {(row.occurrence, one.record.total) for row, one in found.pairs} == {(1, PAID.total), (2, THIRD.total)}
+
+
+SIX_HOURS, A_DAY = timedelta(hours=6), timedelta(days=1)
+
+
+def moved(one: RewardRecord, by: timedelta) -> RewardRecord:
+    return replace(one, reward_at=one.reward_at + by)
+
+
+@pytest.mark.parametrize("by", [SIX_HOURS, -SIX_HOURS, A_DAY, timedelta(hours=36)])
+def test_what_vanished_and_appeared_with_equal_amounts_has_moved(by: timedelta) -> None:
+    found = matched([FIRST, OTHER], [moved(PAID, by), OTHER])
+
+    assert [(row.occurrence, one.record) for row, one in found.moved] == [(1, moved(PAID, by))]
+    assert shape(found) == (1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        moved(PAID, timedelta(hours=36, seconds=1)),
+        moved(OTHER, SIX_HOURS),
+        replace(moved(PAID, SIX_HOURS), currency="LTC"),
+        replace(moved(PAID, SIX_HOURS), account="south"),
+    ],
+)
+def test_what_is_too_far_away_or_something_else_is_new(elsewhere: RewardRecord) -> None:
+    found = matched([FIRST], [elsewhere])
+
+    assert (shape(found), found.moved) == ((0, 1, 0, 0, 1), [])
+
+
+def test_what_is_still_listed_has_not_moved() -> None:
+    assert shape(matched([FIRST], [FIRST, moved(FIRST, A_DAY)])) == (1, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ([FIRST], [moved(FIRST, SIX_HOURS), moved(FIRST, A_DAY)]),
+        ([FIRST, moved(FIRST, A_DAY)], [moved(FIRST, SIX_HOURS)]),
+    ],
+)
+def test_with_two_candidates_nobody_can_tell_which_one_moved(
+    ours: list[RewardRecord], theirs: list[RewardRecord]
+) -> None:
+    found = matched(ours, theirs)
+
+    assert [one.record for _, one in found.moved_or_new] == theirs
+    assert (found.moved, shape(found)) == ([], (0, 0, 0, 0, 0))
+
+
+def test_beside_what_cannot_be_read_nobody_can_tell_whether_it_moved() -> None:
+    found = matched([FIRST], [moved(FIRST, SIX_HOURS)], doubtful=True)
+
+    assert (len(found.moved_or_new), found.moved) == (1, [])
+
+
+def test_days_that_are_all_dated_a_day_later_move_one_by_one() -> None:
+    days = [replace(FIRST, total=FIRST.total + n, net=FIRST.net + n, reward_at=DATE + n * A_DAY) for n in range(5)]
+
+    found = matched(days, [moved(one, A_DAY) for one in days])
+
+    assert sorted(row.occurrence for row, _ in found.moved) == [1, 2, 3, 4, 5]
+    assert all(one.record == moved(days[row.occurrence - 1], A_DAY) for row, one in found.moved)
+
+
+def test_a_reward_of_nothing_is_not_looked_for_elsewhere() -> None:
+    nothing = replace(FIRST, total=Decimal(0), net=Decimal(0), fee=Decimal(0))
+
+    assert shape(matched([nothing], [moved(nothing, A_DAY)])) == (0, 1, 0, 0, 1)
+
+
+def test_a_hashrate_that_cannot_be_read_changes_no_reward() -> None:
+    blind = [replace(one, hashrate_hs=None) for one in (FIRST, OTHER)]
+
+    assert shape(matched([FIRST, OTHER], blind)) == (2, 0, 0, 0, 0)
 
 
 @given(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from mining import queries
+from mining.errors import RunLost
 from mining.models import MiningAccount, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import RewardStatus
 from mining.pool.listings import rewards as reward_listing
+from mining.runs import Watch
 from tests.mining.hosting import AFTERNOON, DAY, Hosting, writes, written_between
 
 
@@ -326,7 +330,7 @@ def test_more_than_eight_decimals_are_kept_raw_and_rounded_half_even(north: Host
 
 
 def test_hostile_names_are_stored_as_they_are(north: Hosting) -> None:
-    north.pool.fault("hostile_names")
+    north.pool.fault("hostile_names", endpoint="rewards")
 
     run = north.sync()
 
@@ -368,13 +372,79 @@ def test_neighbours_read_their_own(north: Hosting, south: Hosting) -> None:
 def test_a_list_that_would_not_hold_still_proves_nothing_gone(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
     north.sync_all()
     unsure = reward_listing.Listing([], [], consistent=False)
-    monkeypatch.setattr(reward_listing, "read_login", lambda *_args, **_options: unsure)
+    monkeypatch.setattr(reward_listing, "read_login", lambda *_args, **_options: iter([unsure]))
 
     run = north.sync()
 
     assert run.rows_changed == 0
     assert north.account("north").state == MiningAccount.State.ACTIVE
     assert north.rewards(missing_since__isnull=False) == []
+
+
+# --- Records that move
+
+DAY_BEFORE_NOON = "2026-10-17T12:00:00Z"
+
+
+def test_a_reward_that_is_dated_anew_stays_the_reward_it_was(north: Hosting) -> None:
+    north.sync()
+    (before,) = north.rewards(day="2026-10-18", mining_account__name="north")
+    north.pool.edit("set_reward", login="alpha", account="north", date="2026-10-18", set={"date": DAY_BEFORE_NOON})
+
+    run, again = north.sync(), north.sync()
+
+    (after,) = north.rewards(pk=before.pk)
+    assert (run.rows_new, run.rows_changed, run.quarantined, again.rows_changed) == (0, 1, 0, 0)
+    assert (after.code, after.day.isoformat(), after.reward_at.hour) == (before.code, "2026-10-17", 12)
+    assert (after.missing_since, after.occurrence) == (None, 2)
+    assert north.told() == north.truth()
+    with north.context():
+        assert [seen.moved_from for seen in after.observations.order_by("pk")] == [None, before.reward_at]
+
+
+def test_one_that_vanished_before_it_appeared_elsewhere_has_moved_too(north: Hosting) -> None:
+    north.sync()
+    (before,) = north.rewards(day="2026-10-18", mining_account__name="north")
+    told = {"account": "north", "login": "alpha", "date": "2026-10-18"}
+    north.pool.edit("remove_reward", **told)
+    north.sync()
+    north.pool.edit("set_reward", **told, set={"date": DAY_BEFORE_NOON})
+    north.pool.edit("restore_reward", **told)
+
+    north.sync()
+
+    (after,) = north.rewards(pk=before.pk)
+    assert (after.missing_since, after.day.isoformat()) == (None, "2026-10-17")
+    assert north.told() == north.truth()
+
+
+def test_what_may_be_new_or_have_moved_is_quarantined_and_not_counted(north: Hosting) -> None:
+    north.sync()
+    (before,) = north.rewards(day="2026-10-18", mining_account__name="north")
+    amounts = {"totalReward": before.total_raw, "reward": before.net_raw, "fee": before.fee_raw}
+    north.pool.edit("remove_reward", login="alpha", account="north", date="2026-10-18")
+    for moment in ("2026-10-17T12:00:00Z", "2026-10-18T12:00:00Z"):
+        north.pool.edit("add_reward", login="alpha", account="north", date="2026-10-18", set=amounts | {"date": moment})
+
+    runs = [north.sync(), north.sync()]
+
+    assert [(run.rows_new, run.quarantined, run.state) for run in runs] == [(0, 2, SyncRun.State.PARTIAL)] * 2
+    (after,) = north.rewards(pk=before.pk)
+    assert (after.missing_since, after.reward_at) == (None, before.reward_at)
+    with north.context():
+        assert list(QuarantinedRecord.objects.values_list("reason", "account_name")) == [("moved_or_new", "north")] * 2
+
+
+def test_records_of_one_day_are_numbered_within_their_date(north: Hosting) -> None:
+    for second in (1, 2, 3, 4):
+        moment = f"2026-10-18T00:00:0{second}Z"
+        total = {"totalReward": f"0.0{second}", "reward": f"0.0{second}", "fee": "0", "date": moment}
+        north.pool.edit("add_reward", login="alpha", account="north", date="2026-10-18", set=total)
+
+    north.sync()
+
+    rows = north.rewards(day="2026-10-18", mining_account__name="north")
+    assert [(row.occurrence, row.reward_at.second) for row in rows] == [(n + 1, n) for n in range(5)]
 
 
 # --- Windows
@@ -419,3 +489,108 @@ def test_a_first_reading_that_failed_is_made_whole_by_the_next(north: Hosting) -
 
     assert (run.state, run.depth) == (SyncRun.State.OK, "full")
     assert north.told() == north.truth()
+
+
+# --- Depth belongs to the account
+
+
+def long_known(hosting: Hosting, account: str) -> None:
+    """An account with rewards from before the 45 days that are read each day."""
+    for day in ("2026-07-01", "2026-07-02"):
+        hosting.pool.edit("add_reward", login="alpha", account=account, date=day)
+
+
+def test_an_account_that_comes_into_sight_later_is_read_from_its_first_reward(north: Hosting) -> None:
+    north.sync_all()
+    north.pool.edit("add_account", login="alpha", account="west")
+    long_known(north, "west")
+
+    north.sync("accounts")
+    run, again = north.sync(), north.sync()
+
+    assert (run.depth, north.told()) == ("recent", north.truth())
+    assert north.account("west").rewards_read_in_full_at is not None
+    assert again.calls < run.calls
+
+
+@pytest.mark.parametrize(
+    ("hide", "show", "subjects"),
+    [
+        ("disable_account", "enable_account", ["rewards"]),  # silent, and heard again
+        ("disable_account", "enable_account", ["workers"]),  # refused, and answered again
+    ],
+)
+def test_an_account_that_is_enabled_again_is_read_from_its_first_reward(
+    north: Hosting, hide: str, show: str, subjects: list[str]
+) -> None:
+    north.sync_all()
+    north.pool.edit(hide, login="alpha", account="north")
+    for subject in subjects:
+        north.sync(subject)
+    long_known(north, "north")
+    north.pool.edit(show, login="alpha", account="north")
+    for subject in subjects:
+        north.sync(subject)
+
+    north.sync()
+
+    assert north.told() == north.truth()
+
+
+def test_an_account_that_is_listed_again_is_read_from_its_first_reward(north: Hosting) -> None:
+    north.sync_all()
+    with north.context():
+        MiningAccount.objects.filter(name="north").update(unlisted_since=timezone.now())
+    long_known(north, "north")
+
+    north.sync("accounts")
+    north.sync()
+
+    assert north.told() == north.truth()
+
+
+def test_accounts_are_read_by_name_turn_by_turn(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    north.sync_all()
+    for name in ("west_1", "west_2"):
+        north.pool.edit("add_account", login="alpha", account=name)
+        long_known(north, name)
+    north.sync("accounts")
+    looks = count(1)
+    # Every second look finds that the turn is over: one account a turn.
+    monkeypatch.setattr(Watch, "turn_is_over", lambda _watch: next(looks) % 2 == 0)
+
+    run = north.sync()
+
+    assert (run.state, run.turns) == (SyncRun.State.OK, 1)
+    assert north.told() == north.truth()
+
+
+def test_what_a_killed_run_did_not_reach_is_read_by_the_next(north: Hosting, monkeypatch: pytest.MonkeyPatch) -> None:
+    north.sync_all()
+    north.pool.clock(advance_seconds=45 * DAY)
+    monkeypatch.setattr(reward_listing, "LARGEST_OFFSET", 10)  # a page is a part
+    whole = reward_listing.read_login
+
+    def killed(*args: Any, **rest: Any) -> Iterator[reward_listing.Listing]:
+        yield next(whole(*args, **rest))
+        raise RunLost
+
+    monkeypatch.setattr(reward_listing, "read_login", killed)
+    north.sync()
+    assert north.told() != north.truth()
+    with north.context():
+        SyncRun.objects.filter(subject="rewards", state="running").update(
+            lease_until=timezone.now() - timedelta(days=1)
+        )
+    monkeypatch.setattr(reward_listing, "read_login", whole)
+
+    north.sync()
+
+    assert north.told() == north.truth()
+
+
+def test_a_first_reading_of_rewards_reads_the_accounts_first(north: Hosting) -> None:
+    run = north.sync()
+
+    assert run.state == SyncRun.State.OK
+    assert {north.account(name).state for name in ("north", "south", "alpha_east")} == {MiningAccount.State.ACTIVE}

@@ -9,9 +9,9 @@ import pytest
 from billing.models import Document
 from customers import tenancy
 from customers.models import AuditEntry, Customer
-from mining.models import HashratePoint, MiningAccount, PayoutAgreement, Reward
+from mining.models import HashratePoint, MiningAccount, PayoutAgreement
 from tests.portal.api.conftest import Caller, October, code_of, count_queries, detail_of, quarantined_of, with_scopes
-from tests.world import NOW, Tenant, World, make_reward
+from tests.world import NOW, Tenant, World
 
 pytestmark = pytest.mark.django_db
 OCTOBER = {"period": "2026-10"}
@@ -211,21 +211,3 @@ def test_a_quarantined_record(world: World, north: Caller) -> None:
     assert north.get(f"quarantined-records/{record.code}").json() == expected
     assert north.data("quarantined-records", reason="twin", account_name="client_0") == [expected]
     assert north.data("quarantined-records", reason="unmatched") == []
-
-
-def test_occurrence_counts_an_accounts_records_of_one_date_by_their_moments(world: World, north: Caller) -> None:
-    first, second = world.north.clients
-    midnight = first.rewards[0].reward_at
-    with world.north.context():
-        for client, seconds, occurrence in ((first, 90, 1), (first, 30, 1), (first, 90, 2), (second, 60, 1)):
-            made = make_reward(client.account, midnight.date(), occurrence=10 * seconds + occurrence)
-            Reward.objects.filter(pk=made.pk).update(
-                reward_at=midnight + timedelta(seconds=seconds), occurrence=occurrence
-            )
-    rows = north.data("rewards", date_to="2026-10-01", customer=first.customer.code)
-    assert sorted((row["reward_at"][14:19], row["occurrence"]) for row in rows) == [
-        ("00:00", 1),
-        ("00:30", 2),
-        ("01:30", 3),
-        ("01:30", 4),
-    ]
