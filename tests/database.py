@@ -35,6 +35,8 @@ TEMPLATE_OF = {EMPTY: MIGRATED, WORLD: WORLD_TEMPLATE}
 
 _pickled_world: bytes | None = None
 _wanted = EMPTY
+# Held shared for as long as this process may copy the migrated template.
+_in_use: psycopg.Connection[object] | None = None
 
 
 def make(*, with_world: bool) -> None:
@@ -46,6 +48,9 @@ def make(*, with_world: bool) -> None:
 
 def _make_empty() -> None:
     """Of several processes the first migrates, and the others wait for it."""
+    global _in_use
+    _in_use = _connect(settings.OWNER_DATABASE)
+    _in_use.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [MIGRATED])
     with _connect(settings.OWNER_DATABASE) as session:
         session.execute("SELECT pg_advisory_lock(hashtext('portal_test'))")
         if not (_PROCESS and _exists(session, MIGRATED)):
@@ -97,14 +102,16 @@ def make_fresh() -> None:
 def drop_all() -> None:
     for name in (EMPTY, WORLD, WORLD_TEMPLATE):
         _drop(name)
+    if _in_use is not None:
+        _in_use.close()
     with _connect(settings.OWNER_DATABASE) as session:
-        session.execute("SELECT pg_advisory_lock(hashtext('portal_test'))")
-        if not _exists(session, f"portal_test_empty_{_RUN}_%"):  # or another process of this run still copies it
+        alone = session.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [MIGRATED]).fetchone()
+        if alone == (True,):  # else another process of this run still copies it
             _drop(MIGRATED)
 
 
-def _exists(session: psycopg.Connection[object], pattern: str) -> bool:
-    return session.execute("SELECT FROM pg_database WHERE datname LIKE %s", [pattern]).fetchone() is not None
+def _exists(session: psycopg.Connection[object], name: str) -> bool:
+    return session.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
 def _copy(template: str, *, to: str) -> None:
