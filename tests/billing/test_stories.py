@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime
 import pytest
 
 from billing import settlement
+from billing.issue import issue
 from billing.journal import CustomerBalance
 from billing.models import ContractComponent, ContractVersion, DocumentStatus
 from customers.tenancy import Access
+from mining.models import Reward
 from tests.billing.books import (
     AFTER_DECEMBER,
     AFTER_NOVEMBER,
@@ -299,6 +301,55 @@ def test_two_records_of_one_day_are_two_lines(story: Story) -> None:
         ("2026-10-01", "pay_customer", 829, ""),
         ("2026-10-01", "bill_customer", -146, ""),
     ]
+
+
+def move(reward: Reward, to: datetime) -> None:
+    """The pool dates it anew (mining/rewards/matching.py has told that it is the same one)."""
+    change(reward, reward_at=to, day=to.date())
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        datetime(2026, 10, 31, 6, tzinfo=UTC),  # the same day
+        datetime(2026, 11, 1, 6, tzinfo=UTC),  # the next month
+        datetime(2026, 9, 30, 18, tzinfo=UTC),  # before the first terms
+    ],
+)
+def test_a_billed_reward_that_moves_is_neither_billed_again_nor_taken_back(story: Story, to: datetime) -> None:
+    reward = story.reward(31)
+    october = story.issue(OCTOBER, AFTER_OCTOBER)
+    said = lines_of(october)
+
+    move(reward, to)
+
+    assert story.close(NOVEMBER, AFTER_NOVEMBER) is None
+    assert lines_of(october) == said == [("2026-10-31", "pay_customer", 829, "")]
+
+
+def test_a_reward_that_moves_into_the_next_month_before_it_is_billed_is_billed_there_once(story: Story) -> None:
+    story.reward(1)
+    reward = story.reward(31)
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+
+    move(reward, datetime(2026, 11, 1, 6, tzinfo=UTC))
+
+    with refused("document.stale"):
+        issue(story.access, draft, now=AFTER_OCTOBER)
+    assert lines_of(story.issue(OCTOBER, AFTER_OCTOBER)) == [("2026-10-01", "pay_customer", 829, "")]
+    assert lines_of(story.issue(NOVEMBER, AFTER_NOVEMBER)) == [("2026-11-01", "pay_customer", 829, "")]
+
+
+def test_a_billed_reward_that_moves_under_other_terms_is_shared_by_those(story: Story) -> None:
+    reward = story.reward(31)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    story.new_terms(NOVEMBER, revenue_share(250_000))
+
+    move(reward, datetime(2026, 11, 1, 6, tzinfo=UTC))
+
+    (line,) = lines_of(story.issue(NOVEMBER, AFTER_NOVEMBER))
+    assert line == ("2026-11-01", "pay_customer", 731 - 829, "contract_changed")
 
 
 def test_rewards_before_the_first_terms_wait_until_a_version_covers_them(north: Access) -> None:
