@@ -432,15 +432,3 @@ def test_a_discarded_draft_is_made_anew_by_the_next_close(story: Story) -> None:
     assert second is not None
     assert second.pk != first.pk
     assert lines_of(second) == lines_of(first)
-
-
-@pytest.mark.parametrize("moved_to", [datetime(2026, 10, 31, 6, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)])
-def test_a_billed_reward_that_the_pool_dates_anew_is_billed_once(story: Story, moved_to: datetime) -> None:
-    """Also into the next month: its row stays (mining/rewards/matching.py), and so does what was billed for it."""
-    reward = story.reward(31)
-    story.issue(OCTOBER, AFTER_OCTOBER)
-
-    change(reward, reward_at=moved_to, day=moved_to.date())
-
-    assert story.close(NOVEMBER, AFTER_NOVEMBER) is None
-    assert story.balance == CustomerBalance(payable_sat=829)
