@@ -24,7 +24,7 @@ def test_the_documentation_renders_and_tries_a_call(live_server: Any, open_page:
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("auth-bearer-value").fill(token)
     page.get_by_label("Apply credentials").click()
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_text("List pool keys, newest first").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
