@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from customers import tenancy
 from mining.models import SyncRun
 from mining.models.runs import Subject
 from mining.runner import sync_provider
@@ -25,13 +26,14 @@ class Command(BaseCommand):
         runs = sync_provider(access.provider.pk, only=only, now=timezone.now())
         if not runs:
             raise CommandError("There is no active pool key. Add one with: manage.py provider credential")
-        for run in runs:
-            self.stdout.write(
-                f"{run.login.name}  {run.subject}: {run.state}, {run.calls} calls, {run.rows_new} new,"
-                f" {run.rows_changed} changed, {run.quarantined} quarantined{': ' + run.error if run.error else ''}"
-            )
-            if run.unread_fields:
-                self.stdout.write(f"  {run.unread_sentence}")
+        with tenancy.access_context(access):
+            for run in runs:
+                self.stdout.write(
+                    f"{run.login.name}  {run.subject}: {run.state}, {run.calls} calls, {run.rows_new} new,"
+                    f" {run.rows_changed} changed, {run.quarantined} quarantined{': ' + run.error if run.error else ''}"
+                )
+                if run.unread_fields:
+                    self.stdout.write(f"  {run.unread_sentence}")
         bad = [run for run in runs if run.state not in (SyncRun.State.OK, SyncRun.State.PARTIAL)]
         if bad:
             raise CommandError(f"{len(bad)} of {len(runs)} readings failed; what was read before stays as it is.")
