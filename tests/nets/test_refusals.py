@@ -9,10 +9,11 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from portal.api.codes import DOOR, REFUSALS, WRONG_BY_ITSELF
+from portal.api.codes import CALLS, DOOR, REFUSALS, WRONG_BY_ITSELF
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden/sentences.txt"
@@ -27,10 +28,10 @@ class Saying(NamedTuple):
     sentence: str
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for room in ("customers", "mining", "billing", "portal"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+@cache
+def sources() -> dict[str, ast.Module]:
+    files = [path for room in ("customers", "mining", "billing", "portal") for path in (ROOT / room).rglob("*.py")]
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in files}
 
 
 def refusal_classes(trees: list[ast.Module]) -> set[str]:
@@ -71,10 +72,11 @@ def sayings_of(tree: ast.Module, classes: set[str]) -> Iterator[Saying]:
         yield Saying(text(code), sentence)
 
 
-def sayings() -> set[Saying]:
-    trees = dict(sources())
-    classes = refusal_classes(list(trees.values()))
-    return {saying for tree in trees.values() for saying in sayings_of(tree, classes)}
+@cache
+def sayings() -> frozenset[Saying]:
+    trees = list(sources().values())
+    classes = refusal_classes(trees)
+    return frozenset(saying for tree in trees for saying in sayings_of(tree, classes))
 
 
 def test_every_code_is_told_in_the_apis_documentation_and_none_that_is_not_used() -> None:
@@ -82,7 +84,18 @@ def test_every_code_is_told_in_the_apis_documentation_and_none_that_is_not_used(
     assert codes == REFUSALS.keys()
     assert codes >= WRONG_BY_ITSELF
     assert list(REFUSALS) == sorted(REFUSALS)
-    assert [code for code in [*codes, *(code for code, _ in DOOR.values())] if not CODE.fullmatch(code)] == []
+    assert [code for code in [*codes, *CALLS, *(code for code, _ in DOOR.values())] if not CODE.fullmatch(code)] == []
+
+
+def test_the_codes_of_the_apis_own_exceptions_are_told_too() -> None:
+    own = {
+        text(node.value)
+        for file, tree in sources().items()
+        if file.startswith("portal/api/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_code"
+    }
+    assert own == CALLS.keys()
 
 
 def test_the_sentences_are_those_that_were_looked_at() -> None:
