@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-import structlog
 from django.db import IntegrityError, transaction
-from kombu.exceptions import OperationalError
 
-from billing import journal, numbering, settlement, tasks
+from billing import journal, numbering, settlement
 from billing.holds import drafts as held_drafts
 from billing.holds.drafts import Hold
 from billing.models import (
@@ -29,10 +26,10 @@ from customers.errors import Refused
 from customers.models import Customer, ProviderProfile
 from customers.tenancy import Access
 from customers.words import month_in_words
+from mining import dispatch
 from mining.models import MiningAccount, Reward
 from mining.models.rewards import RewardStatus
 
-log = structlog.get_logger(__name__)
 TITLES = {DocumentType.SETTLEMENT: "Settlement statement", DocumentType.INVOICE: "Invoice"}
 
 
@@ -108,7 +105,7 @@ def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: da
     except IntegrityError:
         _refuse_held(access, draft)  # held since it was looked at: the database saw it
         raise
-    transaction.on_commit(partial(queue_rendering, draft.provider_id, draft.pk), robust=True)
+    dispatch.after_commit("billing.tasks.render", draft.provider_id, draft.pk)
     return draft
 
 
@@ -144,14 +141,6 @@ def _number(draft: Document, now: datetime) -> None:
     draft.series, draft.sequence, draft.number = number.series, number.sequence, str(number)
     draft.status, draft.issued_at, draft.issued_on = DocumentStatus.ISSUED, now, issued_on
     draft.save(update_fields=["series", "sequence", "number", "status", "issued_at", "issued_on", "snapshot"])
-
-
-def queue_rendering(provider_id: int, document_id: int) -> None:
-    """Ask for the PDF. Without the broker the document is issued all the same: beat finds it without a file."""
-    try:
-        tasks.render.apply_async((provider_id, document_id), retry=False)
-    except OperationalError:
-        log.warning("pdf.not_queued", provider_id=provider_id, document_id=document_id, exc_info=True)
 
 
 def snapshot(draft: Document, provider: dict[str, str]) -> dict[str, Any]:

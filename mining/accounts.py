@@ -185,7 +185,7 @@ def assign_account(
         asked_by=access.actor,
         created_at=now,
     )
-    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
+    dispatch.after_commit("mining.tasks.settle_intent", access.provider.pk, intent.pk)
     return account
 
 

@@ -51,9 +51,9 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
         # What waits is dispatched already; only one that did not go first can do so now, and only before it has begun.
         not_begun = all_runs.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0)
         if first and not_begun.update(asked=True):
-            dispatch.after_commit("run_asked_sync", access.provider.pk, run.pk, run.turns)
+            dispatch.after_commit("mining.tasks.run_asked_sync", access.provider.pk, run.pk, run.turns)
         elif is_new:
-            dispatch.after_commit("run_sync", access.provider.pk, run.pk, run.turns)
+            dispatch.after_commit("mining.tasks.run_sync", access.provider.pk, run.pk, run.turns)
     return queued
 
 
@@ -83,7 +83,7 @@ def _plan_runs(provider_id: int, *, now: datetime) -> int:
     wanted = [run for run in stale if _minutes(now - run.queued_at) % _minutes(STALE_AFTER) == 0]
     wanted += [runs.open_run(provider_id, *due, now=now)[0] for due in _due(provider_id, now=now)]
     for run in wanted:
-        dispatch.after_commit("run_sync", provider_id, run.pk, run.turns)
+        dispatch.after_commit("mining.tasks.run_sync", provider_id, run.pk, run.turns)
     return len(wanted)
 
 
@@ -127,7 +127,7 @@ def _plan_intents(provider_id: int, *, now: datetime) -> int:
     intents.give_up_waiting(provider_id, now=now)
     due = intents.due_for_a_look(provider_id, now=now)
     for intent_id in due:
-        dispatch.after_commit("settle_intent", provider_id, intent_id)
+        dispatch.after_commit("mining.tasks.settle_intent", provider_id, intent_id)
     return len(due)
 
 
@@ -141,7 +141,7 @@ def _plan_keys(provider_id: int, *, now: datetime) -> int:
     mended = Q(state=Credential.State.REFUSED, checked_at__lt=now - PROBE_EVERY) & ~Exists(lately)
     due = Credential.objects.filter(waiting | mended, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
-        dispatch.after_commit("verify_credential", provider_id, credential_id)
+        dispatch.after_commit("mining.tasks.verify_credential", provider_id, credential_id)
     return len(due) + _plan_touches(provider_id, now=now)
 
 
@@ -151,7 +151,7 @@ def _plan_touches(provider_id: int, *, now: datetime) -> int:
     not_lately = Q(checked_at=None) | Q(checked_at__lt=now - TOUCH_AGAIN_AFTER)
     due = Credential.objects.filter(silent & not_lately, provider=provider_id).values_list("pk", flat=True)
     for credential_id in due:
-        dispatch.after_commit("touch_key", provider_id, credential_id)
+        dispatch.after_commit("mining.tasks.touch_key", provider_id, credential_id)
     return len(due)
 
 

@@ -177,7 +177,7 @@ def read_again_what_failed(provider_id: int, login_id: int, *, now: datetime) ->
         run = newest.get((login_id, subject))
         if run is not None and run.state == SyncRun.State.FAILED:
             again, _ = open_run(provider_id, login_id, subject, now=now)
-            dispatch.after_commit("run_sync", provider_id, again.pk, again.turns)
+            dispatch.after_commit("mining.tasks.run_sync", provider_id, again.pk, again.turns)
 
 
 def newest_runs(provider_id: int, login_ids: list[int], *, now: datetime) -> dict[tuple[int, str], SyncRun]:

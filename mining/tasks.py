@@ -33,7 +33,7 @@ def run_sync(provider_id: int, run_id: int, turn: int) -> None:
     run = runner.perform(provider_id, run_id, turn=turn, now=timezone.now())
     if run is not None and run.state == SyncRun.State.QUEUED:
         # The end of the line: the others have their turns first.
-        dispatch.after_commit("run_sync", provider_id, run_id, run.turns)
+        dispatch.after_commit("mining.tasks.run_sync", provider_id, run_id, run.turns)
 
 
 @shared_task(acks_late=True)

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from customers import idempotency
 from customers.providers import each_active, while_active
-from mining import alerts
+from mining import alerts, dispatch
 from portal.alerts import mails as alert_mails
 
 
@@ -16,7 +16,7 @@ def mail_new_alerts() -> None:
 
     def queue_if_new(provider_id: int) -> None:
         if alerts.is_any_untold(provider_id, now=now):
-            mail_alerts.delay(provider_id)
+            dispatch.after_commit("portal.tasks.mail_alerts", provider_id)
 
     each_active(queue_if_new, failed="alerts.not_queued")
 

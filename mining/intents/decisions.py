@@ -37,7 +37,7 @@ def decide_intent(access: Access, intent: PoolIntent, *, ours: bool, now: dateti
         return
     act_of(held).believe(now=now)
     held.save(update_fields=["kind", "state", "problem", "called_at"])
-    dispatch.after_commit("settle_intent", access.provider.pk, held.pk)
+    dispatch.after_commit("mining.tasks.settle_intent", access.provider.pk, held.pk)
 
 
 def waits(intent: PoolIntent, *, now: datetime) -> bool:

@@ -47,7 +47,7 @@ def plan_edit(
     audit.record(
         access, "payout.edit_planned", intent.code, now=now, account=locked.code, approved_by=approved_by, **words
     )
-    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
+    dispatch.after_commit("mining.tasks.settle_intent", access.provider.pk, intent.pk)
     return intent
 
 

@@ -123,7 +123,7 @@ def _look_again_soon(intent: PoolIntent, watch: Watch) -> None:
         since_call = (watch.now() - intent.called_at).total_seconds()
         for seconds in LOOKS_AFTER:
             dispatch.after_commit(
-                "settle_intent", intent.provider_id, intent.pk, in_seconds=max(seconds - since_call, 1)
+                "mining.tasks.settle_intent", intent.provider_id, intent.pk, in_seconds=max(seconds - since_call, 1)
             )
 
 
@@ -142,7 +142,7 @@ def _read_back(act: Act[Any, Any], pool: PoolClient, watch: Watch) -> None:
         lifecycle.note(act.intent, f"The pool's answer was lost. It is being looked up whether {act.question}.")
         if act.intent.nothing_seen_at is not None:
             ids = (act.intent.provider_id, act.intent.pk)
-            dispatch.after_commit("settle_intent", *ids, in_seconds=SECOND_LOOK_SECONDS)
+            dispatch.after_commit("mining.tasks.settle_intent", *ids, in_seconds=SECOND_LOOK_SECONDS)
     _learn(act, seen, looked_at, watch)
 
 

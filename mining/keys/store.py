@@ -70,7 +70,7 @@ def paste_key(access: Access, *, login_name: str, api_key: str, secret: str, now
                 raise Refused("This API key has just been stored by somebody else.", code="key.just_stored") from error
             raise kept_elsewhere() from error
         audit.record(access, "credential.pasted", credential.code, now=now, login=login.code, hint=credential.key_hint)
-    dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
+    dispatch.after_commit("mining.tasks.verify_credential", access.provider.pk, credential.pk)
     return credential
 
 
@@ -87,7 +87,7 @@ def ask_verification(access: Access, credential: Credential, *, now: datetime) -
     if credentials.filter(state=State.REFUSED).update(state=State.CHECKING):
         credential.state = State.CHECKING
     audit.record(access, "credential.verification_asked", credential.code, now=now, login=credential.login.code)
-    dispatch.after_commit("verify_credential", access.provider.pk, credential.pk)
+    dispatch.after_commit("mining.tasks.verify_credential", access.provider.pk, credential.pk)
     return True
 
 

@@ -233,7 +233,7 @@ def _new_link(
     )
     shows = ", ".join(permissions)
     audit.record(access, "link.issued", link.code, now=now, account=account.code, shows=shows, lifetime=lifetime)
-    dispatch.after_commit("settle_intent", access.provider.pk, intent.pk)
+    dispatch.after_commit("mining.tasks.settle_intent", access.provider.pk, intent.pk)
     return link
 
 

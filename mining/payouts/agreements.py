@@ -95,7 +95,7 @@ def _read_again(provider_id: int, login_id: int, *, now: datetime) -> None:
         of_login.filter(state__in=SyncRun.OPEN).select_for_update(no_key=True).first()
         run, _ = runs.open_run(provider_id, login_id, Subject.PAYOUTS, now=now)
         if of_login.filter(pk=run.pk, state=SyncRun.State.QUEUED, asked=False, turns=0).update(asked=True):
-            dispatch.after_commit("run_asked_sync", provider_id, run.pk, run.turns)
+            dispatch.after_commit("mining.tasks.run_asked_sync", provider_id, run.pk, run.turns)
 
 
 def read_once_more(run: SyncRun, *, now: datetime) -> None:

@@ -12,12 +12,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from kombu import Connection
 
-from billing import settlement, tasks
+from billing import settlement
 from billing.issue import issue, issue_all
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalTx
 from customers import tenancy
 from customers.models import AuditEntry
 from customers.tenancy import Access
+from portal.celery import app
 from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, open_story
 from tests.refusals import refused
 from tests.waiting import ended, in_thread
@@ -183,8 +184,7 @@ def test_the_issue_stands_when_the_broker_is_away(
     access = world.north.system
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     dead = Connection("redis+socket:///nowhere/valkey.sock", transport_options=options)
-    publish: Any = tasks.render.apply_async
-    monkeypatch.setattr(tasks.render, "apply_async", partial(publish, connection=dead))
+    monkeypatch.setattr(app, "send_task", partial(app.send_task, connection=dead))
 
     with tenancy.access_context(access):
         draft, *_ = settlement.close_period(access, month=OCTOBER, now=AFTER_OCTOBER)
@@ -192,7 +192,7 @@ def test_the_issue_stands_when_the_broker_is_away(
 
     with tenancy.access_context(access):
         assert Document.objects.get(pk=draft.pk).status == DocumentStatus.ISSUED
-    assert "pdf.not_queued" in caplog.text
+    assert "dispatch.not_sent" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

@@ -42,7 +42,7 @@ def test_a_new_login_is_read_at_once_and_its_accounts_after_they_are_known(
 ) -> None:
     plan(north, timezone.now())
     assert open_subjects(north) == ["accounts", "rewards"]
-    assert [task for task, _ in dispatched] == ["run_sync", "run_sync"]
+    assert [task for task, _ in dispatched] == ["mining.tasks.run_sync", "mining.tasks.run_sync"]
 
     for _, ids in list(dispatched):
         tasks.run_sync(*ids)
@@ -62,7 +62,7 @@ def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Ho
     for _ in range(2):  # checked twice, asked for once
         north.verify(north.credential())
         assert open_subjects(north) == ["payouts", "watchers", "workers"]
-        assert [task for task, _ in dispatched] == ["run_sync"] * 3
+        assert [task for task, _ in dispatched] == ["mining.tasks.run_sync"] * 3
 
     for _, ids in list(dispatched):
         tasks.run_sync(*ids)
@@ -104,7 +104,7 @@ def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
     north: Hosting, dispatched: list[Hint]
 ) -> None:
     now = timezone.now()
-    touch = ("touch_key", (north.provider.pk, north.credential().pk))
+    touch = ("mining.tasks.touch_key", (north.provider.pk, north.credential().pk))
     for silent, tried, due in [(19, 19, False), (21, 21, True), (21, 0.5, False), (100, 2, True)]:
         dispatched.clear()
         with north.context():
@@ -158,7 +158,7 @@ def test_a_run_whose_hint_was_lost_is_hinted_at_again_but_not_each_minute(
     times = 0
     for minute in range(1, 13):
         plan(north, now + timedelta(minutes=minute, seconds=1))
-        times += dispatched.count(("run_sync", (north.provider.pk, run.pk, 0)))
+        times += dispatched.count(("mining.tasks.run_sync", (north.provider.pk, run.pk, 0)))
         dispatched.clear()
 
     assert times == 4
@@ -169,11 +169,10 @@ def test_an_intent_whose_worker_was_lost_is_taken_up(north: Hosting, dispatched:
     dispatched.clear()
 
     plan(north, timezone.now() + timedelta(seconds=30))
-    assert "settle_intent" not in dict(dispatched)
+    assert "mining.tasks.settle_intent" not in dict(dispatched)
     plan(north, timezone.now() + timedelta(minutes=2))
 
-    task, ids = next(hint for hint in dispatched if hint[0] == "settle_intent")
-    getattr(tasks, task)(*ids)
+    tasks.settle_intent(*dict(dispatched)["mining.tasks.settle_intent"])
     with north.context():
         assert PoolIntent.objects.get().state == PoolIntent.State.DONE
 
@@ -185,12 +184,12 @@ def test_a_key_that_nobody_verified_is_taken_up_and_a_refused_one_tried_daily(
     with north.context():
         Credential.objects.update(state="refused", checked_at=now)
     plan(north, now + timedelta(hours=23))
-    assert "verify_credential" not in dict(dispatched)
+    assert "mining.tasks.verify_credential" not in dict(dispatched)
 
     plan(north, now + timedelta(hours=25))
-    assert "verify_credential" in dict(dispatched)
+    assert "mining.tasks.verify_credential" in dict(dispatched)
 
-    tasks.verify_credential(*dict(dispatched)["verify_credential"])
+    tasks.verify_credential(*dict(dispatched)["mining.tasks.verify_credential"])
     assert north.credential().state == Credential.State.ACTIVE
 
 
@@ -205,9 +204,9 @@ def test_a_refused_key_that_a_worker_could_not_open_is_tried_again_after_an_hour
         )
 
     plan(north, now + timedelta(minutes=59))
-    assert "verify_credential" not in dict(dispatched)
+    assert "mining.tasks.verify_credential" not in dict(dispatched)
     plan(north, now + timedelta(minutes=61))
-    assert "verify_credential" in dict(dispatched)
+    assert "mining.tasks.verify_credential" in dict(dispatched)
 
 
 def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting, dispatched: list[Hint]) -> None:
@@ -218,7 +217,7 @@ def test_a_key_that_was_just_looked_at_is_left_alone_for_a_while(north: Hosting,
     plan(north, now + timedelta(minutes=1))
     assert dispatched == []
     plan(north, now + timedelta(minutes=4))
-    assert dict(dispatched) == {"verify_credential": (north.provider.pk, north.credential().pk)}
+    assert dict(dispatched) == {"mining.tasks.verify_credential": (north.provider.pk, north.credential().pk)}
 
 
 def test_asking_twice_opens_one_run(north: Hosting, dispatched: list[Hint]) -> None:
@@ -238,7 +237,7 @@ def test_what_is_due_already_goes_to_the_people_s_queue_once_a_person_asks(
     with tenancy.access_context(north.access):
         (run,) = planner.request_sync(north.access, only=Subject.REWARDS, now=timezone.now())
 
-    assert dispatched == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
+    assert dispatched == [("mining.tasks.run_asked_sync", (north.provider.pk, run.pk, 0))]
     with north.context():
         assert SyncRun.objects.get(pk=run.pk).asked
         assert not SyncRun.objects.get(subject="accounts", state="queued").asked
@@ -255,9 +254,9 @@ def test_who_asks_again_and_again_goes_first_once_a_minute(north: Hosting, dispa
 
     now = timezone.now()
 
-    assert ask(now) == "run_asked_sync"
-    assert ask(now + timedelta(seconds=30)) == "run_sync"
-    assert ask(now + timedelta(seconds=61)) == "run_asked_sync"
+    assert ask(now) == "mining.tasks.run_asked_sync"
+    assert ask(now + timedelta(seconds=30)) == "mining.tasks.run_sync"
+    assert ask(now + timedelta(seconds=61)) == "mining.tasks.run_asked_sync"
 
 
 def test_pressing_again_while_a_run_waits_or_is_between_turns_tells_the_workers_nothing_new(
@@ -276,7 +275,7 @@ def test_pressing_again_while_a_run_waits_or_is_between_turns_tells_the_workers_
     press(3)
     press(70)
 
-    assert dispatched == [("run_asked_sync", (north.provider.pk, run.pk, 0))]
+    assert dispatched == [("mining.tasks.run_asked_sync", (north.provider.pk, run.pk, 0))]
 
 
 def test_a_run_that_is_between_turns_when_a_person_asks_goes_on_as_it_was(

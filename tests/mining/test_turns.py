@@ -282,11 +282,11 @@ def test_a_run_stands_in_the_line_once_however_often_it_is_hinted_at(
     run = queued(listed)
 
     def told() -> list[Hint]:
-        mine = [(task, ids) for task, ids in dispatched if task == "run_sync" and ids[1] == run.pk]
+        mine = [(task, ids) for task, ids in dispatched if task == "mining.tasks.run_sync" and ids[1] == run.pk]
         dispatched.clear()
         return mine
 
-    line: list[Hint] = [("run_sync", (listed.provider.pk, run.pk, 0))]
+    line: list[Hint] = [("mining.tasks.run_sync", (listed.provider.pk, run.pk, 0))]
     lengths: list[tuple[int, int]] = []
     while line:
         planner.plan(listed.provider.pk, now=run.queued_at + (len(lengths) + 1) * planner.STALE_AFTER + A_SECOND)
@@ -311,7 +311,7 @@ def test_a_worker_puts_an_unfinished_run_at_the_end_of_the_line_and_a_finished_o
     ids = (listed.provider.pk, queued(listed).pk)
 
     tasks.run_asked_sync(*ids, 0)
-    assert dispatched == [("run_sync", (*ids, 1))]
+    assert dispatched == [("mining.tasks.run_sync", (*ids, 1))]
     while dispatched:
         tasks.run_sync(*dispatched.pop()[1])
 

@@ -13,7 +13,7 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
 from customers.models import Membership, Provider, User
-from mining import alerts
+from mining import alerts, dispatch
 from mining.models import Alert, Credential, MiningAccount, PoolIntent
 from portal import tasks
 from portal.alerts import mails as alert_mails
@@ -329,7 +329,7 @@ def test_beat_queues_a_task_for_each_active_provider_that_has_news(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued: list[int] = []
-    monkeypatch.setattr(tasks.mail_alerts, "delay", queued.append)
+    monkeypatch.setattr(dispatch, "after_commit", lambda _task, provider_id: queued.append(provider_id))
     tasks.mail_new_alerts()
     assert queued == []
 

@@ -349,7 +349,7 @@ def test_what_needs_a_person_is_looked_at_less_and_less_often_until_it_is_settle
     told.clear()
     planner.plan(provider_id, now=account.now + timedelta(seconds=61))
     assert account.link(link).state == WatcherLink.State.UNKNOWN  # though no worker has looked
-    assert ("settle_intent", (provider_id, account.intents(watcher_link=link)[0].pk)) in told
+    assert ("mining.tasks.settle_intent", (provider_id, account.intents(watcher_link=link)[0].pk)) in told
 
     for minute in range(2, 130):
         now = account.now + timedelta(minutes=minute)
