@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from customers import audit, tenancy
-from customers.tenancy import Access, Kind, TenantQuerySet
+from customers.tenancy import TenantQuerySet
 from mining.intents.kinds import ACTS, act_of
 from mining.intents.timing import CERTAIN_AFTER, LOOKS_APART, UNKNOWN_AFTER
 from mining.models import PoolIntent
@@ -55,7 +55,7 @@ def give_up_waiting(provider_id: int, *, now: datetime) -> int:
     """What was called a minute ago and is not settled needs a person. Inside the provider's context."""
     late = PoolIntent.objects.filter(
         provider=provider_id, state=State.CALLED, called_at__lte=now - UNKNOWN_AFTER
-    ).select_related("mining_account", "watcher_link", "provider")
+    ).select_related("mining_account", "watcher_link")
     return sum(finish(intent, State.UNKNOWN, STILL_UNKNOWN, now=now) for intent in late)
 
 
@@ -123,9 +123,8 @@ def finish(
     act = act_of(intent)
     if state == State.UNKNOWN:
         act.tell_doubt(problem)
-    worker = Access(Kind.SYSTEM, intent.provider, label="worker")
     details = {"kind": intent.kind, "account": intent.account_name, **act.audit_details()}
-    audit.record(worker, f"intent.{state}", intent.code, now=now, **details)
+    audit.record_by_worker(intent.provider_id, f"intent.{state}", intent.code, now=now, **details)
     return True
 
 

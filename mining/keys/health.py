@@ -10,8 +10,6 @@ from enum import StrEnum
 import structlog
 
 from customers import audit, tenancy
-from customers.models import Provider
-from customers.tenancy import Access, Kind
 from customers.words import counted
 from mining.keys.store import NEEDED_ENDPOINTS, OpenKey
 from mining.models import Credential
@@ -38,7 +36,7 @@ def note_refusal(key: OpenKey, refusal: KeyRefused, *, now: datetime) -> None:
             _write_right(key, missing, False)
         credentials = Credential.objects.filter(provider=key.provider_id, pk=key.credential_id, state=State.ACTIVE)
         if not still_of_use and credentials.update(state=State.REFUSED, problem=refusal.sentence[:500], checked_at=now):
-            tell(Provider.objects.get(pk=key.provider_id), key.credential_id, "refused", now=now)
+            tell(key.provider_id, key.credential_id, "refused", now=now)
     log.warning("key.refused", credential_id=key.credential_id, kind=type(refusal).__name__, in_use=still_of_use)
 
 
@@ -67,11 +65,10 @@ def lacks(rights: Mapping[str, bool | str]) -> str:
     return f"This key may not use {missing}: allow that in WhiteBIT's API settings, then check it again."[:500]
 
 
-def tell(provider: Provider, credential_id: int, action: str, *, now: datetime) -> None:
+def tell(provider_id: int, credential_id: int, action: str, *, now: datetime) -> None:
     """Write in the audit what the pool made of a key. Inside the provider's context."""
-    credential = Credential.objects.select_related("login").get(provider=provider, pk=credential_id)
-    worker = Access(Kind.SYSTEM, provider, label="worker")
-    audit.record(worker, f"credential.{action}", credential.code, now=now, login=credential.login.code)
+    credential = Credential.objects.select_related("login").get(provider=provider_id, pk=credential_id)
+    audit.record_by_worker(provider_id, f"credential.{action}", credential.code, now=now, login=credential.login.code)
 
 
 def note_success(key: OpenKey, *, now: datetime) -> None:

@@ -206,7 +206,7 @@ def _activate(
     # What was pasted before it is settled now, also what waits to be checked: an older key never replaces a newer one.
     siblings.filter(state__in=[State.CHECKING, State.REFUSED], pk__lt=credential.pk).update(**key_store.RETIRED)
     if credential.state != State.ACTIVE:
-        key_health.tell(credential.provider, credential.pk, "activated", now=now)
+        key_health.tell(credential.provider_id, credential.pk, "activated", now=now)
 
 
 def _used(credential: Credential) -> dict[str, bool | str]:
@@ -239,7 +239,7 @@ def _set_refused(credential: Credential, sentence: str, *, now: datetime) -> Non
         kept = credentials.exclude(state=State.RETIRED)
         refused = kept.update(state=State.REFUSED, problem=sentence[:500], checked_at=now)
         if refused and credential.state != State.REFUSED:
-            key_health.tell(credential.provider, credential.pk, "refused", now=now)
+            key_health.tell(credential.provider_id, credential.pk, "refused", now=now)
 
 
 # --- Once a day

@@ -12,8 +12,6 @@ import structlog
 from django.db.models import Q
 
 from customers import audit
-from customers.models import Provider
-from customers.tenancy import Access, Kind
 from mining.models import LinkPermission, MiningAccount, PoolIntent, WatcherLink
 from mining.models.links import UNKNOWN_WORDS
 from mining.pool.answers.types import ListedLink, WatcherLinks
@@ -233,5 +231,4 @@ def _vanish(row: WatcherLink, *, now: datetime) -> None:
 
 
 def _tell(row: WatcherLink, action: str, *, now: datetime, **details: str) -> None:
-    worker = Access(Kind.SYSTEM, Provider.objects.get(pk=row.provider_id), label="worker")
-    audit.record(worker, action, row.code, now=now, **details)
+    audit.record_by_worker(row.provider_id, action, row.code, now=now, **details)

@@ -10,8 +10,7 @@ from django.db import transaction
 
 from customers import audit, tenancy
 from customers.errors import Refused
-from customers.models import Provider
-from customers.tenancy import Access, Kind
+from customers.tenancy import Access
 from mining import dispatch, runs
 from mining.models import Credential, MiningAccount, PayoutAgreement, PoolIntent, SyncRun
 from mining.models.rewards import Destination
@@ -25,7 +24,6 @@ Source = PayoutAgreement.Source
 IntentState = PoolIntent.State
 # Written together: what it says and since when, since when it is not as agreed, and when it was read.
 SAID = ["payout_destination", "payout_address", "payout_first_seen_at", "payout_drift_since", "payout_read_at"]
-WORKER = "worker"
 AGREED_OTHERWISE = "A person agreed to another destination instead."
 
 
@@ -240,8 +238,7 @@ def end_drift(account: MiningAccount, *, now: datetime) -> None:
 
 
 def tell(account: MiningAccount, action: str, *, now: datetime, **details: str) -> None:
-    worker = Access(Kind.SYSTEM, Provider.objects.get(pk=account.provider_id), label=WORKER)
-    audit.record(worker, action, account.code, now=now, **details)
+    audit.record_by_worker(account.provider_id, action, account.code, now=now, **details)
 
 
 def locked_accounts(provider_id: int, accounts: Iterable[int]) -> list[MiningAccount]:

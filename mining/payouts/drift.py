@@ -7,11 +7,11 @@ from datetime import datetime
 
 import structlog
 
+from customers import audit
 from mining.models import MiningAccount, PayoutAgreement, PoolIntent
 from mining.models.rewards import Destination
 from mining.payouts.agreements import (
     SAID,
-    WORKER,
     IntentState,
     Source,
     add_agreement,
@@ -88,7 +88,7 @@ def _take_in(account: MiningAccount, paid: _Paid, agreement: PayoutAgreement | N
     account.payout_read_at = now
     if account.customer_id is not None:
         if is_first and why_not_acceptable(account) is None:
-            add_agreement(account, paid.destination, paid.address, source=Source.FOUND, by=WORKER, now=now)
+            add_agreement(account, paid.destination, paid.address, source=Source.FOUND, by=audit.WORKER, now=now)
         elif agreement is None or not agrees_with(agreement, paid.destination, paid.address):
             _drift(account, agreement, is_new=is_new, now=now)
         else:

@@ -12,7 +12,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from customers import tenancy
+from customers import audit, tenancy
 from customers.models import MemberKind, Membership, Provider, Role
 from customers.tenancy import Access, Kind
 from mining import alerts
@@ -85,7 +85,7 @@ def _in_words(problems: dict[int, str], owners: dict[int, str]) -> str:
 
 def _owners(provider: Provider) -> dict[int, str]:
     """Users and their addresses. Only owners may act on every kind of alert (STAFF_ACTS): one mail tells of several."""
-    access = Access(Kind.SYSTEM, provider, label="worker")
+    access = Access(Kind.SYSTEM, provider, label=audit.WORKER)
     with tenancy.access_context(access):
         owners = Membership.objects.visible_to(access).filter(kind=MemberKind.STAFF, role=Role.OWNER, is_active=True)
         return dict(owners.filter(user__is_active=True).order_by("pk").values_list("user_id", "user__email"))
