@@ -30,17 +30,19 @@ demo: setup
 run: setup
 	@exec $(PY) -m devkit.servers -- $(PY) -m devkit.demo --run "$$CMD"
 
-# Several processes, because tests wait for servers more than they work; one when the servers are yours.
+# Several processes, because tests wait for servers more than they work; one when the servers are yours. At the end, who
+# has nothing left takes tests of another's; only the devkit's demo is played once for a whole file.
 test: setup
 	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest \
-		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist loadfile) $(ARGS)
+		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist worksteal) $(ARGS)
 
 test-devkit: setup
 	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest tests/devkit \
 		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist loadfile) $(ARGS)
 
 test-browser: setup
-	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest -m browser $(ARGS)
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest tests/browser -m browser \
+		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 2 --dist worksteal) $(ARGS)
 
 lint: setup
 	@$(PY) -m ruff format --check --quiet .

