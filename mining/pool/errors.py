@@ -84,11 +84,13 @@ class OutOfOrder(PoolUnavailable):
 
 
 class NonceRefused(PoolUnavailable):
-    """`clock`: refused as too old, so the skew is to be measured again; else the number had been used before."""
+    """`clock`: refused as too old, so the skew is to be measured again. Else the number had been used before; or, when
+    it is `unclear`, there were too many calls, which the pool says in the same words."""
 
-    def __init__(self, sentence: str, *, endpoint: str = "", clock: bool = False) -> None:
+    def __init__(self, sentence: str, *, endpoint: str = "", clock: bool = False, unclear: bool = False) -> None:
         super().__init__(sentence, endpoint=endpoint)
         self.clock = clock
+        self.unclear = unclear
 
 
 class RateLimited(PoolUnavailable):

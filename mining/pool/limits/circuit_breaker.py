@@ -1,7 +1,8 @@
 """While the pool is in trouble calls are held back, and one at a time finds out whether the trouble is over.
 
-All workers share what is known, in Redis. Two breakers are kept (transport/ says what counts for which): one for each
-endpoint and egress address, whose callers wait, and one for each key, whose callers are refused at once.
+All workers share what is known, in Redis. Three breakers are kept (transport/ says what counts for which): one for each
+endpoint and egress address and one for each key and endpoint, whose callers wait, and one for each key, whose callers
+are refused at once.
 """
 
 from __future__ import annotations

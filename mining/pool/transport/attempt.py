@@ -168,7 +168,7 @@ def _strikes(error: PoolError) -> int | None:
         return _ENDPOINT_STRIKES
     if isinstance(error, OutOfOrder):
         return 1
-    if isinstance(error, NonceRefused):
+    if isinstance(error, NonceRefused) and not error.unclear:
         return None
     # What cannot be read proves nothing: a page of the hall's network or the gateway's ban is no answer of the pool.
     return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None

@@ -28,11 +28,12 @@ from mining.pool.errors import (
     RequestRefused,
     Unreachable,
 )
-from mining.pool.limits.circuit_breaker import CircuitBreaker
+from mining.pool.limits.circuit_breaker import CircuitBreaker, Kind, Passage
 from mining.pool.limits.deadline import TOTAL_SECONDS, Deadline
 from mining.pool.limits.nonce import NonceSource
 from mining.pool.limits.rate_limit import RateLimiter
 from mining.pool.transport.attempt import PUBLIC_TIME, Attempt, Waits, refuse_inside_transaction
+from mining.pool.transport.error_mapping import nonce_repeated
 from mining.pool.transport.http import Answer, NoAnswer
 from mining.pool.transport.redaction import Redactor
 from mining.pool.transport.signing import Json, Secret, sign
@@ -43,6 +44,8 @@ _MOST_REPEATED_NONCES = 5
 _LONGEST_KEY = 256
 # One failure may be this call's own; so many in a row, with no success of the key between, are not.
 _KEY_STRIKES = 5
+# After waits of 1, 2 and 4 s without any other call of the key no limit is left: somebody else uses it.
+_REFUSED_ALONE_IS_FOREIGN = 3
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class _Effort:
     attempts: int = 0
     failures: int = 0
     repeated_nonces: int = 0
+    is_slowed: bool = False  # the pool may have had too many calls of this key
+    refused_alone: int = 0  # how often it said so when this was the key's only call since a while
     clock_refused: bool = False
     failure: PoolUnavailable | None = None
 
@@ -98,6 +103,13 @@ class Caller:
             connection,
             "key",
             opens_after=_KEY_STRIKES,
+            first_seconds=waits.first_seconds,
+            longest_seconds=waits.longest_seconds,
+        )
+        self._limits = CircuitBreaker(
+            connection,
+            "limit",
+            opens_after=1,
             first_seconds=waits.first_seconds,
             longest_seconds=waits.longest_seconds,
         )
@@ -151,9 +163,29 @@ class Caller:
     ) -> T:
         effort.attempts += 1
         with self._keys.watching(self._keys.enter(self._key_name), _strikes_of_key):
-            return self.line.attempt(
-                endpoint.name, effort.deadline, lambda: self._send(endpoint, parameters, effort), parse
-            )
+            passage = self._slow_down(endpoint, effort)
+            try:
+                with self._limits.watching(passage, _strikes_of_limit):
+                    return self.line.attempt(
+                        endpoint.name, effort.deadline, lambda: self._send(endpoint, parameters, effort), parse
+                    )
+            except NonceRefused as refusal:
+                if refusal.unclear:
+                    effort.is_slowed = True
+                    effort.refused_alone += passage.kind is Kind.PROBE
+                    if effort.refused_alone >= _REFUSED_ALONE_IS_FOREIGN:
+                        raise nonce_repeated(endpoint.name) from refusal
+                raise
+
+    def _slow_down(self, endpoint: Endpoint, effort: _Effort) -> Passage:
+        """As for a rate limit: this key's calls to the endpoint wait, and one at a time finds out whether it is over.
+
+        Nobody asks before the pool has said something: that would be one trip more for each call. And it is the key's
+        own wait, not the endpoint's: a key that others use too must not slow everybody down.
+        """
+        name = f"{self._key_name}:{endpoint.name}"
+        waited = self._limits.wait(name, effort.deadline) if effort.is_slowed else None
+        return waited or Passage(name, Kind.CLOSED)
 
     def _send(self, endpoint: Endpoint, parameters: Mapping[str, Json], effort: _Effort) -> Answer | NoAnswer:
         signed = sign(
@@ -188,9 +220,11 @@ class Caller:
                 ) from failure
             self._measure_again(effort)
             return True
+        if isinstance(failure, NonceRefused) and failure.unclear:
+            return effort.deadline.left_seconds > 0  # the wait comes before the next attempt (_slow_down)
         if isinstance(failure, NonceRefused):
             effort.repeated_nonces += 1
-            # Shorter waits than for a limit, since a new number is all that is needed; but waits, in case it was one.
+            # Shorter waits than for a limit, since a new number is all that is needed.
             seconds = self._waits.before_next(effort.repeated_nonces) / 10
             return effort.repeated_nonces <= _MOST_REPEATED_NONCES and effort.deadline.wait(seconds)
         effort.failures += 1
@@ -223,9 +257,15 @@ def _exchange_seconds(endpoint: Endpoint, deadline: Deadline) -> float:
     return deadline.exchange_seconds if endpoint.repeatable else TOTAL_SECONDS
 
 
+def _strikes_of_limit(error: PoolError) -> int | None:
+    if isinstance(error, NonceRefused) and error.unclear:
+        return 1
+    return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None
+
+
 def _strikes_of_key(error: PoolError) -> int | None:
     """A pool that is silent for this key, or a key that others use too, must not cost time, threads and turns."""
-    if isinstance(error, Unreachable) or (isinstance(error, NonceRefused) and not error.clock):
+    if isinstance(error, Unreachable) or (isinstance(error, NonceRefused) and not (error.clock or error.unclear)):
         return 1
     return 0 if isinstance(error, PoolUnavailable | BadAnswer | OurBug) else None
 

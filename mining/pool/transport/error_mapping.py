@@ -79,13 +79,13 @@ def _rate_limited(endpoint: str) -> RateLimited:
 
 def _pool_refusal(endpoint: str, status: int, body: dict[str, object], redact: Redactor) -> PoolError:
     fields = _fields(body.get("errors"), redact)
-    refusal = _by_message(endpoint, str(body["message"]).strip().lower().rstrip("."))
+    refusal = _by_message(endpoint, status, str(body["message"]).strip().lower().rstrip("."))
     if refusal is not None:
         return refusal
     # Other words, or another language: what remains is the status.
     if status == 429:
         # The gateway speaks no JSON. Whoever else sends some without the pool's code and errors means its own limit.
-        return _nonce_repeated(endpoint) if {"code", "errors"} <= body.keys() else _rate_limited(endpoint)
+        return _limit_or_nonce(endpoint) if {"code", "errors"} <= body.keys() else _rate_limited(endpoint)
     if status == 403:
         return _permission_missing(endpoint)
     if status == 401:
@@ -95,10 +95,10 @@ def _pool_refusal(endpoint: str, status: int, body: dict[str, object], redact: R
     return RequestRefused(redact(sentence, 400), endpoint=endpoint, status=status, fields=fields)
 
 
-def _by_message(endpoint: str, message: str) -> PoolError | None:
-    # The same words as a rate limit, but in the pool's own JSON they mean the nonce (the gateway speaks no JSON).
+def _by_message(endpoint: str, status: int, message: str) -> PoolError | None:
     if message == "too many requests":
-        return _nonce_repeated(endpoint)
+        # The pool's words for a repeated nonce; a limit of its own has been seen in the very same JSON.
+        return _limit_or_nonce(endpoint) if status == 429 else nonce_repeated(endpoint)
     if "nonce is more than" in message:
         return NonceRefused("The pool found our clock more than 5 s off.", endpoint=endpoint, clock=True)
     if message == "unauthorized request":
@@ -119,7 +119,15 @@ def _by_message(endpoint: str, message: str) -> PoolError | None:
     return None
 
 
-def _nonce_repeated(endpoint: str) -> NonceRefused:
+def _limit_or_nonce(endpoint: str) -> NonceRefused:
+    return NonceRefused(
+        "The pool has had too many calls, or has seen this nonce before: it is asked more slowly, with a new one.",
+        endpoint=endpoint,
+        unclear=True,
+    )
+
+
+def nonce_repeated(endpoint: str) -> NonceRefused:
     return NonceRefused(
         "The pool has seen this nonce before: is the key used elsewhere too? A new one is tried.", endpoint=endpoint
     )

@@ -103,8 +103,41 @@ def test_back_off_doubles_so_that_a_storm_sees_few_probes(sandbox: Sandbox, clie
     assert 3 <= sandbox.calls()["rewards"] <= 5
 
 
-def test_a_nonce_refusal_is_given_up_after_a_few_new_nonces(sandbox: Sandbox, client: MakeClient) -> None:
+def test_what_may_be_a_limit_is_waited_for_like_one(
+    sandbox: Sandbox, client: MakeClient, unhurried: WaitsAlone
+) -> None:
+    """As by a pool that allows three calls in two seconds, and says so in its own JSON."""
+    sandbox.fault("nonce_refused", times=3)
+    patient = client(deadline_seconds=20, first_wait_seconds=0.1, longest_wait_seconds=1)
+
+    assert patient.rewards_page().records
+    assert sandbox.calls()["rewards"] == 4
+    assert unhurried.told >= 0.1 + 0.2 + 0.4 - 0.05
+
+
+def test_what_goes_on_though_the_key_made_no_other_call_is_a_foreign_use(sandbox: Sandbox, client: MakeClient) -> None:
     sandbox.fault("nonce_refused")
+
+    with pytest.raises(NonceRefused, match="used elsewhere"):
+        client(deadline_seconds=20).rewards_page()
+
+
+def test_a_key_that_is_slowed_down_slows_no_other_down(
+    sandbox: Sandbox, client: MakeClient, unhurried: WaitsAlone
+) -> None:
+    other = sandbox.key("beta")
+    sandbox.fault("nonce_refused", times=2)
+    with pytest.raises(NonceRefused, match="more slowly"):
+        client(deadline_seconds=0.5, first_wait_seconds=300.0, longest_wait_seconds=300.0).rewards_page()
+    sandbox.clear_faults()
+    told = unhurried.told
+
+    assert client(api_key=other.api_key, secret=other.secret).rewards_page().records
+    assert unhurried.told == told
+
+
+def test_a_nonce_refusal_is_given_up_after_a_few_new_nonces(sandbox: Sandbox, client: MakeClient) -> None:
+    sandbox.fault("nonce_refused", status=401)
 
     with pytest.raises(NonceRefused, match="seen this nonce before"):
         client(deadline_seconds=20).rewards_page()

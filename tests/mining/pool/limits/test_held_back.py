@@ -148,12 +148,14 @@ def test_an_endpoint_that_breaks_on_everything_is_held_back(sandbox: Sandbox, cl
         client(**IMPATIENT).miners_info("south")
 
 
-@pytest.mark.parametrize(("fault", "error"), [("reset", Unreachable), ("nonce_refused", NonceRefused)])
+@pytest.mark.parametrize(
+    ("fault", "options", "error"), [("reset", {}, Unreachable), ("nonce_refused", {"status": 401}, NonceRefused)]
+)
 def test_a_key_that_fails_again_and_again_is_held_back_and_no_other(
-    sandbox: Sandbox, client: MakeClient, fault: str, error: type[PoolError]
+    sandbox: Sandbox, client: MakeClient, fault: str, options: dict[str, int], error: type[PoolError]
 ) -> None:
     other = sandbox.key("beta")
-    sandbox.fault(fault)
+    sandbox.fault(fault, **options)
     for _ in range(5):
         with pytest.raises(error):
             client(**IMPATIENT).rewards_page()
@@ -170,18 +172,18 @@ def test_a_key_that_fails_again_and_again_is_held_back_and_no_other(
 def test_a_repeated_nonce_in_other_words_holds_back_its_key_and_nobody_else(
     sandbox: Sandbox, client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In whatever words: that it goes on when the key makes no other call tells it from a limit."""
     other = sandbox.key("beta")
-    pool = client(**IMPATIENT)
+    pool = client(deadline_seconds=5)
     nonce = pool._caller._nonces.next(Deadline(5))
-    monkeypatch.setattr(pool._caller._nonces, "next", lambda _patience: nonce)
+    monkeypatch.setattr(pool._caller._nonces, "next", lambda _deadline: nonce)
     pool.rewards_page()
     sandbox.fault("localized_errors")
-    for _ in range(5):
-        with pytest.raises(NonceRefused):
-            pool.rewards_page()
-
-    with pytest.raises(HeldBack, match="Calls of this key are held back"):
+    with pytest.raises(NonceRefused, match="used elsewhere"):
         pool.rewards_page()
+
+    with pytest.raises(PoolUnavailable, match="used elsewhere"):
+        client(**IMPATIENT).hashrate("north")
     assert client(api_key=other.api_key, secret=other.secret, **IMPATIENT).rewards_page().records
 
 

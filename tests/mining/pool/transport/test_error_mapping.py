@@ -78,13 +78,16 @@ def test_an_error_of_the_pool_says_what_to_do(status: int, message: str, kind: t
     assert error.sentence.endswith(".")
 
 
-def test_the_same_words_are_the_nonce_in_json_and_the_rate_limit_from_the_gateway() -> None:
-    nonce = error_for(429, b'{"code":0,"errors":{},"message":"Too many requests."}')
+@pytest.mark.parametrize("message", ["Too many requests.", "Too Many Requests", "Slow down"])
+def test_a_429_in_the_pools_json_may_be_the_nonce_or_a_limit(message: str) -> None:
+    unclear = error_for(429, pool_body(message))
+    nonce = error_for(401, pool_body("Too many requests."))
     limit = error_for(429, b"<html><h1>429 Too Many Requests</h1></html>")
 
-    assert (type(nonce), type(limit)) == (NonceRefused, RateLimited)
+    assert (type(unclear), type(nonce), type(limit)) == (NonceRefused, NonceRefused, RateLimited)
+    assert isinstance(unclear, NonceRefused)
     assert isinstance(nonce, NonceRefused)
-    assert not nonce.clock
+    assert (unclear.unclear, unclear.clock, nonce.unclear, nonce.clock) == (True, False, False, False)
 
 
 def test_only_the_five_second_sentence_asks_for_the_clock() -> None:
