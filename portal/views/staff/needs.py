@@ -113,7 +113,7 @@ def _words(row: Attention, now: datetime) -> Words:
         case Attention(code=Pool.NO_KEY):
             text = "Without one nothing can be read from the pool and no customer can be onboarded."
             return Words("Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
-    raise NotImplementedError(row.code)
+    raise LookupError(f"{row.code} has no words here")
 
 
 # --- The pool
