@@ -68,6 +68,7 @@ def post_document(document: Document, *, effective_on: date, now: datetime) -> J
         posted_at=now,
         effective_on=effective_on,
         event_key=issued_key(document),
+        legs=len(legs),
     )
     accounts = _accounts(document, [leg.name for leg in legs])
     JournalEntry.objects.bulk_create(
@@ -77,8 +78,10 @@ def post_document(document: Document, *, effective_on: date, now: datetime) -> J
             account=accounts[leg.name],
             asset=document.asset,
             amount_sat=leg.amount_sat,
+            legs=tx.legs,
+            leg=number,
         )
-        for leg in legs
+        for number, leg in enumerate(legs, start=1)
     )
     return tx
 
@@ -119,9 +122,9 @@ def _find_accounts(document: Document, names: Iterable[str]) -> dict[str, Ledger
 
 
 REVERSE_LEGS = """
-INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat)
-SELECT provider_id, %s, account_id, asset, -amount_sat FROM billing_journalentry
-WHERE provider_id = %s AND tx_id = %s ORDER BY id
+INSERT INTO billing_journalentry (provider_id, tx_id, account_id, asset, amount_sat, legs, leg)
+SELECT provider_id, %s, account_id, asset, -amount_sat, legs, leg FROM billing_journalentry
+WHERE provider_id = %s AND tx_id = %s ORDER BY leg
 """
 
 
@@ -138,6 +141,7 @@ def reverse(access: Access, tx: JournalTx, *, effective_on: date, now: datetime)
             effective_on=effective_on,
             event_key=f"reversal:{tx.code}",
             reverses=tx,
+            legs=tx.legs,
         )
         with connection.cursor() as cursor:
             cursor.execute(REVERSE_LEGS, [mirror.pk, access.provider.pk, tx.pk])

@@ -120,8 +120,8 @@ def _journal(access: Access) -> Iterator[str]:
         .exclude(sat=0)
     )
     yield from (f"Transaction {row['tx__code']} sums to {row['sat']} and not to zero." for row in unbalanced)
-    short = JournalTx.objects.visible_to(access).annotate(legs=Count("entries")).filter(legs__lt=2)
-    yield from (f"Transaction {tx.code} has {tx.legs} legs." for tx in short)
+    counted = JournalTx.objects.visible_to(access).annotate(there=Count("entries")).exclude(there=F("legs"))
+    yield from (f"Transaction {tx.code} has {tx.there} of its {tx.legs} legs." for tx in counted)
     wrong = JournalEntry.objects.visible_to(access).exclude(asset=F("account__asset"))
     yield from (f"Leg {leg.pk} is in {leg.asset}, its account is not." for leg in wrong)
 

@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('posted_at', models.DateTimeField()),
                 ('effective_on', models.DateField()),
                 ('event_key', models.CharField(max_length=100)),
-                ('made_in', models.BigIntegerField(default=0)),
+                ('legs', models.PositiveSmallIntegerField()),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('reverses', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.journaltx')),
             ],
@@ -156,6 +156,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('asset', models.CharField(max_length=8)),
                 ('amount_sat', models.BigIntegerField()),
+                ('legs', models.PositiveSmallIntegerField()),
+                ('leg', models.PositiveSmallIntegerField()),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('tx', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.journaltx')),
                 ('account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.ledgeraccount')),
@@ -295,12 +297,32 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('provider', 'name', 'customer', 'asset'), name='billing_ledger_account_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
+            model_name='journaltx',
+            constraint=models.UniqueConstraint(fields=('provider', 'id', 'legs'), name='billing_tx_legs'),
+        ),
+        migrations.AddConstraint(
+            model_name='journaltx',
+            constraint=models.CheckConstraint(condition=models.Q(('legs__gte', 2)), name='billing_tx_two_legs'),
+        ),
+        migrations.AddConstraint(
+            model_name='ledgeraccount',
+            constraint=models.UniqueConstraint(fields=('provider', 'id', 'asset'), name='billing_ledger_account_asset'),
+        ),
+        migrations.AddConstraint(
             model_name='ledgeraccount',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('customer__isnull', False), ('name__in', ['payable', 'receivable'])), models.Q(models.Q(('name__in', ['payable', 'receivable']), _negated=True), ('customer', None)), _connector='OR'), name='billing_ledger_account_customer'),
         ),
         migrations.AddConstraint(
             model_name='journalentry',
             constraint=models.CheckConstraint(condition=models.Q(('amount_sat', 0), _negated=True), name='billing_entry_not_zero'),
+        ),
+        migrations.AddConstraint(
+            model_name='journalentry',
+            constraint=models.CheckConstraint(condition=models.Q(('leg__gte', 1), ('leg__lte', models.F('legs'))), name='billing_entry_leg'),
+        ),
+        migrations.AddConstraint(
+            model_name='journalentry',
+            constraint=models.UniqueConstraint(fields=('provider', 'tx', 'leg'), name='billing_entry_leg_once'),
         ),
         migrations.AddConstraint(
             model_name='rewardapproval',

@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
@@ -31,6 +31,8 @@ class LedgerAccount(TenantModel):
                 name="billing_ledger_account_once",
                 nulls_distinct=False,
             ),
+            # What legs refer to: they are in their account's asset.
+            models.UniqueConstraint(fields=["provider", "id", "asset"], name="billing_ledger_account_asset"),
             models.CheckConstraint(
                 condition=Q(name__in=["payable", "receivable"], customer__isnull=False)
                 | (~Q(name__in=["payable", "receivable"]) & Q(customer=None)),
@@ -47,8 +49,8 @@ class JournalTx(TenantModel):
     effective_on = models.DateField()
     event_key = models.CharField(max_length=100)  # derived from the event, as document:<code>:issued
     reverses = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
-    # The database transaction that made the header: legs may be added in it only (the database fills it in).
-    made_in = models.BigIntegerField(default=0)
+    # With so many legs it is complete, and none is added later (migrations/sql/journal_balanced.sql).
+    legs = models.PositiveSmallIntegerField()
 
     append_only = True
 
@@ -57,18 +59,26 @@ class JournalTx(TenantModel):
             models.UniqueConstraint(fields=["provider", "code"], name="billing_tx_code"),
             models.UniqueConstraint(fields=["provider", "event_key"], name="billing_tx_event_once"),
             models.UniqueConstraint(fields=["provider", "reverses"], name="billing_tx_reversed_once"),
+            models.UniqueConstraint(fields=["provider", "id", "legs"], name="billing_tx_legs"),
+            models.CheckConstraint(condition=Q(legs__gte=2), name="billing_tx_two_legs"),
         ]
 
 
 class JournalEntry(TenantModel):
-    """A leg: a non-zero amount in the asset's smallest unit."""
+    """A leg: a non-zero amount in the asset's smallest unit, the `leg`-th of its transaction's `legs`."""
 
     tx = models.ForeignKey(JournalTx, models.PROTECT, db_constraint=False, related_name="entries")
     account = models.ForeignKey(LedgerAccount, models.PROTECT, db_constraint=False, related_name="entries")
     asset = models.CharField(max_length=8)
     amount_sat = models.BigIntegerField()
+    legs = models.PositiveSmallIntegerField()
+    leg = models.PositiveSmallIntegerField()
 
     append_only = True
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=~Q(amount_sat=0), name="billing_entry_not_zero")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount_sat=0), name="billing_entry_not_zero"),
+            models.CheckConstraint(condition=Q(leg__gte=1, leg__lte=F("legs")), name="billing_entry_leg"),
+            models.UniqueConstraint(fields=["provider", "tx", "leg"], name="billing_entry_leg_once"),
+        ]

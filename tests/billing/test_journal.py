@@ -130,5 +130,6 @@ def test_what_was_changed_past_the_triggers_is_found(transactional_db: None, wor
             "Document SET-2026-000001 says 0.00000900 BTC, its 1 lines sum to 0.00000829 BTC.",
             f"Reward {reward}: what issued lines billed in all is not the reward as they knew it.",
             f"Transaction {tx.code} sums to 829 and not to zero.",
+            f"Transaction {tx.code} has 2 of its 3 legs.",
             f"Customer {story.customer.code}: issued documents sum to 0.00000900 BTC, the books say 0.00000000 BTC.",
         ]

@@ -1,8 +1,7 @@
-DROP TRIGGER billing_entry_balanced ON billing_journalentry;
-DROP FUNCTION billing_entry_balanced();
 DROP TRIGGER billing_tx_balanced ON billing_journaltx;
 DROP FUNCTION billing_tx_balanced();
-DROP TRIGGER billing_entry_guard ON billing_journalentry;
-DROP FUNCTION billing_entry_guard();
-DROP TRIGGER billing_tx_made ON billing_journaltx;
-DROP FUNCTION billing_tx_made();
+DROP TRIGGER billing_reversal_guard ON billing_journaltx;
+DROP FUNCTION billing_reversal_guard();
+ALTER TABLE billing_journalentry
+    DROP CONSTRAINT billing_entry_account_asset,
+    DROP CONSTRAINT billing_entry_header_legs;
