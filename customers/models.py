@@ -93,6 +93,8 @@ class ProviderProfile(TenantModel):
     address = models.TextField(blank=True, default="")
     tax_id = models.CharField(max_length=64, blank=True, default="")
     support_email = models.EmailField(blank=True, default="")
+    support_phone = models.CharField(max_length=40, blank=True, default="")
+    support_url = models.CharField(max_length=200, blank=True, default="")
     brand_colour = models.CharField(max_length=7, blank=True, default="")
 
     customer_field = None
@@ -103,6 +105,11 @@ class ProviderProfile(TenantModel):
             models.CheckConstraint(
                 condition=models.Q(brand_colour="") | models.Q(brand_colour__regex=r"^#[0-9a-f]{6}$"),
                 name="customers_profile_colour",
+            ),
+            # It becomes a link on pages: nothing that a browser would run.
+            models.CheckConstraint(
+                condition=models.Q(support_url="") | models.Q(support_url__startswith="https://"),
+                name="customers_profile_url",
             ),
         ]
 

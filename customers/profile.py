@@ -1,10 +1,19 @@
-"""What a provider shows of itself to its customers: its full name and where to ask for help."""
+"""What a provider shows of itself to its customers: who it is, and where to ask for help."""
 
 from __future__ import annotations
 
-from customers import tenancy
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import transaction
+
+from customers import audit, tenancy
+from customers.errors import Refused
 from customers.models import ProviderProfile
 from customers.tenancy import Access
+
+DETAILS = ("legal_name", "address", "tax_id", "support_email", "support_phone", "support_url")
 
 
 def profile_of(access: Access) -> ProviderProfile | None:
@@ -19,3 +28,38 @@ def profile_of(access: Access) -> ProviderProfile | None:
 
 def _whole(access: Access) -> Access:
     return Access(kind=tenancy.Kind.SYSTEM, provider=access.provider, label="profile")
+
+
+def change_profile(access: Access, *, now: datetime, **details: str) -> ProviderProfile:
+    """Set the given ones of DETAILS; what is not given, or is as it was, is not written. Documents that are issued
+    keep what they say: they hold a copy of their own."""
+    if unknown := details.keys() - set(DETAILS):
+        raise TypeError(f"no details of a provider: {sorted(unknown)}")
+    if details.get("legal_name") == "":
+        raise Refused("A document needs the company's legal name.", code="profile.name_missing")
+    _refuse_link(details.get("support_url", ""))
+    return _write(access, details, now=now)
+
+
+def _write(access: Access, details: dict[str, str], *, now: datetime) -> ProviderProfile:
+    with transaction.atomic():
+        row = ProviderProfile.objects.visible_to(access).select_for_update().get()
+        changed = sorted(name for name, value in details.items() if getattr(row, name) != value)
+        if not changed:
+            return row
+        for name in changed:
+            setattr(row, name, details[name])
+        row.save(update_fields=changed)
+        audit.record(access, "provider.profile_changed", access.provider.code, now=now, changed=" ".join(changed))
+    return row
+
+
+def _refuse_link(url: str) -> None:
+    if not url:
+        return
+    try:
+        URLValidator(schemes=["https"])(url)
+    except ValidationError as error:
+        raise Refused(
+            "Write where help is found in full, beginning with https://.", code="profile.url_invalid"
+        ) from error

@@ -23,6 +23,11 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(words)) if any(map(_is_seen, words)) else ""
 
 
+def lines(text: str) -> str:
+    """Each line in its normal form, none empty."""
+    return "\n".join(filter(None, map(normal, text.splitlines())))
+
+
 def _meant(text: str) -> list[str]:
     """Without direction marks, zero-width spaces, soft hyphens, fillers and their like; joiners that join stay."""
     kept = [character for character in text if character in JOINERS + EMOJI_FORM or not _is_invisible(character)]

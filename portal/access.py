@@ -34,6 +34,8 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "payouts": (Role.OWNER, Role.FINANCE),
     "keys": (Role.OWNER,),
     "team": (Role.OWNER,),
+    # What the provider shows of itself, and how it runs the portal.
+    "settings": (Role.OWNER,),
 }
 CUSTOMER_ACTS: dict[str, tuple[Role, ...]] = {"read": (Role.OWNER, Role.VIEWER)}
 # allauth's pages that need no membership, by the names of their addresses, and why. Another one opens for nobody: a

@@ -92,6 +92,8 @@ class Migration(migrations.Migration):
                 ('address', models.TextField(blank=True, default='')),
                 ('tax_id', models.CharField(blank=True, default='', max_length=64)),
                 ('support_email', models.EmailField(blank=True, default='', max_length=254)),
+                ('support_phone', models.CharField(blank=True, default='', max_length=40)),
+                ('support_url', models.CharField(blank=True, default='', max_length=200)),
                 ('brand_colour', models.CharField(blank=True, default='', max_length=7)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
@@ -161,6 +163,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='providerprofile',
             constraint=models.CheckConstraint(condition=models.Q(('brand_colour', ''), ('brand_colour__regex', '^#[0-9a-f]{6}$'), _connector='OR'), name='customers_profile_colour'),
+        ),
+        migrations.AddConstraint(
+            model_name='providerprofile',
+            constraint=models.CheckConstraint(condition=models.Q(('support_url', ''), ('support_url__startswith', 'https://'), _connector='OR'), name='customers_profile_url'),
         ),
         migrations.CreateModel(
             name='KeptCall',

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from customers.text import NOTHING_VISIBLE, normal
+from customers.text import NOTHING_VISIBLE, lines, normal
 
 
 class Words(forms.CharField):
@@ -18,6 +18,15 @@ class Words(forms.CharField):
         if text and not kept:
             raise forms.ValidationError(NOTHING_VISIBLE, code="invisible")
         return kept
+
+
+class Lines(forms.CharField):
+    """As Words, over several lines: an address, a note."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def to_python(self, value: Any) -> str:
+        return lines(super().to_python(value) or "")
 
 
 class Email(forms.EmailField):

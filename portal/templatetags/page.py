@@ -31,7 +31,7 @@ def nav_item(context: template.Context, to: str, symbol: str, label: str, count:
         '<a href="{}"{}>{}{}{}</a>',
         href,
         _current(context.get("request"), href, exact=to.endswith(":overview")),
-        icon(symbol),
+        icon(symbol) if symbol else "",
         label,
         _count(count),
     )

@@ -165,6 +165,9 @@ ROUTES: dict[str, Row] = {
     "staff/keys/<str:code>/verify/": Row("staff:keys", credential, "post", (302,)),
     "staff/keys/logins/<str:code>/rename/": Row("staff:keys", login),
     "staff/keys/<str:code>/withdraw/": Row("staff:keys", credential, "post", (302,)),
+    "staff/settings/": Row("staff:read", answers=(302,)),  # to the first of its pages
+    "staff/settings/company/": Row("staff:read"),
+    "staff/settings/company/change/": Row("staff:settings", method="post"),
     "staff/team/": Row("staff:read"),
     "staff/team/invite/": Row("staff:team", method="post"),
     "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,)),

@@ -11,6 +11,7 @@ from portal.views.staff import (
     overview,
     payouts,
     rewards,
+    settings,
     sync,
     team,
 )
@@ -58,6 +59,9 @@ urlpatterns = [
     path("keys/<str:code>/verify/", keys.key_verify, name="key_verify"),
     path("keys/logins/<str:code>/rename/", keys.login_rename, name="login_rename"),
     path("keys/<str:code>/withdraw/", keys.key_withdraw, name="key_withdraw"),
+    path("settings/", settings.first, name="settings"),
+    path("settings/company/", settings.company, name="company"),
+    path("settings/company/change/", settings.company_change, name="company_change"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/invitations/<str:code>/revoke/", team.team_invitation_revoke, name="team_invitation_revoke"),
