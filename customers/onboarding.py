@@ -70,8 +70,10 @@ def invite(
 
 
 def find_invitation(secret: str) -> Invitation | None:
+    """None also while its provider is suspended: nobody comes in meanwhile."""
     with tenancy.lookup_context(secret):
-        return Invitation.objects.select_related("provider").filter(digest=tenancy.digest(secret)).first()
+        invitations = Invitation.objects.filter(provider__status=Provider.Status.ACTIVE)
+        return invitations.select_related("provider").filter(digest=tenancy.digest(secret)).first()
 
 
 class InvitationGone(Exception):

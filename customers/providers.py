@@ -1,18 +1,33 @@
-"""Work that nobody asked for goes on for the providers that are not suspended: see Provider.Status."""
+"""Suspend a provider, or let it go on. Work nobody asked for is done for active ones only: see Provider.Status."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
 import structlog
 from django.db.models import QuerySet
 
+from customers import audit, tenancy
 from customers.models import Provider
+from customers.tenancy import Access
 
 Arguments = ParamSpec("Arguments")
 log = structlog.get_logger(__name__)
+
+
+def set_status(operator: Access, status: Provider.Status, *, now: datetime) -> bool:
+    """Suspend the operator's provider, or make it active again; False: it is so already. A task that a worker is busy
+    with goes on to its end, the next one of this provider does not begin."""
+    others = Provider.objects.filter(pk=operator.provider.pk).exclude(status=status)
+    with tenancy.access_context(operator):
+        if not others.update(status=status):
+            return False
+        done = "suspended" if status == Provider.Status.SUSPENDED else "resumed"
+        audit.record(operator, f"provider.{done}", operator.provider.code, now=now)
+    return True
 
 
 def each_active(act: Callable[[int], object], *, failed: str) -> None:

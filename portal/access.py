@@ -157,13 +157,28 @@ def _customer_of(membership: Membership) -> Any:
 def access_by_token(secret: str) -> Access | None:
     """The system whose API token this is; None for an unknown or revoked one, or a suspended provider. The caller is in
     the secret's context."""
-    token = (
-        ApiToken.objects.filter(digest=tenancy.digest(secret), revoked_at=None, provider__status=Provider.Status.ACTIVE)
-        .select_related("provider")
-        .first()
-    )
-    if token is None:
+    token = _good_token(secret)
+    if token is None or token.provider.status != Provider.Status.ACTIVE:
         return None
     return Access(
         kind=Kind.SYSTEM, provider=token.provider, scopes=frozenset(token.scopes), label=f"token {token.name}"
     )
+
+
+def is_suspended(secret: str) -> bool:
+    """Whether it is only for its provider's suspension that this token opens nothing."""
+    with tenancy.lookup_context(secret):
+        token = _good_token(secret)
+    return token is not None and token.provider.status == Provider.Status.SUSPENDED
+
+
+def _good_token(secret: str) -> ApiToken | None:
+    tokens = ApiToken.objects.filter(digest=tenancy.digest(secret), revoked_at=None)
+    return tokens.select_related("provider").first()
+
+
+def suspended_providers(user: User) -> list[str]:
+    """The names of those that the user belongs to, and that are closed to everybody now."""
+    with tenancy.user_context(user.pk):
+        memberships = Membership.objects.filter(user=user, is_active=True, provider__status=Provider.Status.SUSPENDED)
+        return sorted(set(memberships.values_list("provider__name", flat=True)))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from django.db.models import Q
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from customers import tenancy
 from customers.models import ApiToken
 from customers.tenancy import Access, Kind
+from portal.access import is_suspended
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # it imports this module: the settings name the class below
@@ -77,6 +78,14 @@ def access_of(request: Request) -> Access | None:
     return cast("Access | None", getattr(request._request, "access", None))
 
 
+class ProviderSuspended(APIException):
+    """Told only to who shows a token that would be good otherwise."""
+
+    status_code = 403
+    default_code = "provider.suspended"
+    default_detail = "The provider is suspended on this installation: nothing is read or done for it. Ask the operator."
+
+
 class TokenAuthentication(BaseAuthentication):
     """Only tells DRF what the middleware has found out. A session's cookie is not looked at under /api/."""
 
@@ -88,9 +97,12 @@ class TokenAuthentication(BaseAuthentication):
         if not _presented(request):
             return None
         log.warning("api.token_refused")
-        if _secret(request) is None:
+        secret = _secret(request)
+        if secret is None:
             raise AuthenticationFailed("Send the token in the header: Authorization: Bearer <token>.")
-        raise AuthenticationFailed("This token is unknown or revoked, or its provider is suspended.")
+        if is_suspended(secret):
+            raise ProviderSuspended
+        raise AuthenticationFailed("This token is unknown or revoked.")
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="portal"' + (', error="invalid_token"' if _presented(request) else "")

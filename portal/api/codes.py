@@ -28,6 +28,7 @@ DOOR = {
 CALLS = {
     "idempotency.other_body": (HTTPStatus.UNPROCESSABLE_ENTITY, "The `Idempotency-Key` was used for another call."),
     "idempotency.running": (HTTPStatus.CONFLICT, "The same call is still being done: send it again in a few seconds."),
+    "provider.suspended": (HTTPStatus.FORBIDDEN, "The operator has suspended the provider; its tokens open nothing."),
 }
 
 REFUSALS = {

@@ -19,10 +19,15 @@ class OperatorCommand(BaseCommand):
             raise CommandError(str(refusal)) from refusal
 
 
-def access_to(slug: str) -> Access:
+def provider_named(slug: str) -> Provider:
     provider = Provider.objects.filter(slug=slug).first()
     if provider is None:
         raise CommandError(f"No provider has the slug {slug!r}. List them with: manage.py provider list")
+    return provider
+
+
+def access_to(slug: str) -> Access:
+    provider = provider_named(slug)
     if provider.status == Provider.Status.SUSPENDED:
         raise CommandError(f"The provider {slug!r} is suspended: nothing is done for it.")
     return operator_of(provider)

@@ -20,7 +20,7 @@ from customers import tenancy
 from customers.models import Invitation, User
 from customers.onboarding import InvitationGone, accept_invitation, find_invitation
 from customers.tenancy import Kind
-from portal.access import access_of, memberships_of, open_page
+from portal.access import access_of, memberships_of, open_page, suspended_providers
 from portal.forms.people import NewPersonForm
 from portal.middleware import MEMBERSHIP
 
@@ -49,7 +49,8 @@ def choose(request: HttpRequest) -> HttpResponse:
     with tenancy.nobody_context():  # each membership is read in its own provider's context
         for membership in memberships:
             access_of(membership, user)
-    return render(request, "account/choose.html", {"memberships": memberships, "current": current})
+    words = {"memberships": memberships, "current": current, "suspended": suspended_providers(user)}
+    return render(request, "account/choose.html", words)
 
 
 @open_page

@@ -1,4 +1,4 @@
-"""The operator's acts for providers: list and create them, give one an API token, seal a pool key."""
+"""The operator's acts for providers: list, create, suspend and resume them, give one an API token, seal a pool key."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from django.utils import timezone
 
 from customers import onboarding, tenancy
 from customers.models import MemberKind, Provider, Role
+from customers.providers import set_status
 from customers.text import NOTHING_VISIBLE, normal
 from mining.keys import store as key_store
 from mining.keys import verification
 from portal.api.auth import unknown_scopes
 from portal.invitations import send_invitation
-from portal.management.operator import OperatorCommand, access_to
+from portal.management.operator import OperatorCommand, access_to, operator_of, provider_named
 
 
 class Command(OperatorCommand):
-    help = "List providers, create one with its first owner, make an API token, or seal and verify a pool key."
+    help = (
+        "List providers, create one with its first owner, suspend one or let it go on, make an API token,"
+        " or seal and verify a pool key."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
@@ -32,6 +36,8 @@ class Command(OperatorCommand):
         create.add_argument("--slug", required=True)
         create.add_argument("--name", required=True)
         create.add_argument("--owner-email", required=True)
+        acts.add_parser("suspend").add_argument("--slug", required=True)
+        acts.add_parser("resume").add_argument("--slug", required=True)
         token = acts.add_parser("token")
         token.add_argument("--slug", required=True)
         token.add_argument("--scopes", required=True, help="comma-separated, such as rewards:read,customers:write or *")
@@ -45,9 +51,14 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        {"list": self.list, "create": self.create, "token": self.token, "credential": self.credential}[options["act"]](
-            options
-        )
+        {
+            "list": self.list,
+            "create": self.create,
+            "suspend": self.suspend,
+            "resume": self.resume,
+            "token": self.token,
+            "credential": self.credential,
+        }[options["act"]](options)
 
     def list(self, options: dict[str, Any]) -> None:
         for provider in Provider.objects.order_by("slug"):
@@ -67,6 +78,21 @@ class Command(OperatorCommand):
             )
             link = send_invitation(invited)
         self.stdout.write(f"Provider {options['slug']} stands. The owner's invitation was mailed; its link: {link}")
+
+    def suspend(self, options: dict[str, Any]) -> None:
+        operator = operator_of(provider_named(options["slug"]))
+        if not set_status(operator, Provider.Status.SUSPENDED, now=timezone.now()):
+            raise CommandError(f"The provider {options['slug']!r} is suspended already.")
+        self.stdout.write(
+            f"Provider {options['slug']} is suspended: nobody signs in to it, its API tokens are refused, and nothing"
+            " is read, planned, closed, rendered or mailed for it. Nothing is deleted."
+        )
+
+    def resume(self, options: dict[str, Any]) -> None:
+        operator = operator_of(provider_named(options["slug"]))
+        if not set_status(operator, Provider.Status.ACTIVE, now=timezone.now()):
+            raise CommandError(f"The provider {options['slug']!r} is active already.")
+        self.stdout.write(f"Provider {options['slug']} is active again. What was due meanwhile is read first.")
 
     def token(self, options: dict[str, Any]) -> None:
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]

@@ -246,7 +246,7 @@ def test_a_revoked_token_and_one_of_a_suspended_provider_end_at_once(world: Worl
     again = with_scopes(world.north, "*")
     assert again.get("customers").status_code == 200
     Provider.objects.filter(pk=world.north.provider.pk).update(status=Provider.Status.SUSPENDED)
-    detail_of(again.get("customers"), 401)
+    detail_of(again.get("customers"), 403)
 
 
 def test_a_persons_session_does_not_open_the_api(world: World) -> None:
