@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import structlog
 from allauth.mfa.utils import is_mfa_enabled
@@ -14,12 +13,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django_structlog.middlewares import RequestMiddleware
 
 from customers import tenancy
 from customers.tenancy import Access, Kind
-from portal import visitor
+from portal import kept_forms, visitor
 from portal.access import access_by_token, access_of, is_api, is_health_check, is_open, match_of, own_memberships
 
 log = structlog.get_logger(__name__)
@@ -85,7 +83,7 @@ class TenancyMiddleware:
             if request.method in ("GET", "HEAD"):
                 return redirect_to_login(request.get_full_path())
             # Told by the address and not by a session: that would be a row for anybody, and told to whoever comes next.
-            return redirect_to_login(f"{_page_of_form(request)}?{UNSENT}=1")
+            return redirect_to_login(f"{kept_forms.page_of(request)}?{UNSENT}=1")
         if access is None:
             return redirect("choose")
         return _refusal(request, access, getattr(view, "portal_audience", None))
@@ -145,14 +143,6 @@ def _refusal(
         reason = "This form was opened as another member. Nothing was changed. Open the page again and repeat."
         return render(request, "403.html", {"reason": reason}, status=403)
     return None
-
-
-def _page_of_form(request: HttpRequest) -> str:
-    """The page that a form was sent from, when it is one of ours; else the start."""
-    came_from = request.headers.get("Referer", "")
-    if not url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
-        return "/"
-    return urlsplit(came_from).path
 
 
 class LogMiddleware(RequestMiddleware):

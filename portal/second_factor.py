@@ -1,11 +1,16 @@
-"""Acts that touch money or the second factor itself ask for it once more: being signed in is not enough."""
+"""Acts that touch money, keys, people or the second factor itself ask for it once more: being signed in is not enough.
+
+`@required` is the one way to ask, below the page's audience: `@staff_page("keys") @require_POST @required`. Where only
+some of a form's contents need it, the view asks `is_missing` and answers with `ask`. The API has no people to ask:
+there the token's scope is what counts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
@@ -19,6 +24,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+
+from customers.models import User
+from portal import kept_forms
+
+View = TypeVar("View", bound=Callable[..., Any])
+SAFE = ("GET", "HEAD")
 
 
 def is_fresh(request: HttpRequest, *, now: datetime) -> bool:
@@ -40,23 +51,36 @@ def use_code(factor: Authenticator, code: str) -> bool:
     return cache.add(key, True, timeout=steps * app_settings.TOTP_PERIOD)
 
 
+def is_missing(request: HttpRequest, *, now: datetime) -> bool:
+    """Who has no second factor has nothing to give. (Staff always have one: the middleware sees to that.)"""
+    user = request.user
+    return user.is_authenticated and is_mfa_enabled(user) and not is_fresh(request, now=now)
+
+
 def ask(request: HttpRequest) -> HttpResponse:
-    """To the page that asks for the code, and back to this one: as a page also from a form, which is sent anew.
+    """To the page that asks for the code, and back: to this page, or to the form that was sent, which is kept.
 
-    Path not taken: allauth's decorator. It keeps the form and runs the view again past our middleware, and so past
-    the check of roles and of the membership; and a password would do for it.
+    Path not taken: allauth's decorator. It runs the view again past our middleware, and so past the check of roles and
+    of the membership; and a password would do for it.
     """
-    return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.path})}")
+    user = cast("User", request.user)
+    back = request.get_full_path() if request.method in SAFE else kept_forms.keep(request, user.pk)
+    return redirect(address(back))
 
 
-def required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """For a person who has one: the page opens only after a fresh code of it. Who has none has nothing to give."""
+def address(back: str) -> str:
+    """The page that asks for the code, and goes on to `back`."""
+    return f"{reverse('mfa_reauthenticate')}?{urlencode({'next': back})}"
+
+
+def required(view: View) -> View:
+    """The page opens, and the act is done, only after a fresh code."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        user = request.user
-        if user.is_authenticated and is_mfa_enabled(user) and not is_fresh(request, now=timezone.now()):
+        if is_missing(request, now=timezone.now()):
             return ask(request)
-        return view(request, *args, **kwargs)
+        response: HttpResponse = view(request, *args, **kwargs)
+        return response
 
-    return guarded
+    return cast("View", guarded)

@@ -226,7 +226,8 @@ SPECTACULAR_SETTINGS = {
         "What the portal's pages do, for the provider's own systems. `id` is a row's code. Money is an integer in the"
         " smallest unit, named in the field (`total_sat`: satoshi); amounts of the pool are decimal strings. Days are"
         " UTC and inclusive. Lists are newest first, in pages: follow `next` until it is null. Refusals are problem"
-        " details (RFC 9457). Each answer says in `RateLimit` what is left of the token's calls in this minute."
+        " details (RFC 9457). Acts that ask a person for a fresh second factor ask a token for its scope and no more."
+        " Each answer says in `RateLimit` what is left of the token's calls in this minute."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",

@@ -2,13 +2,14 @@
 
 from django.urls import include, path
 
-from portal.views import entry, health, security
+from portal.views import entry, health, kept_forms, security
 
 urlpatterns = [
     path("healthz", health.live),
     path("readyz", health.ready),
     path("", entry.home, name="home"),
     path("choose/", entry.choose, name="choose"),
+    path("kept/<str:name>/", kept_forms.kept_form, name="kept_form"),
     path("invite/<str:secret>/", entry.invitation, name="invitation"),
     # An address is proved by the invitation sent to it; allauth's page would let a person put in any other.
     path("account/email/", entry.not_here),

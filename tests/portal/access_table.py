@@ -27,6 +27,7 @@ class Row:
     method: str = "get"
     answers: tuple[int, ...] = (200,)  # to those who may
     path: str = ""  # where the pattern is an expression
+    asks: bool = False  # for a fresh code of the second factor first
 
     @property
     def staff_roles(self) -> tuple[str, ...]:
@@ -123,6 +124,7 @@ def run(tenant: Tenant) -> dict[str, str]:
 ROUTES: dict[str, Row] = {
     "": Row("signed_in", answers=(302,)),
     "choose/": Row("signed_in"),
+    "kept/<str:name>/": Row("signed_in", lambda _: {"name": "guess"}, answers=(404,)),
     "invite/<str:secret>/": Row("open", lambda _: {"secret": "guess"}, answers=(404,)),
     # Staff. Buttons answer 302 with a message; a form that is sent empty comes back with its errors.
     "staff/": Row("staff:read"),
@@ -135,10 +137,9 @@ ROUTES: dict[str, Row] = {
         "staff:onboard", customer_invitation, "post", (302,)
     ),
     "staff/customers/<str:code>/people/<str:member>/end/": Row("staff:onboard", customer_member, "post", (302,)),
-    # To the page that asks for the second factor once more.
-    "staff/customers/<str:code>/payout/accept/": Row("staff:payouts", customer, answers=(302,)),
-    "staff/customers/<str:code>/payout/end-alarm/": Row("staff:payouts", customer, answers=(302,)),
-    "staff/customers/<str:code>/payout/misdirected/": Row("staff:payouts", customer, answers=(302,)),
+    "staff/customers/<str:code>/payout/accept/": Row("staff:payouts", customer, answers=(302,), asks=True),
+    "staff/customers/<str:code>/payout/end-alarm/": Row("staff:payouts", customer, answers=(302,), asks=True),
+    "staff/customers/<str:code>/payout/misdirected/": Row("staff:payouts", customer, answers=(302,), asks=True),
     "staff/customers/<str:code>/watcher-links/": Row("staff:read", customer, answers=(302,)),  # a part of the page
     "staff/customers/<str:code>/watcher-links/new/": Row("staff:links", customer),
     "staff/watcher-links/": Row("staff:read"),
@@ -152,7 +153,7 @@ ROUTES: dict[str, Row] = {
     "staff/rewards/": Row("staff:read"),
     "staff/documents/": Row("staff:read"),
     "staff/documents/close/": Row("staff:issue", method="post", answers=(302,)),
-    "staff/documents/issue/": Row("staff:issue", answers=(302,)),  # nothing chosen: back to the list
+    "staff/documents/issue/": Row("staff:issue", answers=(302,), asks=True),  # nothing chosen: back to the list
     "staff/documents/<str:code>/": Row("staff:read", document),
     "staff/documents/<str:code>/discard/": Row("staff:issue", document, "post", (302,)),
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
@@ -161,18 +162,18 @@ ROUTES: dict[str, Row] = {
     "staff/sync/": Row("staff:read"),
     "staff/sync/now/": Row("staff:sync", method="post", answers=(302,)),
     "staff/keys/": Row("staff:read"),
-    "staff/keys/paste/": Row("staff:keys", method="post"),
+    "staff/keys/paste/": Row("staff:keys", method="post", asks=True),
     "staff/keys/<str:code>/verify/": Row("staff:keys", credential, "post", (302,)),
     "staff/keys/logins/<str:code>/rename/": Row("staff:keys", login),
-    "staff/keys/<str:code>/withdraw/": Row("staff:keys", credential, "post", (302,)),
+    "staff/keys/<str:code>/withdraw/": Row("staff:keys", credential, "post", (302,), asks=True),
     "staff/settings/": Row("staff:read", answers=(302,)),  # to the first of its pages
     "staff/settings/company/": Row("staff:read"),
     "staff/settings/company/change/": Row("staff:settings", method="post"),
     "staff/team/": Row("staff:read"),
-    "staff/team/invite/": Row("staff:team", method="post"),
-    "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,)),
-    "staff/team/<str:code>/role/": Row("staff:team", only_owner, "post", (302,)),
-    "staff/team/<str:code>/end/": Row("staff:team", only_owner, "post", (302,)),
+    "staff/team/invite/": Row("staff:team", method="post", asks=True),
+    "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,), asks=True),
+    "staff/team/<str:code>/role/": Row("staff:team", only_owner, "post", (302,), asks=True),
+    "staff/team/<str:code>/end/": Row("staff:team", only_owner, "post", (302,), asks=True),
     # Customers. A statement is an issued document; the second customer of the same provider is an outsider to it.
     "overview/": Row("customer"),
     "rewards/": Row("customer"),
@@ -209,10 +210,10 @@ ROUTES: dict[str, Row] = {
     "account/2fa/authenticate/": Row("open", answers=(302,)),
     "account/2fa/reauthenticate/": Row("signed_in", answers=(200, 302)),
     "account/2fa/totp/activate/": Row("signed_in", answers=(302,)),
-    "account/2fa/totp/deactivate/": Row("signed_in", answers=(302, 404)),
-    "account/2fa/recovery-codes/": Row("signed_in", answers=(302, 404)),
-    "account/2fa/recovery-codes/download/": Row("signed_in", answers=(302, 404)),
-    "account/2fa/recovery-codes/generate/": Row("signed_in", answers=(302, 404)),
+    "account/2fa/totp/deactivate/": Row("signed_in", answers=(200, 302, 404)),
+    "account/2fa/recovery-codes/": Row("signed_in", answers=(200, 302, 404)),
+    "account/2fa/recovery-codes/download/": Row("signed_in", answers=(200, 302, 404)),
+    "account/2fa/recovery-codes/generate/": Row("signed_in", answers=(200, 302, 404)),
     "account/email/": Row("closed"),
     "account/confirm-email/": Row("closed"),
     r"account/^confirm-email/(?P<key>[-:\w]+)/$": Row("closed", path="account/confirm-email/guess/"),

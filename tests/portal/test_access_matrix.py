@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -38,15 +39,22 @@ def test_every_open_page_of_allauth_is_one_of_its_pages() -> None:
     assert names >= ALLAUTH_PAGES.keys()
 
 
+ASKED = "/account/2fa/reauthenticate/?next="
+
+
 def visit(browser: Client, route: str, row: Row, tenant: Tenant, who: Person | None) -> int:
+    return int(answer_to(browser, route, row, tenant, who).status_code)
+
+
+def answer_to(browser: Client, route: str, row: Row, tenant: Tenant, who: Person | None) -> Any:
     path = "/" + (row.path or route)
     for name, value in row.arguments(tenant).items():
         for converter in ("str", "slug"):
             path = path.replace(f"<{converter}:{name}>", value)
     assert "<" not in path, f"{route} needs arguments in its row"
     if row.method == "post":
-        return browser.post(path, who.form() if who else {}).status_code
-    return browser.get(path).status_code
+        return browser.post(path, who.form() if who else {})
+    return browser.get(path)
 
 
 def may_open(row: Row, who: Person) -> bool:
@@ -89,3 +97,11 @@ def test_staff_without_a_second_factor_must_set_one_up_first(world: World, route
     who = next(p for p in (world.north.owner, world.north.finance) if p.access.role in row.staff_roles)
     Authenticator.objects.filter(user=who.user).delete()
     assert visit(who.browser(), route, row, world.north, who) == 302
+
+
+@pytest.mark.parametrize("route", sorted(r for r in ROUTES if ROUTES[r].audience.startswith("staff")))
+def test_just_the_acts_that_touch_money_keys_and_people_ask_for_a_fresh_code(world: World, route: str) -> None:
+    row, north = ROUTES[route], world.north
+    who = next(p for p in (north.owner, north.finance) if p.access.role in row.staff_roles)
+    answer = answer_to(who.browser(fresh=False), route, row, north, who)
+    assert answer.headers.get("Location", "").startswith(ASKED) == row.asks

@@ -19,6 +19,7 @@ from billing.models import Contract, ContractComponent
 from billing.words import terms_in_words
 from customers.tenancy import Access
 from customers.words import day_in_words
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CustomerFilter, NewContractForm, TermsForm
 from portal.views.lookup import the
@@ -122,6 +123,8 @@ def contract_new(request: AccessRequest) -> HttpResponse:
             )
         )
 
+    if _asks_first(request, form, now=now):
+        return second_factor.ask(request)
     if request.method == "POST" and accepted(form, agree):
         messages.success(request, f"The contract with {made[0].customer.name} holds.")
         return redirect("staff:contract", made[0].code)
@@ -150,10 +153,18 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
             now=timezone.now(),
         )
 
+    if _asks_first(request, form, now=timezone.now()):
+        return second_factor.ask(request)
     if accepted(form, add):
         messages.success(request, f"New terms from {day_in_words(form.cleaned_data['valid_from'])} on.")
         return redirect("staff:contract", contract.code)
     return _contract_page(request, contract, form)
+
+
+def _asks_first(request: AccessRequest, form: TermsForm, *, now: datetime) -> bool:
+    """Terms that reach back change what days already mined are worth."""
+    reaches_back = request.method == "POST" and form.is_valid() and form.cleaned_data["valid_from"] < now.date()
+    return reaches_back and second_factor.is_missing(request, now=now)
 
 
 def _contract(request: AccessRequest, code: str) -> Contract:

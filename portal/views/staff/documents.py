@@ -29,6 +29,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import agreeing, counted
 from mining.models import Reward
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import period
@@ -155,6 +156,7 @@ def _closed(month: date, drafts: int) -> str:
 
 @staff_page("issue")
 @require_http_methods(["GET", "POST"])
+@second_factor.required
 def document_issue(request: AccessRequest) -> HttpResponse:
     """First the page that says what will happen, then the act: on exactly the amounts that were shown there."""
     if request.method == "POST":

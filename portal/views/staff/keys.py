@@ -8,6 +8,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -18,6 +19,7 @@ from mining.keys import store as pool_keys
 from mining.keys.health import Health, Level
 from mining.models import Credential, PoolLogin, SyncRun
 from mining.models.runs import Subject
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import PasteKeyForm, RenameLoginForm
 from portal.views.lookup import the
@@ -52,6 +54,9 @@ def _keys_page(request: AccessRequest, form: PasteKeyForm) -> HttpResponse:
     rows = _rows(request, list(stored.exclude(state=Credential.State.RETIRED)), now=timezone.now())
     context = {
         "form": form,
+        # Before a secret is pasted, which is not kept while the code is asked for.
+        "asks_first": second_factor.is_missing(request, now=timezone.now()),
+        "ask_address": second_factor.address(reverse("staff:keys")),
         "rows": rows,
         "works": sum(row.key.state == Credential.State.ACTIVE for row in rows),
         "refused": sum(row.stops for row in rows),
@@ -83,6 +88,7 @@ def _rows(request: AccessRequest, stored: list[Credential], *, now: datetime) ->
 @sensitive_post_parameters("api_key", "secret")
 @staff_page("keys")
 @require_POST
+@second_factor.required
 def key_paste(request: AccessRequest) -> HttpResponse:
     form = PasteKeyForm(request.POST)
 
@@ -120,6 +126,7 @@ def key_verify(request: AccessRequest, code: str) -> HttpResponse:
 
 @staff_page("keys")
 @require_http_methods(["GET", "POST"])
+@second_factor.required
 def key_withdraw(request: AccessRequest, code: str) -> HttpResponse:
     """Says what is not read any more, then throws away just the key that was shown, as it was shown."""
     credential = the(Credential.objects.visible_to(request.access), code)

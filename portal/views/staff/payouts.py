@@ -67,12 +67,11 @@ def payout_act(view: Callable[[AccessRequest, Customer, datetime], Act | str]) -
 
     @staff_page("payouts")
     @require_http_methods(["GET", "POST"])
+    @second_factor.required
     @wraps(view)
     def page(request: AccessRequest, code: str) -> HttpResponse:
         now = timezone.now()
         customer = the(Customer.objects.visible_to(request.access), code)
-        if not second_factor.is_fresh(request, now=now):
-            return second_factor.ask(request)
         act, back = view(request, customer, now), f"{reverse('staff:customer', args=[customer.code])}#payout"
         if isinstance(act, str):
             return answer(request, messages.INFO, act, back)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from customers import members
 from customers.errors import Refused
 from customers.models import ROLES, Invitation, MemberKind, Membership, Role
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import InviteForm, role_choices
 from portal.invitations import send_invitation
@@ -41,6 +42,7 @@ def _team_page(request: AccessRequest, form: InviteForm) -> HttpResponse:
 
 @staff_page("team")
 @require_POST
+@second_factor.required
 def team_invite(request: AccessRequest) -> HttpResponse:
     form = InviteForm(request.POST, kind=MemberKind.STAFF)
 
@@ -61,6 +63,7 @@ def team_invite(request: AccessRequest) -> HttpResponse:
 
 @staff_page("team")
 @require_POST
+@second_factor.required
 def team_invitation_revoke(request: AccessRequest, code: str) -> HttpResponse:
     sent = the(Invitation.objects.visible_to(request.access), code, kind=MemberKind.STAFF)
 
@@ -73,6 +76,7 @@ def team_invitation_revoke(request: AccessRequest, code: str) -> HttpResponse:
 
 @staff_page("team")
 @require_POST
+@second_factor.required
 def team_role(request: AccessRequest, code: str) -> HttpResponse:
     member = _member(request, code)
     role = request.POST.get("role", "")
@@ -88,6 +92,7 @@ def team_role(request: AccessRequest, code: str) -> HttpResponse:
 
 @staff_page("team")
 @require_POST
+@second_factor.required
 def team_end(request: AccessRequest, code: str) -> HttpResponse:
     member = _member(request, code)
 
