@@ -1,5 +1,6 @@
 # One image for web, worker, beat and migrate; none of the development groups are in it.
-FROM python:3.13-slim AS build
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 WORKDIR /app
 COPY requirements-uv.txt ./
@@ -7,7 +8,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-uv.txt
 COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-default-groups
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home portal
 WORKDIR /app
 COPY --from=build /app/.venv /app/.venv

@@ -10,7 +10,7 @@ export CMD  # as a variable of the environment, so that it may hold quotes of ei
 LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
 	POOL_SEALING_PUBLIC_KEYS=lint:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
-.PHONY: demo run test test-devkit test-browser lint bench setup format
+.PHONY: demo run test test-devkit test-browser restore-drill lint bench setup format
 
 setup: .venv/.complete
 
@@ -43,6 +43,9 @@ test-devkit: setup
 test-browser: setup
 	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest tests/browser -m browser \
 		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 2 --dist worksteal) $(ARGS)
+
+restore-drill: setup
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m devkit.drills.restore
 
 lint: setup
 	@$(PY) -m ruff format --check --quiet .

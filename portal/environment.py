@@ -174,8 +174,11 @@ def runtime_database(url: str, *, assume_runtime_role: bool) -> dict[str, Any]:
 
 
 def redis_urls(url: str) -> tuple[str, str]:
-    """REDIS_URL as redis-py and as Celery spell it (they differ for unix sockets only)."""
+    """REDIS_URL as redis-py and as Celery spell it: they differ for unix sockets, and in whether TLS is checked."""
     parts = _address("REDIS_URL", url)
+    if parts.scheme == "rediss" and parts.hostname and "ssl_cert_reqs" not in parse_qs(parts.query):
+        # Celery would take any certificate, where redis-py asks for a good one.
+        return url, f"{url}{'&' if parts.query else '?'}ssl_cert_reqs=required"
     if parts.scheme in ("redis", "rediss") and parts.hostname:
         return url, url
     if parts.scheme != "unix" or not parts.path:
@@ -183,6 +186,37 @@ def redis_urls(url: str) -> tuple[str, str]:
     number = parse_qs(parts.query).get("db", ["0"])[-1]
     password = f":{quote(unquote(parts.password), safe='')}@" if parts.password else ""
     return url, f"redis+socket://{password}{parts.path}?virtual_host={number}"
+
+
+def refuse_unchecked_database(name: str, database: dict[str, Any], unencrypted_hosts: list[str]) -> None:
+    """In production: what leaves this machine goes through TLS, to a server that showed a certificate."""
+    options = database["OPTIONS"]
+    for host in f"{database['HOST']},{options.get('hostaddr', '')}".split(","):
+        if options.get("sslmode") not in ("verify-ca", "verify-full") and not _is_near(host, unencrypted_hosts):
+            refuse(
+                f"{name} reaches {host} without a checked certificate. Add ?sslmode=verify-full&sslrootcert=… to"
+                " it; a container of this machine may stand in UNENCRYPTED_HOSTS instead."
+            )
+
+
+def refuse_unchecked_redis(redis_url: str, unencrypted_hosts: list[str]) -> None:
+    parts = urlsplit(redis_url)
+    checked = parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs", ["required"]) == ["required"]
+    if not checked and not _is_near(parts.hostname or "", unencrypted_hosts):
+        refuse(
+            f"REDIS_URL reaches {parts.hostname} without a checked certificate. Write rediss://…?ssl_ca_certs=… ; a"
+            " container of this machine may stand in UNENCRYPTED_HOSTS instead."
+        )
+
+
+def _is_near(host: str, unencrypted_hosts: list[str]) -> bool:
+    """A socket or the loopback of this machine, or a host that the operator names."""
+    if host in ("", "localhost", *unencrypted_hosts) or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def email(name: str, url: str, data_dir: Path) -> dict[str, Any]:

@@ -105,6 +105,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: nonces, rate limit, broker and throttles. Everything in it may be lost without loss of data.
 REDIS_URL, CELERY_BROKER_URL = environment.redis_urls(environment.read("REDIS_URL"))
+if PRODUCTION:
+    _unencrypted = environment.words("UNENCRYPTED_HOSTS", "")
+    environment.refuse_unchecked_database("DATABASE_URL", DATABASES["default"], _unencrypted)
+    environment.refuse_unchecked_database("DATABASE_OWNER_URL", OWNER_DATABASE, _unencrypted)
+    environment.refuse_unchecked_redis(REDIS_URL, _unencrypted)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -48,17 +48,21 @@ TEMPORARY_SETTINGS = {
 }
 
 # Each line is one statement for `postgres --single`. template1 comes first, so that `portal` and every test database
-# inherit a schema in which the owner may create and nobody else. ADMIN and SET without INHERIT: what an owner who had
+# inherit a schema in which the owner may create and nobody else, and large objects that nobody makes (as
+# docs/deploy/roles.sh: the owner could not back them up). ADMIN and SET without INHERIT: what an owner who had
 # made the runtime role would have, and no rights of the runtime role flow into the owner.
 BOOTSTRAP = """\
 CREATE ROLE portal_owner LOGIN NOSUPERUSER CREATEDB CREATEROLE NOREPLICATION NOBYPASSRLS
 CREATE ROLE portal_runtime LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
 ALTER ROLE portal_runtime SET statement_timeout = '30s'
 ALTER ROLE portal_runtime SET idle_in_transaction_session_timeout = '15s'
+ALTER ROLE portal_runtime SET temp_file_limit = '2GB'
 GRANT portal_runtime TO portal_owner WITH ADMIN TRUE, INHERIT FALSE, SET TRUE
 ALTER SCHEMA public OWNER TO portal_owner
 REVOKE CREATE ON SCHEMA public FROM PUBLIC
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC
 CREATE DATABASE portal OWNER portal_owner TEMPLATE template1
+REVOKE ALL ON DATABASE portal FROM PUBLIC
 GRANT CONNECT, TEMPORARY ON DATABASE portal TO portal_runtime
 """
 

@@ -82,6 +82,12 @@ def test_commands_log_what_is_wrong_and_more_when_they_are_asked_to() -> None:
         ({"POOL_EGRESS_ADDRESSES": "198.51.100.7, pool.example"}, "POOL_EGRESS_ADDRESSES must be IP addresses"),
         ({"POOL_EGRESS_ADDRESSES": "2001:db8::1,2001:DB8:0::1"}, "POOL_EGRESS_ADDRESSES names the address 2001:db8::1"),
         ({"REDIS_URL": "amqp://x"}, "REDIS_URL must be redis://"),
+        ({"DATABASE_URL": "postgresql://u:p@db.example/x"}, "DATABASE_URL reaches db.example without a checked cert"),
+        ({"DATABASE_URL": "postgresql://u:p@db.example/x?sslmode=require"}, "DATABASE_URL reaches db.example without"),
+        ({"DATABASE_URL": "postgresql://u:p@localhost/x?hostaddr=10.0.0.8"}, "DATABASE_URL reaches 10.0.0.8 without"),
+        ({"DATABASE_OWNER_URL": "postgresql://u:p@db.example/x"}, "DATABASE_OWNER_URL reaches db.example without"),
+        ({"REDIS_URL": "redis://:p@redis.example/0"}, "REDIS_URL reaches redis.example without a checked certificate"),
+        ({"REDIS_URL": "rediss://redis.example/0?ssl_cert_reqs=none"}, "REDIS_URL reaches redis.example without"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must list"),
         ({"PORTAL_URL": "http://x"}, "PORTAL_URL must be the https address"),
         ({"EMAIL_URL": "mailto:x"}, "EMAIL_URL must be smtp://"),
@@ -133,6 +139,28 @@ def test_a_worker_refuses_to_send_from_an_address_that_its_machine_does_not_have
     done = start("-m", "celery", "-A", "portal", "worker", POOL_EGRESS_ADDRESSES="127.0.0.1,192.0.2.1", **keys)
     assert done.returncode != 0
     assert "POOL_EGRESS_ADDRESSES names 192.0.2.1, which this machine does not have." in done.stderr
+
+
+def test_servers_elsewhere_are_reached_through_checked_tls_or_named_as_near() -> None:
+    far = start(
+        *("manage.py", "check"),
+        DATABASE_URL="postgresql://u:p@db.example/x?sslmode=verify-full",
+        DATABASE_OWNER_URL="postgresql://o:p@db.example/x?sslmode=verify-ca",
+        REDIS_URL="rediss://redis.example/0",
+    )
+    near = start(
+        *("manage.py", "check"),
+        DATABASE_URL="postgresql://u:p@postgres/x",
+        DATABASE_OWNER_URL="postgresql://o:p@/x?host=/run/pg",
+        REDIS_URL="redis://redis/0",
+        UNENCRYPTED_HOSTS="postgres, redis",
+    )
+    assert (far.returncode, near.returncode) == (0, 0), far.stderr + near.stderr
+
+
+def test_celery_checks_the_certificate_of_redis_as_redis_py_does() -> None:
+    assert environment.redis_urls("rediss://host/0")[1] == "rediss://host/0?ssl_cert_reqs=required"
+    assert environment.redis_urls("rediss://host/0?ssl_ca_certs=/ca")[1].endswith("/ca&ssl_cert_reqs=required")
 
 
 def test_redis_url_is_spelled_for_both_libraries() -> None:

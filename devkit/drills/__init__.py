@@ -1,0 +1,1 @@
+"""Drills: what docs/production.md says, done on this machine from beginning to end."""
