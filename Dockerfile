@@ -21,7 +21,7 @@ COPY templates templates
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PORTAL_DATA_DIR=/var/lib/portal DJANGO_SETTINGS_MODULE=portal.settings
 # Files with hashed names are made here, with settings that open nothing and are not in the image.
 RUN env PORTAL_MODE=production SECRET_KEY=$(python -c "import secrets; print(secrets.token_urlsafe(64))") \
-    DATABASE_URL=postgresql://build@/build REDIS_URL=redis://build ALLOWED_HOSTS=build PORTAL_URL=https://build \
+    DATABASE_URL=postgresql://build@/build REDIS_URL=redis://localhost ALLOWED_HOSTS=build PORTAL_URL=https://build \
     EMAIL_URL=console:// DEFAULT_FROM_EMAIL=build@build $(python -c "from customers.sealing import new_key_pair; print('POOL_SEALING_PUBLIC_KEYS=b:' + new_key_pair()[1])") \
     python manage.py collectstatic --noinput --verbosity 0 \
     && mkdir -p /var/lib/portal && chown portal:portal /var/lib/portal
