@@ -16,6 +16,7 @@ from billing.split import WHOLE_PPM
 from billing.words import terms_in_words
 from customers import audit
 from customers.errors import Refused
+from customers.leaving import held_open
 from customers.models import Customer
 from customers.tenancy import Access
 from customers.words import day_in_words
@@ -53,7 +54,7 @@ def agree(
     _check_year(valid_from, now)
     with transaction.atomic():
         # The customer's row serialises two people who agree with the same customer at once.
-        owner = Customer.objects.visible_to(access).select_for_update(no_key=True).get(pk=customer.pk)
+        owner = held_open(access, customer)
         if Contract.objects.visible_to(access).filter(customer=owner).exists():
             raise Refused(
                 "%(customer)s has a contract already. Add a new version to it instead.",
@@ -82,6 +83,7 @@ def new_version(
     _check_year(valid_from, now)
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
+        held_open(access, contract.customer)
         former = _withdraw_not_begun(contract, valid_from, now)
         if former is not None:
             _end_before(former, valid_from)

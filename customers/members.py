@@ -8,6 +8,7 @@ from django.db import transaction
 
 from customers import audit
 from customers.errors import Refused
+from customers.leaving import held_open
 from customers.models import ROLES, Customer, Invitation, MemberKind, Membership, Role
 from customers.onboarding import Invited, invite
 from customers.tenancy import Access
@@ -21,10 +22,13 @@ def invite_member(
     An invitation that is accepted sets the role. Without this the last owner could be invited as an auditor.
     """
     email = email.strip().lower()
-    members = Membership.objects.visible_to(access).filter(kind=kind, customer=customer, is_active=True)
-    if members.filter(user__email=email).exists():
-        raise Refused("%(email)s is a member already.", code="member.exists", params={"email": email})
-    return invite(access, email=email, kind=kind, role=role, customer=customer, now=now)
+    with transaction.atomic():
+        if customer is not None:
+            held_open(access, customer)
+        members = Membership.objects.visible_to(access).filter(kind=kind, customer=customer, is_active=True)
+        if members.filter(user__email=email).exists():
+            raise Refused("%(email)s is a member already.", code="member.exists", params={"email": email})
+        return invite(access, email=email, kind=kind, role=role, customer=customer, now=now)
 
 
 def revoke_invitation(access: Access, invitation: Invitation, *, now: datetime) -> None:

@@ -125,6 +125,7 @@ class Customer(TenantModel):
     external_ref = models.CharField(max_length=100, null=True, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
 
     customer_field = "pk"
 
@@ -132,6 +133,11 @@ class Customer(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="customers_customer_code"),
             models.UniqueConstraint(fields=["provider", "external_ref"], name="customers_customer_external_ref"),
+            models.CheckConstraint(
+                condition=models.Q(status="active", closed_at=None)
+                | models.Q(status="closed", closed_at__isnull=False),
+                name="customers_customer_closed",
+            ),
         ]
 
     def __str__(self) -> str:

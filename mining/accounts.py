@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from customers import audit
 from customers.editing import reference_taken
 from customers.errors import Refused
+from customers.leaving import held_open
 from customers.models import Customer
 from customers.tenancy import Access, TenantQuerySet
 from mining import dispatch
@@ -151,6 +152,7 @@ def assign_account(
     access: Access, customer: Customer, *, account_name: str, adopt: bool, login: PoolLogin | None = None, now: datetime
 ) -> MiningAccount:
     """Give this customer its one mining account: also the way on for a customer whose first try failed."""
+    held_open(access, customer)
     login = _login_to_use(access, login)
     if MiningAccount.objects.visible_to(access).filter(customer=customer).exists():
         raise Refused(

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('external_ref', models.CharField(blank=True, max_length=100, null=True)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('closed', 'Closed')], default='active', max_length=16)),
                 ('created_at', models.DateTimeField()),
+                ('closed_at', models.DateTimeField(null=True)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
@@ -143,6 +144,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='customer',
             constraint=models.UniqueConstraint(fields=('provider', 'external_ref'), name='customers_customer_external_ref'),
+        ),
+        migrations.AddConstraint(
+            model_name='customer',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('status', 'active')), models.Q(('closed_at__isnull', False), ('status', 'closed')), _connector='OR'), name='customers_customer_closed'),
         ),
         migrations.AddIndex(
             model_name='auditentry',

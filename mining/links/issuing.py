@@ -14,6 +14,8 @@ from django.db.models import Q
 from customers import audit
 from customers.codes import new_code
 from customers.errors import Refused
+from customers.leaving import held_open
+from customers.models import Customer
 from customers.tenancy import Access
 from mining import dispatch
 from mining.keys import logins
@@ -93,7 +95,9 @@ def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetim
     if renews and (link.lifetime != LinkLifetime.WEEK or link.origin != Origin.PORTAL):
         raise Refused("Only links of 7 days that were issued here renew themselves.", code="link.not_renewable")
     with transaction.atomic():
-        _held(access, link.mining_account)
+        account = _held(access, link.mining_account)
+        if renews and account.customer is not None:
+            held_open(access, account.customer)
         line = _with_successors(access, link)
         newest = line[-1]
         if renews and (newest.state == State.FAILED or newest.is_over(now)):
@@ -105,6 +109,12 @@ def set_renewal(access: Access, link: WatcherLink, *, renews: bool, now: datetim
         if changed:
             details = {"renews": "yes" if renews else "no", "newest": newest.code if newest != link else None}
             audit.record(access, "link.renewal_set", link.code, now=now, **details)
+
+
+def end_renewals(access: Access, customer: Customer, *, now: datetime) -> None:
+    """For a customer that leaves: what is issued lives to its end, and nothing follows it."""
+    for link in WatcherLink.objects.visible_to(access).filter(customer=customer, renews=True).order_by("pk"):
+        set_renewal(access, link, renews=False, now=now)
 
 
 def _with_successors(access: Access, link: WatcherLink) -> list[WatcherLink]:
@@ -197,12 +207,14 @@ def _new_link(
     access: Access, account: MiningAccount, permissions: list[str], lifetime: str, *, renews: bool, now: datetime
 ) -> WatcherLink:
     """Inside the transaction that holds the account's row."""
-    if account.customer_id is None:
+    customer = account.customer
+    if customer is None:
         raise Refused(
             "The account %(account)r belongs to no customer yet.",
             code="account.no_customer",
             params={"account": account.name},
         )
+    held_open(access, customer)
     taken = room(access, account, now=now)
     if taken.is_full:
         raise _full(account, taken)
@@ -210,7 +222,7 @@ def _new_link(
     link = WatcherLink.objects.create(
         provider=access.provider,
         mining_account=account,
-        customer_id=account.customer_id,
+        customer=customer,
         state=State.CREATING,
         origin=Origin.PORTAL,
         name=f"portal_{code}",  # the intent's mark: random, so that nobody else's link has it
@@ -223,7 +235,7 @@ def _new_link(
         provider=access.provider,
         code=code,
         kind=PoolIntent.Kind.CREATE_LINK,
-        customer_id=account.customer_id,
+        customer=customer,
         login_id=account.login_id,
         account_name=account.name,
         mining_account=account,

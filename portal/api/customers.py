@@ -14,6 +14,8 @@ from rest_framework.response import Response
 
 from billing.holds import misdirected
 from billing.holds.misdirected import MisdirectedRewards
+from billing.leaving import close_customer
+from customers import leaving
 from customers.editing import change_details
 from customers.models import Customer
 from mining import accounts
@@ -22,7 +24,7 @@ from mining.models import MiningAccount, PoolLogin
 from mining.models.rewards import Destination
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
-from portal.api.fields import Email, Flag, InputSerializer, Matching, Words
+from portal.api.fields import Email, Flag, InputSerializer, Matching, NothingSerializer, Words
 
 REFERENCE_HELP = "Your own number for this customer; unique where it is given."
 
@@ -54,6 +56,7 @@ class CustomerSerializer(serializers.Serializer[Customer]):
     email = serializers.EmailField()
     external_ref = serializers.CharField(allow_null=True, help_text=REFERENCE_HELP)
     status = serializers.ChoiceField(choices=Customer.Status.choices)
+    closed_at = serializers.DateTimeField(allow_null=True, help_text="null: it is active.")
     mining_account = serializers.SerializerMethodField(
         help_text="null: the account that was asked for could not be had, and the customer has none yet."
     )
@@ -161,6 +164,34 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
     def partial_update(self, request: Request, id: str) -> Response:
         customer = self.row()
         change_details(self.access, customer, now=self.now, **self.body())
+        return self.answer_anew(customer)
+
+    @operation(
+        "Close a customer",
+        body=NothingSerializer,
+        description="Its people's access ends, its open invitations are revoked, and its watcher links are not renewed:"
+        " those that live go on to their end (`GET /watcher-links?customer=…`), for the pool takes none back. No terms,"
+        " links, accounts or invitations from then on. The mining account stays its own and is read on; rewards that"
+        " still come are billed. Refused (409) while a draft, an unbilled reward, a correction or an act at the pool is"
+        " open.",
+    )
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, id: str) -> Response:
+        self.body()
+        customer = self.row()
+        close_customer(self.access, customer, now=self.now)
+        return self.answer_anew(customer)
+
+    @operation(
+        "Open a closed customer again",
+        body=NothingSerializer,
+        description="Its people are invited anew; renewals of links are set anew.",
+    )
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, id: str) -> Response:
+        self.body()
+        customer = self.row()
+        leaving.reopen(self.access, customer, now=self.now)
         return self.answer_anew(customer)
 
     @operation(

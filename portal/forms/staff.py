@@ -39,12 +39,15 @@ def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
     return [("", words), *choices]
 
 
-class NewCustomerForm(forms.Form):
+class CustomerForm(forms.Form):
     name = Words(max_length=200, label="Name")
     email = Email(max_length=254, label="E-mail", help_text="How you reach them. Inviting people is a later step.")
     external_ref = Words(
         max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
     )
+
+
+class NewCustomerForm(CustomerForm):
     how = forms.ChoiceField(
         label="Mining account",
         choices=[(ADOPT, "Take over an account that exists at the pool"), (CREATE, "Create a new one at the pool")],

@@ -16,18 +16,20 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from billing.leaving import close_customer, what_is_open
 from billing.models import Contract, Document, DocumentStatus
 from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
-from customers import members
+from customers import leaving, members
+from customers.editing import change_details
 from customers.models import Customer, Invitation, MemberKind, Membership, Role
 from customers.tenancy import Access
 from mining import accounts, intents
 from mining import queries as mining
 from mining.keys import logins
-from mining.models import MiningAccount, PoolIntent, Reward
+from mining.models import MiningAccount, PoolIntent, Reward, WatcherLink
 from mining.queries import CurrentHashrate, Workers
 from portal.access import AccessRequest, staff_page
-from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, InviteForm, NewCustomerForm
+from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, CustomerForm, InviteForm, NewCustomerForm
 from portal.invitations import send_invitation
 from portal.templatetags.units import hashrate_unit
 from portal.views.charts import hashrate_chart
@@ -263,6 +265,66 @@ def customer_account(request: AccessRequest, code: str) -> HttpResponse:
 def _asked_for(request: AccessRequest) -> dict[str, str]:
     """An account that somebody chose from the list beside the form."""
     return {"account_name": request.GET.get("account", ""), "login": request.GET.get("login", ""), "how": ADOPT}
+
+
+# --- What it is called, and whether it is there
+
+
+@staff_page("onboard")
+@require_http_methods(["GET", "POST"])
+def customer_edit(request: AccessRequest, code: str) -> HttpResponse:
+    customer = _customer(request, code)
+    shown = {"name": customer.name, "email": customer.email, "external_ref": customer.external_ref}
+    form = CustomerForm(request.POST or None, initial=shown)
+
+    def change() -> None:
+        given = form.cleaned_data
+        details = given | {"external_ref": given["external_ref"] or None}
+        change_details(request.access, customer, now=timezone.now(), **details)
+
+    if request.method == "POST" and accepted(form, change):
+        messages.success(request, "Saved. Documents that are issued keep what they say.")
+        return redirect("staff:customer", customer.code)
+    return render(request, "staff/customer_edit.html", {"form": form, "customer": customer})
+
+
+@staff_page("onboard")
+@require_http_methods(["GET", "POST"])
+def customer_close(request: AccessRequest, code: str) -> HttpResponse:
+    """Says what ends and what goes on, and what is still open; then closes."""
+    access, now, customer = request.access, timezone.now(), _customer(request, code)
+    if customer.status == Customer.Status.CLOSED:
+        messages.info(request, f"{customer.name} is closed already.")
+        return redirect("staff:customer", customer.code)
+
+    def close() -> str:
+        close_customer(access, customer, now=now)
+        return f"{customer.name} is closed."
+
+    if request.method == "POST":
+        return do(request, close, "staff:customer", customer.code)
+    links = WatcherLink.objects.visible_to(access).live(now)
+    context = {
+        "customer": customer,
+        "open": what_is_open(access, customer, now=now),
+        "people": _of(Membership.objects.visible_to(access), customer).filter(is_active=True).count(),
+        "invitations": len(open_invitations(access, kind=MemberKind.CUSTOMER, customer=customer, now=now)),
+        "links": list(links.filter(customer=customer).order_by("live_until")),
+        "account": mining.account_of(access, customer),
+    }
+    return render(request, "staff/customer_close.html", context)
+
+
+@staff_page("onboard")
+@require_POST
+def customer_reopen(request: AccessRequest, code: str) -> HttpResponse:
+    customer = _customer(request, code)
+
+    def reopen() -> str:
+        leaving.reopen(request.access, customer, now=timezone.now())
+        return f"{customer.name} is open again. Invite its people anew."
+
+    return do(request, reopen, "staff:customer", customer.code)
 
 
 # --- Its people

@@ -22,6 +22,9 @@ urlpatterns = [
     path("customers/", customers.customers, name="customers"),
     path("customers/new/", customers.customer_new, name="customer_new"),
     path("customers/<str:code>/", customers.customer, name="customer"),
+    path("customers/<str:code>/edit/", customers.customer_edit, name="customer_edit"),
+    path("customers/<str:code>/close/", customers.customer_close, name="customer_close"),
+    path("customers/<str:code>/reopen/", customers.customer_reopen, name="customer_reopen"),
     path("customers/<str:code>/account/", customers.customer_account, name="customer_account"),
     path("customers/<str:code>/invite/", customers.customer_invite, name="customer_invite"),
     path(

@@ -13,6 +13,7 @@ from django.test import Client
 
 from customers import onboarding, tenancy
 from customers.models import ApiToken, Provider
+from mining.models import Reward
 from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import Resource
@@ -28,7 +29,7 @@ from tests.portal.api.conftest import (
     with_scopes,
     with_token,
 )
-from tests.world import NOW, Tenant, World
+from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
 NEW_TERMS = {
@@ -62,6 +63,15 @@ def _customer(tenant: Tenant, _: Any) -> str:
     return tenant.clients[0].customer.code
 
 
+def _unbilled(tenant: Tenant, _: Any) -> str:
+    """A customer with a reward of this month, which no document can have yet."""
+    client = tenant.clients[0]
+    with tenancy.access_context(tenant.system):
+        if not Reward.objects.filter(mining_account=client.account, day=NOW.date()).exists():
+            make_reward(client.account, NOW.date())
+    return client.customer.code
+
+
 def _contract(tenant: Tenant, _: Any) -> str:
     return tenant.clients[0].contract.code
 
@@ -89,6 +99,8 @@ def _document(_: Tenant, documents: list[Any]) -> str:
 ROUTES: dict[str, Row] = {
     "customers": Row("customers", body={}, post=400),
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
+    "customers/<code:id>/close": Row("customers", _unbilled, get=None, body={}, post=409),
+    "customers/<code:id>/reopen": Row("customers", _customer, get=None, body={}, post=409),
     "mining-accounts": Row("mining-accounts"),
     "customers/<code:id>/mining-account": Row(
         "customers", _customer, get=None, body={"name": "alder_2", "adopt": False}, post=409

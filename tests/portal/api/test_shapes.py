@@ -29,6 +29,7 @@ def test_a_customer(world: World, north: Caller) -> None:
         "email": "office@0.example",
         "external_ref": "C-0",
         "status": "active",
+        "closed_at": None,
         "mining_account": {
             "id": client.account.code,
             "name": "client_0",

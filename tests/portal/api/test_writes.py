@@ -58,6 +58,7 @@ def test_onboarding_a_customer_whose_account_is_to_be_created(world: World, nort
         "email": "office@cedar.example",
         "external_ref": "C-77",
         "status": "active",
+        "closed_at": None,
         "mining_account": {
             "id": made["mining_account"]["id"],
             "name": "cedar_1",
