@@ -23,7 +23,8 @@ from billing.models import (
 from billing.words import terms_in_words
 from customers import audit
 from customers.errors import Refused
-from customers.models import Customer, ProviderProfile
+from customers.models import Customer
+from customers.profile import face
 from customers.tenancy import Access
 from customers.words import month_in_words
 from mining import dispatch
@@ -43,7 +44,7 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
         settlement.lock_closing(access, shared=True)
         (draft,) = _claim(access, [document])
         _refuse_held(access, draft)
-        return _issue(access, draft, provider=_provider(access), now=now)
+        return _issue(access, draft, provider=face(access), now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -
         drafts = _claim(access, documents)
         # Asked once for all. What comes to be held after this is seen by the database, when the number is taken.
         holds = held_drafts.why_held(access, drafts)
-        provider = _provider(access)
+        provider = face(access)
         issued = [_issue(access, draft, provider=provider, now=now) for draft in drafts if draft.pk not in holds]
         return Issued(issued, list(holds.values()))
 
@@ -160,20 +161,6 @@ def snapshot(draft: Document, provider: dict[str, str]) -> dict[str, Any]:
         },
         "rounding": "half-even, once per reward; the provider takes the residue",
         "pending": _pending(draft),
-    }
-
-
-def _provider(access: Access) -> dict[str, str]:
-    profile = ProviderProfile.objects.visible_to(access).first()
-    name = access.provider.name
-    if profile is None:
-        return {"name": name, "legal_name": name, "address": "", "tax_id": "", "support_email": ""}
-    return {
-        "name": name,
-        "legal_name": profile.legal_name or name,
-        "address": profile.address,
-        "tax_id": profile.tax_id,
-        "support_email": profile.support_email,
     }
 
 

@@ -86,6 +86,27 @@ class User(AbstractBaseUser):
         return self.email
 
 
+class ProviderLogo(TenantModel):
+    """A logo that is or was in use. Append-only: issued documents name it by its digest."""
+
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()  # a PNG that we made ourselves (customers/logos.py)
+    width = models.PositiveSmallIntegerField()  # pixels
+    height = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+
+    customer_field = None
+    append_only = True
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "sha256"], name="customers_logo_once")]
+
+    @property
+    def is_word(self) -> bool:
+        """So wide that it holds the name; a mark stands beside the name."""
+        return self.width > 2 * self.height
+
+
 class ProviderProfile(TenantModel):
     """What a provider's customers see of it: on pages, mails and documents."""
 
@@ -96,6 +117,9 @@ class ProviderProfile(TenantModel):
     support_phone = models.CharField(max_length=40, blank=True, default="")
     support_url = models.CharField(max_length=200, blank=True, default="")
     brand_colour = models.CharField(max_length=7, blank=True, default="")
+    logo = models.ForeignKey(
+        ProviderLogo, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
 
     customer_field = None
 

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
 
-from customers import audit, tenancy
+from customers import audit, brand, tenancy
 from customers.errors import Refused
 from customers.models import ProviderProfile
 from customers.tenancy import Access
 
-DETAILS = ("legal_name", "address", "tax_id", "support_email", "support_phone", "support_url")
+DETAILS = ("legal_name", "address", "tax_id", "support_email", "support_phone", "support_url", "brand_colour")
 
 
 def profile_of(access: Access) -> ProviderProfile | None:
@@ -22,12 +22,32 @@ def profile_of(access: Access) -> ProviderProfile | None:
     The row names no customer, so the database shows it only in a context of every customer: it is opened here for
     this one read. Path not taken: a policy without the customer, which the next field of the row would inherit.
     """
+    if access.sees_every_customer:
+        return _profile(access)
     with tenancy.provider_context(access.provider.pk):
-        return ProviderProfile.objects.visible_to(_whole(access)).first()
+        return _profile(Access(kind=tenancy.Kind.SYSTEM, provider=access.provider, label="profile"))
 
 
-def _whole(access: Access) -> Access:
-    return Access(kind=tenancy.Kind.SYSTEM, provider=access.provider, label="profile")
+def _profile(access: Access) -> ProviderProfile | None:
+    return ProviderProfile.objects.visible_to(access).select_related("logo").defer("logo__content").first()
+
+
+def face(access: Access) -> dict[str, str]:
+    """What a document says of the provider, to be frozen in it."""
+    profile, name = _profile(access), access.provider.name
+    if profile is None:
+        profile = ProviderProfile(legal_name=name)
+    return {
+        "name": name,
+        "legal_name": profile.legal_name or name,
+        "address": profile.address,
+        "tax_id": profile.tax_id,
+        "support_email": profile.support_email,
+        "support_phone": profile.support_phone,
+        "support_url": profile.support_url,
+        "brand_colour": profile.brand_colour,
+        "logo_sha256": profile.logo.sha256 if profile.logo else "",
+    }
 
 
 def change_profile(access: Access, *, now: datetime, **details: str) -> ProviderProfile:
@@ -38,6 +58,8 @@ def change_profile(access: Access, *, now: datetime, **details: str) -> Provider
     if details.get("legal_name") == "":
         raise Refused("A document needs the company's legal name.", code="profile.name_missing")
     _refuse_link(details.get("support_url", ""))
+    if "brand_colour" in details:
+        details["brand_colour"] = brand.checked(details["brand_colour"])
     return _write(access, details, now=now)
 
 

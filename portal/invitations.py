@@ -7,6 +7,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from customers.onboarding import Invited
+from customers.profile import profile_of
+from customers.tenancy import Access, Kind
 
 
 def send_invitation(invited: Invited, *, customer_name: str = "") -> str:
@@ -20,6 +22,7 @@ def send_invitation(invited: Invited, *, customer_name: str = "") -> str:
         "email": invitation.email,
         "url": link,
         "expires_at": invitation.expires_at,
+        "profile": profile_of(Access(Kind.SYSTEM, invitation.provider)),
     }
     # A name may hold a line break; a subject may not.
     subject = " ".join(render_to_string("email/invitation_subject.txt", words).split())

@@ -23,6 +23,8 @@ from billing.models import (
 )
 from billing.split import SAT_PER_BTC, WHOLE_PPM
 from billing.words import btc_text, percent
+from customers.brand import brand_of
+from customers.models import ProviderLogo
 from customers.words import agreeing, counted, day_in_words, month_in_words, short_day
 
 Content = dict[str, Any]
@@ -75,14 +77,30 @@ def _head(document: Document, snapshot: dict[str, Any], issued_on: date) -> Cont
         "payee": names[payee],
         "total": btc_text(document.total_sat),
         "nothing_owed": document.balance_sat == 0,
+        # Documents of before have no phone, page, colour and logo.
         "from": _party(
-            provider["legal_name"], provider["address"], _tax(provider["tax_id"]), provider["support_email"]
+            provider["legal_name"],
+            provider["address"],
+            _tax(provider["tax_id"]),
+            provider["support_email"],
+            provider.get("support_phone", ""),
+            provider.get("support_url", "").removeprefix("https://"),
         ),
+        "ink": brand_of(colour).ink if (colour := provider.get("brand_colour")) else None,
+        "logo": _logo(document, provider.get("logo_sha256", "")),
         "to": _party(customer["name"], "", _reference(customer["external_ref"]), customer["email"]),
         "contract": snapshot["contract"],
         "accounts": [clean(account["name"]) for account in snapshot["mining_accounts"]],
         "terms": [_terms(terms, len(snapshot["terms"]) > 1) for terms in snapshot["terms"]],
     }
+
+
+def _logo(document: Document, sha256: str) -> Content | None:
+    """The picture as numbers, for the template takes data only."""
+    if not sha256:
+        return None
+    logo = ProviderLogo.objects.get(provider=document.provider_id, sha256=sha256)
+    return {"png": list(bytes(logo.content)), "width": logo.width, "is_word": logo.is_word}
 
 
 def _party(name: str, address: str, *more: str) -> list[str]:

@@ -16,7 +16,7 @@ from billing.pdf.content import Content, content_of
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "statement.typ"
 FONTS = HERE / "fonts"  # the only fonts: the system's would make other bytes on another machine
-TEMPLATE_VERSION = 1  # raise it with any change of the template or of content.py
+TEMPLATE_VERSION = 2  # raise it with any change of the template or of content.py
 
 TypesetError = typst.TypstError
 

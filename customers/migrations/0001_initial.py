@@ -86,6 +86,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='ProviderLogo',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sha256', models.CharField(max_length=64)),
+                ('content', models.BinaryField()),
+                ('width', models.PositiveSmallIntegerField()),
+                ('height', models.PositiveSmallIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('provider', 'sha256'), name='customers_logo_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='ProviderProfile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -96,6 +111,7 @@ class Migration(migrations.Migration):
                 ('support_phone', models.CharField(blank=True, default='', max_length=40)),
                 ('support_url', models.CharField(blank=True, default='', max_length=200)),
                 ('brand_colour', models.CharField(blank=True, default='', max_length=7)),
+                ('logo', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.providerlogo')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
@@ -193,6 +209,7 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('provider', 'caller', 'method', 'route', 'key'), name='customers_kept_call_once')],
             },
         ),
+        Wall("ProviderLogo"),
         Wall("ProviderProfile"),
         Wall("Customer", customer="id"),
         Wall("Membership", customer="customer_id", own_user="user_id"),

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 # Every plural noun of the API, built or not yet: a token made today names what its program will need.
 RESOURCES = (
+    "provider",
     "customers",
     "mining-accounts",
     "rewards",

@@ -40,6 +40,8 @@ REFUSALS = {
     "account.name_taken": "The login has an account of this name: adopt it, or choose another name.",
     "account.no_customer": "The account belongs to no customer.",
     "account.not_listed": "The pool does not list the account now.",
+    "brand.no_colour": "`brand_colour` is # and six digits from 0 to f.",
+    "brand.not_seen": "The colour can hardly be told from the page in one of the themes.",
     "contract.exists": "The customer has a contract: add a version to it.",
     "customer.act_open": "An act at the pool for the customer is not settled, so it is not closed.",
     "customer.closed": "The customer is closed: open it again first.",
@@ -110,6 +112,8 @@ REFUSALS = {
     "login.ambiguous": "There are several logins: say which.",
     "login.name_invalid": "No login can be called this.",
     "login.name_taken": "Another login is called this.",
+    "logo.no_picture": "What was sent is no PNG, JPEG or WebP.",
+    "logo.too_large": "The logo has more than 512 KiB, or a side of more than 4,000 pixels.",
     "member.exists": "The person is a member already.",
     "member.last_owner": "The last owner stays one.",
     "member.role_unknown": "There is no such role here.",
@@ -148,10 +152,14 @@ REFUSALS = {
 # Wrong by itself, however things stand. All others are right by themselves, but not as things stand: 409.
 WRONG_BY_ITSELF = frozenset(
     {
+        "brand.no_colour",
+        "brand.not_seen",
         "customer.name_missing",
         "link.lifetime_unknown",
         "link.permission_unknown",
         "link.shows_nothing",
+        "logo.no_picture",
+        "logo.too_large",
         "payout.address_invalid",
         "payout.address_superfluous",
         "payout.destination_invalid",

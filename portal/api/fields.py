@@ -18,7 +18,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 
 from customers.codes import CODE_LENGTH
-from customers.text import NOTHING_VISIBLE, normal
+from customers.text import NOTHING_VISIBLE, lines, normal
 from customers.words import YEARS
 from mining.pool.answers.decimals import plain
 from portal.api.problems import TooLarge
@@ -44,12 +44,14 @@ register_converter(CodeConverter, "code")
 
 
 class BoundedJSONParser(JSONParser):
+    largest_body = LARGEST_BODY
+
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = stream.read(LARGEST_BODY + 1)
-        if len(body) > LARGEST_BODY:
-            raise TooLarge(f"The body is larger than {LARGEST_BODY // 1024} KiB.")
+        body = stream.read(self.largest_body + 1)
+        if len(body) > self.largest_body:
+            raise TooLarge(f"The body is larger than {self.largest_body // 1024} KiB.")
         try:
             return json.loads(
                 body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_short_number
@@ -159,6 +161,17 @@ class Words(Text):
         if not text:
             self.fail("invisible")
         return text
+
+
+class Lines(serializers.CharField):
+    """As Words, over several lines."""
+
+    default_error_messages = {"invalid": "A text is needed, in quotes."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return lines(str(super().to_internal_value(data)))
 
 
 class Email(serializers.EmailField):

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from portal.api import alerts, billing, customers, links, mining, schema
+from portal.api import alerts, billing, customers, links, mining, provider, schema
 from portal.api.base import Nowhere, Resource
 
 app_name = "api"
@@ -26,6 +26,11 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for resource in RESOURCES:
     router.register(resource.resource, resource, basename=resource.resource)
+# There is one of each.
+SINGLE = (
+    path("provider", provider.OwnProvider.as_view({"get": "show", "patch": "change"}), name="provider"),
+    path("provider/logo", provider.OwnLogo.as_view({"post": "change_logo"}), name="provider-logo"),
+)
 
 
 def _with_slash(pattern: Any) -> Any:
@@ -36,7 +41,8 @@ def _with_slash(pattern: Any) -> Any:
 
 urlpatterns = [
     *router.urls,
-    *map(_with_slash, router.urls),
+    *SINGLE,
+    *map(_with_slash, (*router.urls, *SINGLE)),
     path("schema/", schema.SchemaView.as_view(), name="schema"),
     path("docs/", schema.docs, name="docs"),
     path("schema", schema.SchemaView.as_view()),

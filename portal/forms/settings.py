@@ -1,7 +1,12 @@
 """What an owner types about the provider itself."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django import forms
 
+from customers.logos import LARGEST_FILE
 from portal.forms.fields import Email, Lines, Words
 
 
@@ -18,3 +23,32 @@ class CompanyForm(forms.Form):
         help_text="In full, beginning with https://",
         widget=forms.TextInput(attrs={"inputmode": "url", "autocapitalize": "off", "spellcheck": "false"}),
     )
+
+
+class BrandForm(forms.Form):
+    brand_colour = Words(
+        max_length=20,
+        required=False,
+        label="Colour",
+        help_text="As #0b5fae. Pages move it until it reads in both themes. Empty: the portal's own.",
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    logo = forms.FileField(
+        required=False,
+        allow_empty_file=True,  # told as any other file that is no picture
+        label="Logo",
+        help_text="PNG, JPEG or WebP, at most 512 KiB and 4,000 pixels a side. Only its pixels are kept.",
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+    no_logo = forms.BooleanField(required=False, label="Take the logo away")
+
+    def __init__(self, *args: Any, has_logo: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_logo:
+            del self.fields["no_logo"]
+
+    @property
+    def file(self) -> bytes | None:
+        """What was sent, as far as it is looked at: one byte more than is taken."""
+        upload = self.cleaned_data["logo"]
+        return None if upload is None else bytes(upload.read(LARGEST_FILE + 1))

@@ -19,9 +19,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from customers import tenancy
 from customers.models import Invitation, User
 from customers.onboarding import InvitationGone, accept_invitation, find_invitation
-from customers.tenancy import Kind
+from customers.profile import profile_of
+from customers.tenancy import Access, Kind
 from portal.access import access_of, memberships_of, open_page, suspended_providers
 from portal.forms.people import NewPersonForm
+from portal.look import look_of
 from portal.middleware import MEMBERSHIP
 
 
@@ -114,8 +116,10 @@ def _invite_new(request: HttpRequest, secret: str, invitation: Invitation) -> Ht
 def _show(request: HttpRequest, invitation: Invitation, form: NewPersonForm | None) -> HttpResponse:
     with tenancy.provider_context(invitation.provider_id):
         customer_name = invitation.customer.name if invitation.customer else ""
+        profile = profile_of(Access(Kind.SYSTEM, invitation.provider))
     words = {
         "provider_name": invitation.provider.name,
+        "look": look_of(invitation.provider, profile),
         "role": invitation.get_role_display().lower(),
         "customer_name": customer_name,
         "email": invitation.email,

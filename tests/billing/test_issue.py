@@ -46,6 +46,10 @@ def test_an_issued_document_has_its_number_snapshot_posting_and_audit(story: Sto
             "address": "",
             "tax_id": "",
             "support_email": "",
+            "support_phone": "",
+            "support_url": "",
+            "brand_colour": "",
+            "logo_sha256": "",
         },
         "customer": {
             "code": story.customer.code,

@@ -172,6 +172,7 @@ ROUTES: dict[str, Row] = {
     "staff/settings/": Row("staff:read", answers=(302,)),  # to the first of its pages
     "staff/settings/company/": Row("staff:read"),
     "staff/settings/company/change/": Row("staff:settings", method="post"),
+    "staff/settings/brand/change/": Row("staff:settings", method="post", answers=(302,)),  # nothing chosen is no error
     "staff/team/": Row("staff:read"),
     "staff/team/invite/": Row("staff:team", method="post", asks=True),
     "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,), asks=True),
@@ -187,6 +188,9 @@ ROUTES: dict[str, Row] = {
     "statements/<str:code>/csv/": Row("customer", statement),
     "watcher-links/": Row("customer"),
     "me/": Row("customer"),
+    "brand/<slug:provider>/<slug:sha256>.png": Row(
+        "open", lambda _: {"provider": "prv_guess", "sha256": "guess"}, answers=(404,)
+    ),
     "brand/<slug:colour>.css": Row("open", lambda _: {"colour": "23579f"}),
     # Balancers.
     "healthz": Row("open"),

@@ -14,6 +14,7 @@ from customers.tenancy import Access
 from mining import queries as mining
 from mining.models import MiningAccount
 from mining.payouts.views import PayoutView, payout_view
+from portal.look import Look, look_of
 
 # Readings come every 5 to 15 minutes and are stamped to within ten: what is older than this has missed several.
 LATE_AFTER, LOST_AFTER = timedelta(minutes=90), timedelta(hours=6)
@@ -32,7 +33,9 @@ class Frame:
     read_at: datetime | None  # the oldest reading among those there are
     freshness: Freshness
     support_email: str
-    brand: str  # the provider's colour as six hexadecimal digits, or nothing
+    support_phone: str
+    support_url: str
+    look: Look
 
     @property
     def is_old(self) -> bool:
@@ -48,7 +51,9 @@ def frame_of(access: Access, *, now: datetime) -> Frame:
         read_at,
         freshness(read_at, now=now),
         support_email=profile.support_email if profile else "",
-        brand=profile.brand_colour.removeprefix("#") if profile else "",
+        support_phone=profile.support_phone if profile else "",
+        support_url=profile.support_url if profile else "",
+        look=look_of(access.provider, profile),
     )
 
 

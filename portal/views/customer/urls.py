@@ -13,5 +13,6 @@ urlpatterns = [
     path("statements/<str:code>/csv/", statements.statement_csv, name="statement_csv"),
     path("watcher-links/", links.links, name="links"),
     path("brand/<slug:colour>.css", brand.brand, name="brand"),
+    path("brand/<slug:provider>/<slug:sha256>.png", brand.logo, name="logo"),
     path("me/", account.account, name="account"),
 ]

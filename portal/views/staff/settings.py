@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from customers.brand import brand_of
+from customers.logos import change_logo
 from customers.models import ProviderProfile
-from customers.profile import DETAILS, change_profile
+from customers.profile import DETAILS, change_profile, profile_of
 from portal.access import AccessRequest, staff_page
-from portal.forms.settings import CompanyForm
+from portal.forms.settings import BrandForm, CompanyForm
 from portal.views.staff.responses import accepted
 
 
@@ -24,15 +27,14 @@ def first(_request: AccessRequest) -> HttpResponse:
 @staff_page("read")
 @require_GET
 def company(request: AccessRequest) -> HttpResponse:
-    profile = _profile(request)
-    return _company_page(request, profile, CompanyForm(initial=_shown(profile)))
+    return _company_page(request, _profile(request))
 
 
 @staff_page("settings")
 @require_POST
 def company_change(request: AccessRequest) -> HttpResponse:
     profile = _profile(request)
-    form = CompanyForm(request.POST, initial=_shown(profile))
+    form = CompanyForm(request.POST)
 
     def change() -> None:
         change_profile(request.access, now=timezone.now(), **form.cleaned_data)
@@ -40,16 +42,44 @@ def company_change(request: AccessRequest) -> HttpResponse:
     if accepted(form, change):
         messages.success(request, "Saved. Documents say it from the next one on.")
         return redirect("staff:company")
-    return _company_page(request, profile, form)
+    return _company_page(request, profile, company=form)
 
 
-def _company_page(request: AccessRequest, profile: ProviderProfile, form: CompanyForm) -> HttpResponse:
-    return render(request, "staff/settings/company.html", {"profile": profile, "form": form})
+@staff_page("settings")
+@require_POST
+def brand_change(request: AccessRequest) -> HttpResponse:
+    profile, now = _profile(request), timezone.now()
+    form = BrandForm(request.POST, request.FILES, has_logo=profile.logo is not None)
+
+    def change() -> None:
+        given, file = form.cleaned_data, form.file
+        change_profile(request.access, now=now, brand_colour=given["brand_colour"])
+        if file is not None or given.get("no_logo"):
+            change_logo(request.access, file, now=now)
+
+    if accepted(form, change):
+        messages.success(request, "Saved. Pages show it at once, documents from the next one on.")
+        return redirect("staff:company")
+    return _company_page(request, profile, brand=form)
+
+
+def _company_page(
+    request: AccessRequest, profile: ProviderProfile, *, company: Form | None = None, brand: Form | None = None
+) -> HttpResponse:
+    context = {
+        "profile": profile,
+        "company": company or CompanyForm(initial=_shown(profile, CompanyForm)),
+        "brand": brand or BrandForm(initial=_shown(profile, BrandForm), has_logo=profile.logo is not None),
+        "themes": brand_of(profile.brand_colour).themes if profile.brand_colour else (),
+    }
+    return render(request, "staff/settings/company.html", context)
 
 
 def _profile(request: AccessRequest) -> ProviderProfile:
-    return ProviderProfile.objects.visible_to(request.access).get()
+    profile = profile_of(request.access)
+    assert profile is not None  # made with the provider
+    return profile
 
 
-def _shown(profile: ProviderProfile) -> dict[str, str]:
-    return {name: getattr(profile, name) for name in DETAILS}
+def _shown(profile: ProviderProfile, form: type[Form]) -> dict[str, str]:
+    return {name: getattr(profile, name) for name in form.base_fields if name in DETAILS}

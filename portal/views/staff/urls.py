@@ -65,6 +65,7 @@ urlpatterns = [
     path("settings/", settings.first, name="settings"),
     path("settings/company/", settings.company, name="company"),
     path("settings/company/change/", settings.company_change, name="company_change"),
+    path("settings/brand/change/", settings.brand_change, name="brand_change"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/invitations/<str:code>/revoke/", team.team_invitation_revoke, name="team_invitation_revoke"),

@@ -97,6 +97,8 @@ def _document(_: Tenant, documents: list[Any]) -> str:
 
 
 ROUTES: dict[str, Row] = {
+    "provider": Row("provider", body={"tax_id": "NM 1"}, patch=200),
+    "provider/logo": Row("provider", get=None, body={"picture": None}, post=200),
     "customers": Row("customers", body={}, post=400),
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
     "customers/<code:id>/close": Row("customers", _unbilled, get=None, body={}, post=409),

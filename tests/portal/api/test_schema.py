@@ -29,7 +29,7 @@ def test_the_schema_is_valid_and_free_of_warnings(tmp_path: Any) -> None:
 
 def test_every_resource_is_described_once(schema: dict[str, Any]) -> None:
     assert schema["openapi"] == "3.1.1"
-    routes = {str(pattern.pattern) for pattern in urls.router.urls}
+    routes = {str(pattern.pattern) for pattern in (*urls.router.urls, *urls.SINGLE)}
     assert schema["paths"].keys() == {f"{API}/{route.replace('<code:id>', '{id}')}" for route in routes}
 
 
