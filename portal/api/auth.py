@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 RESOURCES = (
     "provider",
     "customers",
+    "members",
+    "invitations",
+    "intents",
     "mining-accounts",
     "rewards",
     "hashrate",

@@ -35,6 +35,7 @@ from portal.api.fields import (
     Code,
     Day,
     Exact,
+    Flag,
     InputSerializer,
     NothingSerializer,
     OrNull,
@@ -98,6 +99,19 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
             address=seen.get("payout_address"),
             now=self.now,
         )
+        return self.answer_anew(account)
+
+    @operation(
+        "End the alarm of an account that the pool does not answer for",
+        body=NothingSerializer,
+        scope=MONEY,
+        description="For one that is not listed any more: no reading can end its drift. Nothing is agreed by it.",
+    )
+    @action(detail=True, methods=["post"], url_path="end-payout-alarm")
+    def end_payout_alarm(self, request: Request, id: str) -> Response:
+        self.body()
+        account = self.row()
+        agreements.end_alarm(self.access, account, now=self.now)
         return self.answer_anew(account)
 
 
@@ -418,6 +432,12 @@ class CredentialChangesSerializer(InputSerializer):
     )
 
 
+class WithdrawalSerializer(InputSerializer):
+    in_use_confirmed = Flag(
+        required=False, default=False, help_text="true: it is known that reading with an active key ends."
+    )
+
+
 class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
     resource = "credentials"
     one = "pool key"
@@ -473,3 +493,15 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
         credential = self.row()
         key_store.ask_verification(self.access, credential, now=self.now)
         return self.answer(credential, located=True)
+
+    @operation(
+        "Throw a pool key away",
+        body=WithdrawalSerializer,
+        description="It is erased here; at WhiteBIT it stays. Without another key of the same label its accounts are"
+        " read no more.",
+    )
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, id: str) -> Response:
+        confirmed, credential = self.body()["in_use_confirmed"], self.row()
+        key_store.withdraw(self.access, credential, in_use_confirmed=confirmed, now=self.now)
+        return self.answer_anew(credential)

@@ -5,13 +5,16 @@ from typing import Any
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from portal.api import alerts, billing, customers, links, mining, provider, schema
+from portal.api import alerts, billing, customers, intents, links, mining, people, provider, schema
 from portal.api.base import Nowhere, Resource
 
 app_name = "api"
 
 RESOURCES: tuple[type[Resource[Any]], ...] = (
     customers.Customers,
+    people.Members,
+    people.Invitations,
+    intents.Intents,
     mining.MiningAccounts,
     mining.Rewards,
     mining.Hashrate,

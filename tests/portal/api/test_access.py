@@ -13,11 +13,12 @@ from django.test import Client
 
 from customers import onboarding, tenancy
 from customers.models import ApiToken, Provider
-from mining.models import Reward
+from mining.models import PoolIntent, Reward
 from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import Resource
 from portal.api.customers import Customers
+from tests.portal import access_table
 from tests.portal.api.conftest import (
     API,
     Caller,
@@ -72,6 +73,26 @@ def _unbilled(tenant: Tenant, _: Any) -> str:
     return client.customer.code
 
 
+def _member(tenant: Tenant, _: Any) -> str:
+    return tenant.clients[0].viewer.membership.code
+
+
+def _invitation(tenant: Tenant, _: Any) -> str:
+    return access_table.customer_invitation(tenant)["invitation"]
+
+
+def _intent(tenant: Tenant, _: Any) -> str:
+    """One that a worker is at."""
+    code = access_table.intent(tenant)["code"]
+    with tenancy.access_context(tenant.system):
+        PoolIntent.objects.filter(code=code).update(state=PoolIntent.State.CALLED)
+    return code
+
+
+def _credential(tenant: Tenant, _: Any) -> str:
+    return tenant.credential.code
+
+
 def _contract(tenant: Tenant, _: Any) -> str:
     return tenant.clients[0].contract.code
 
@@ -103,6 +124,15 @@ ROUTES: dict[str, Row] = {
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
     "customers/<code:id>/close": Row("customers", _unbilled, get=None, body={}, post=409),
     "customers/<code:id>/reopen": Row("customers", _customer, get=None, body={}, post=409),
+    "members": Row("members"),
+    "members/<code:id>": Row("members", _member),
+    "members/<code:id>/end": Row("members", _member, get=None, body={}, post=200),
+    "invitations": Row("invitations", body={}, post=400),
+    "invitations/<code:id>": Row("invitations", _invitation),
+    "invitations/<code:id>/revoke": Row("invitations", _invitation, get=None, body={}, post=200),
+    "intents": Row("intents"),
+    "intents/<code:id>": Row("intents", _intent),
+    "intents/<code:id>/decide": Row("intents", _intent, get=None, body={"at_the_pool": True}, post=409),
     "mining-accounts": Row("mining-accounts"),
     "customers/<code:id>/mining-account": Row(
         "customers", _customer, get=None, body={"name": "alder_2", "adopt": False}, post=409
@@ -113,6 +143,9 @@ ROUTES: dict[str, Row] = {
     "mining-accounts/<code:id>": Row("mining-accounts", _account),
     "mining-accounts/<code:id>/accept-payout": Row(
         "mining-accounts", _account, get=None, body={"payout_destination": "main_balance"}, post=200, money=True
+    ),
+    "mining-accounts/<code:id>/end-payout-alarm": Row(
+        "mining-accounts", _account, get=None, body={}, post=409, money=True
     ),
     "hashrate": Row("hashrate", query=_of_account),
     "quarantined-records": Row("quarantined-records"),
@@ -128,6 +161,7 @@ ROUTES: dict[str, Row] = {
     "alerts": Row("alerts"),
     "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code, body={"label": "prime"}, patch=200),
     "credentials/<code:id>/verify": Row("credentials", lambda t, _: t.credential.code, get=None, body={}, post=202),
+    "credentials/<code:id>/withdraw": Row("credentials", _credential, get=None, body={}, post=409),
     "contracts": Row("contracts", body={}, post=400),
     "contracts/<code:id>": Row("contracts", _contract),
     "contracts/<code:id>/versions": Row("contracts", _contract, get=None, body=NEW_TERMS, post=201),
@@ -187,15 +221,18 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
     for client in world.south.clients:
         foreign += [client.customer.code, client.account.code, client.contract.code]
         foreign += [reward.code for reward in client.rewards]
-        foreign += [link_of(client).code, alert_of(client).code]
-    foreign += [quarantined_of(world.south).code]
+        foreign += [link_of(client).code, alert_of(client).code, client.viewer.membership.code]
+    foreign += [quarantined_of(world.south).code, _invitation(world.south, []), _intent(world.south, [])]
+    foreign += [world.south.provider.code]
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
     quarantined_of(world.north)
+    _invitation(world.north, [])
+    _intent(world.north, [])
     for route, row in ROUTES.items():
         if row.code is None and row.get is not None:
             answer = north.get(route + row.query(world.north))
-            assert answer.json()["data"], route
+            assert answer.json().get("data", [route]), route  # of what there is one it is no list
             assert [code for code in foreign if code in answer.content.decode()] == []
 
 
