@@ -34,14 +34,17 @@ class Command:
 
     def run(self, words: list[str], environment: dict[str, str], supervisor: Supervisor) -> int:
         self.process = subprocess.Popen(words, env=environment, process_group=0 if self.is_group else None)
-        supervisor.tell_command(self.process.pid, is_group=self.is_group)
+        supervisor.tell_command(self._target(self.process))
         if self.stopped_by is not None:
             self._pass_on(self.stopped_by)
         status = self.process.wait()
         if self.is_group:
-            processes.end_group(self.process.pid, grace_seconds=LEFT_BEHIND_GRACE_SECONDS)
-        supervisor.tell_command(None, is_group=False)
+            processes.end(-self.process.pid, (signal.SIGTERM, LEFT_BEHIND_GRACE_SECONDS))
+        supervisor.tell_command(None)
         return status if status >= 0 else 128 - status
+
+    def _target(self, process: subprocess.Popen[bytes]) -> int:
+        return -process.pid if self.is_group else process.pid
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self.stopped_by = self.stopped_by or number
@@ -50,15 +53,13 @@ class Command:
             self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
-        if self.process is None or self.process.returncode is not None:
-            return
-        send = processes.send_group if self.is_group else processes.send
-        send(self.process.pid, number)
-        send(self.process.pid, signal.SIGCONT)  # one that is stopped would not hear it
+        if self.process is not None and self.process.returncode is None:
+            processes.send(self._target(self.process), number)
 
 
 def main(arguments: list[str]) -> int:
-    options, words = _parsed(arguments)
+    options = _parsed(arguments)
+    words: list[str] = options.command
     command = Command()
     command.listen()
     try:
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
         return _complain(f"{words[0]} cannot be run ({error.strerror}): see its permissions.", CANNOT_RUN)
 
 
-def _parsed(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m devkit.servers",
         usage="%(prog)s [--temporary | --data-dir DIR] -- COMMAND ...",
@@ -84,18 +85,8 @@ def _parsed(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--temporary", action="store_true", help="in a temporary folder that is removed at the end")
     place.add_argument("--data-dir", metavar="DIR", help="default: PORTAL_DATA_DIR, else .data in the project")
-    before, dashes, words = _split(arguments)
-    options = parser.parse_args(before)
-    if not dashes or not words:
-        parser.error("say what to run, after two dashes")
-    return options, words
-
-
-def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
-    if "--" not in arguments:
-        return arguments, False, []
-    at = arguments.index("--")
-    return arguments[:at], True, arguments[at + 1 :]
+    parser.add_argument("command", nargs="+", help="what to run, after two dashes")
+    return parser.parse_args(arguments)
 
 
 def _data_dir(options: argparse.Namespace) -> str | None:

