@@ -214,6 +214,22 @@ def _client(tenant: Tenant, index: int, name: str) -> ClientOfProvider:
     return ClientOfProvider(customer, owner, viewer, account, contract, version, rewards)
 
 
+def amounts(total: str, fee: str) -> dict[str, Any]:
+    """A reward's money as sync would store it: at most 8 decimals, so satoshi are exact."""
+    net = Decimal(total) - Decimal(fee)
+    return {
+        "total_raw": total,
+        "net_raw": str(net),
+        "fee_raw": fee,
+        "total_amount": Decimal(total),
+        "net_amount": net,
+        "fee_amount": Decimal(fee),
+        "total_sat": int(Decimal(total) * 10**8),
+        "net_sat": int(net * 10**8),
+        "fee_sat": int(Decimal(fee) * 10**8),
+    }
+
+
 def make_reward(
     account: MiningAccount,
     day: date,
@@ -224,8 +240,7 @@ def make_reward(
     status: str = RewardStatus.SUCCESSFUL,
     occurrence: int = 1,
 ) -> Reward:
-    """A reward as sync would store it. Amounts of at most 8 decimals, so satoshi are exact."""
-    net = Decimal(total) - Decimal(fee)
+    """A reward as sync would store it."""
     reward_at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     external = destination == "external_address"
     return Reward.objects.create(
@@ -235,15 +250,7 @@ def make_reward(
         day=day,
         currency="BTC",
         occurrence=occurrence,
-        total_raw=total,
-        net_raw=str(net),
-        fee_raw=fee,
-        total_amount=Decimal(total),
-        net_amount=net,
-        fee_amount=Decimal(fee),
-        total_sat=int(Decimal(total) * 10**8),
-        net_sat=int(net * 10**8),
-        fee_sat=int(Decimal(fee) * 10**8),
+        **amounts(total, fee),
         fpps_rate=Decimal("0.00000045"),
         hashrate_hs=Decimal(10_050_000_000_000_000),
         status=status,

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import redis as redis_py
 
@@ -34,6 +33,7 @@ from mining.pool.errors import BadAnswer, OurBug, PermissionMissing, RequestRefu
 from mining.pool.limits.rate_limit import BURST_CALLS, CALLS_PER_SECOND, Priority, RateLimiter
 from mining.pool.transport.attempt import Waits
 from mining.pool.transport.caller import Caller, Endpoint
+from mining.pool.transport.closing import Closing
 from mining.pool.transport.signing import Json, Secret
 
 MOST_RECORDS_PER_PAGE = 100
@@ -55,7 +55,7 @@ Interval = Literal["5m", "1h", "24h"]
 Lifetime = Literal["1h", "24h", "7d", "always"]
 
 
-class PoolClient:
+class PoolClient(Closing):
     """`redis` needs a socket time-out of its own: without Redis no call goes out, and none may hang either.
 
     `party` and `priority` say whose turn a call takes at the rate limit; `egress` is the address of this machine that
@@ -95,17 +95,6 @@ class PoolClient:
             ),
             waits=Waits(deadline_seconds, first_wait_seconds, longest_wait_seconds),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._caller.close()

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import redis as redis_py
@@ -20,6 +19,7 @@ from mining.pool.errors import CallsStopped, OurBug, PoolUnavailable
 from mining.pool.limits.deadline import Deadline
 from mining.pool.limits.rate_limit import Priority, RateLimiter
 from mining.pool.transport.attempt import PUBLIC_TIME, Attempt, Waits, refuse_inside_transaction
+from mining.pool.transport.closing import Closing
 from mining.pool.transport.redaction import Redactor
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ MARKET = "BTC_USDT"
 MOST_DAYS = 1_440
 
 
-class PublicPool:
+class PublicPool(Closing):
     """Every method raises the errors of errors.py and nothing else. One for each thread, as with PoolClient."""
 
     def __init__(
@@ -52,17 +52,6 @@ class PublicPool:
             waits=self._waits,
             redact=Redactor(),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._line.close()

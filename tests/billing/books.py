@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -17,7 +16,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import MiningAccount, PayoutAgreement, Reward
 from tests.logins import login_of
-from tests.world import FIRST_DAY, NOW, make_reward
+from tests.world import FIRST_DAY, NOW, amounts, make_reward
 
 OCTOBER, NOVEMBER, DECEMBER = date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)
 AFTER_OCTOBER = NOW
@@ -109,19 +108,7 @@ def change(reward: Reward, **facts: Any) -> None:
 
 
 def change_amount(reward: Reward, total: str, fee: str) -> None:
-    net = Decimal(total) - Decimal(fee)
-    change(
-        reward,
-        total_raw=total,
-        net_raw=str(net),
-        fee_raw=fee,
-        total_amount=Decimal(total),
-        net_amount=net,
-        fee_amount=Decimal(fee),
-        total_sat=int(Decimal(total) * 10**8),
-        net_sat=int(net * 10**8),
-        fee_sat=int(Decimal(fee) * 10**8),
-    )
+    change(reward, **amounts(total, fee))
 
 
 def drift(story: Story, since: datetime | None) -> None:

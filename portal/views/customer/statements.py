@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from customers import tenancy
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
 from portal.views.customer.frame import frame_of
+from portal.views.document_lines import sums
 from portal.views.lookup import the
 from portal.views.paging import keyset
 
@@ -89,19 +89,6 @@ def _lines(access: Access, document: Document) -> dict[str, Any]:
 def _correction(line: DocumentLine) -> dict[str, Any]:
     was_sat = line.facts.get("was_sat")
     return {"line": line, "why": why(line), "was_sat": was_sat, "is_sat": (was_sat or 0) + line.amount_sat}
-
-
-def sums(lines: Sequence[DocumentLine]) -> dict[str, int]:
-    """Sums of rounded lines: never rounded again."""
-    return {
-        "count": len(lines),
-        "total_sat": sum(line.facts["total_sat"] for line in lines),
-        "fee_sat": sum(line.facts["fee_sat"] for line in lines),
-        "net_sat": sum(line.net_sat for line in lines),
-        "provider_sat": sum(line.provider_share_sat for line in lines),
-        "customer_sat": sum(line.customer_share_sat for line in lines),
-        "amount_sat": sum(line.amount_sat for line in lines),
-    }
 
 
 @customer_page()

@@ -33,10 +33,11 @@ from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import period
+from portal.views.document_lines import sums
 from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
 from portal.views.staff.responses import do
-from portal.views.staff.search import customers_found
+from portal.views.staff.search import customers_found, wanted_of
 
 MONTHS_BACK = 12
 BALANCE = re.compile(r"-?[0-9]{1,18}")  # satoshi, as a page of ours writes them
@@ -51,8 +52,7 @@ def documents(request: AccessRequest) -> HttpResponse:
     access, today = request.access, timezone.now().date()
     months = _months(access, today)
     form = DocumentFilter(request.GET or None, months=months)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
+    wanted, only = wanted_of(access, form)
     everything = Document.objects.visible_to(access).select_related("customer")
     page = keyset(asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-pk",))
     held = held_drafts(access)
@@ -262,8 +262,8 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "document": shown,
         "regular": regular,
         "corrections": [(line, why(line)) for line in corrections],
-        "regular_sums": _sums(regular),
-        "correction_sums": _sums(corrections),
+        "regular_sums": sums(regular),
+        "correction_sums": sums(corrections),
         "stale": draft and settlement.is_stale(shown),
         "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
         "has_file": DocumentFile.objects.visible_to(request.access).filter(document=shown).exists(),
@@ -274,17 +274,6 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
 def _document(request: AccessRequest, code: str) -> Document:
     documents = Document.objects.visible_to(request.access).select_related("customer", "contract")
     return the(documents, code)
-
-
-def _sums(lines: list[DocumentLine]) -> dict[str, int]:
-    return {
-        "total_sat": sum(line.facts["total_sat"] for line in lines),
-        "fee_sat": sum(line.facts["fee_sat"] for line in lines),
-        "net_sat": sum(line.net_sat for line in lines),
-        "provider_sat": sum(line.provider_share_sat for line in lines),
-        "customer_sat": sum(line.customer_share_sat for line in lines),
-        "amount_sat": sum(line.amount_sat for line in lines),
-    }
 
 
 @staff_page("issue")

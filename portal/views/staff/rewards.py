@@ -16,9 +16,8 @@ from customers.tenancy import Access
 from mining.models import Reward
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import RewardFilter
-from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.staff.search import customers_found
+from portal.views.staff.search import customers_found, wanted_of
 
 # Why a reward has no split, or an odd one; what stands here is told in the row.
 FLAG_WORDS = {
@@ -37,8 +36,7 @@ FLAG_WORDS = {
 def rewards(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
     form = RewardFilter(request.GET or None)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    only = the(Customer.objects.visible_to(access), wanted["customer"]) if wanted.get("customer") else None
+    wanted, only = wanted_of(access, form)
     everything = Reward.objects.visible_to(access).select_related("customer", "mining_account")
     page = keyset(
         asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-day", "-pk")
