@@ -19,7 +19,7 @@ from mining.pool.answers.types import (
     WorkerPoint,
     WorkerSeries,
 )
-from tests.mining.pool.answers.test_parsing import unchanged
+from tests.mining.pool.answers.records import unchanged
 
 SECONDS = 1_763_769_600
 MOMENT = datetime(2025, 11, 22, tzinfo=UTC)

@@ -1,63 +1,17 @@
+"""Rewards: in our units and exact, quarantined for what identity and money need, never for a decoration."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from mining.pool.answers import parsing
-from mining.pool.answers.strict_json import ExtraFields, Unreadable, read_json
-from mining.pool.answers.types import (
-    HashratePoint,
-    HashrateSeries,
-    MinersInfo,
-    PayoutDestination,
-    PoolAccount,
-    RewardsPage,
-    Stratum,
-)
-
-REWARD: dict[str, Any] = {
-    "miningAccountName": "north",
-    "payoutDestination": "external_address",
-    "payoutTransactionHash": "ab" * 32,
-    "payoutAddress": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-    "payoutTime": 1763856000,
-    "rewardCurrency": "BTC",
-    "totalReward": "0.001000000000000001",
-    "reward": "0.000975000000000001",
-    "fee": "0.000025",
-    "fppsRate": "0.00000042",
-    "hashRate": "500000000000000",
-    "date": 1763769600,
-    "status": "successful",
-}
-
-
-def unchanged(text: str, limit: int) -> str:
-    return text[:limit]
-
-
-def page_of(*records: Any, extra: ExtraFields | None = None) -> RewardsPage:
-    body = json.dumps({"offset": 0, "limit": 100, "data": list(records)}).encode()
-    return rewards(body, extra)
-
-
-def rewards(body: bytes, extra: ExtraFields | None = None) -> RewardsPage:
-    return parsing.parse_rewards(read_json(body), extra if extra is not None else ExtraFields(unchanged), unchanged)
-
-
-def reason(**changes: Any) -> str:
-    """Why a reward with these changes is quarantined; "" when it is not."""
-    page = page_of(REWARD | changes)
-    return page.rejected[0].reason if page.rejected else ""
+from mining.pool.answers.strict_json import ExtraFields, Unreadable
+from tests.mining.pool.answers.records import REWARD, page_of, reason, rewards, unchanged
 
 
 def test_a_reward_comes_in_our_units_and_exact() -> None:
@@ -218,7 +172,7 @@ def test_what_is_kept_of_a_record_can_be_stored_as_json() -> None:
         ({"status": "s" * 65}, "status: too_long"),
     ],
 )
-def test_a_bad_record_is_put_aside_with_its_reason(changes: dict[str, Any], expected: str) -> None:
+def test_a_bad_record_is_quarantined_with_its_reason(changes: dict[str, Any], expected: str) -> None:
     if not expected:
         # Zeros are no digits: the number itself is fine, only the amounts no longer agree.
         expected = "amount_identity"
@@ -313,7 +267,7 @@ def test_one_bad_record_does_not_hide_its_neighbours() -> None:
     assert json.loads(page.rejected[0].raw) == REWARD | {"reward": "-1"}
 
 
-def test_what_is_put_aside_is_plain_text_of_bounded_length() -> None:
+def test_what_is_quarantined_is_plain_text_of_bounded_length() -> None:
     page = page_of(REWARD | {"miningAccountName": "\x00\ud800" + "N" * 10_000})
 
     assert len(page.rejected[0].raw) <= 4_000
@@ -371,164 +325,3 @@ def test_a_hostile_answer_cannot_fill_the_counter_of_undocumented_fields() -> No
     assert len(extra.counts) <= 201
     assert sum(extra.counts.values()) == 5_000
     assert max(map(len, extra.counts)) < 100
-
-
-def test_accounts_come_with_their_moment_of_creation_or_none() -> None:
-    document = {
-        "data": [
-            {"name": "north", "createdAt": 1763769600},
-            {"name": "Ångström_1", "createdAt": "2025-11-22T00:00:00Z"},
-            {"name": "south", "createdAt": None},
-            {"name": "west", "createdAt": "long ago"},
-            {"name": "", "createdAt": None},
-        ],
-        "limit": 30,
-        "offset": 0,
-    }
-
-    page = parsing.parse_accounts(document, ExtraFields(unchanged), unchanged)
-
-    assert page.accounts == (
-        PoolAccount("north", datetime(2025, 11, 22, tzinfo=UTC)),
-        PoolAccount("Ångström_1", datetime(2025, 11, 22, tzinfo=UTC)),
-        PoolAccount("south", None),
-        PoolAccount("west", None, unread=("createdAt",)),
-    )
-    assert [rejected.reason for rejected in page.rejected] == ["data.name: empty"]
-
-
-def test_the_account_looked_for_may_be_the_one_that_cannot_be_read() -> None:
-    entries = [{"name": "south", "createdAt": None}, {"name": "", "createdAt": None}]
-    document = {"data": entries, "limit": 30, "offset": 0}
-
-    with pytest.raises(Unreadable, match=r"data\.name: empty"):
-        parsing.parse_account_named(document, ExtraFields(unchanged), unchanged, name="north")
-
-
-def test_a_created_account_must_be_the_one_that_was_asked_for() -> None:
-    document = {"data": {"name": "north", "createdAt": 1763769600}}
-
-    assert parsing.parse_created_account(document, ExtraFields(unchanged), name="north").name == "north"
-    with pytest.raises(Unreadable, match="another_account"):
-        parsing.parse_created_account(document, ExtraFields(unchanged), name="South")
-
-
-def test_hashrate_points_are_th_per_second_in_the_order_they_came() -> None:
-    points = [
-        {"timestamp": 1763773200, "hashrate": "512.5", "rejectRate": 0.01},
-        {"timestamp": 1763769600, "hashrate": 0, "rejectRate": None},
-        {"timestamp": 1763776800, "hashrate": 7, "rejectRate": "little"},
-        {"timestamp": "noon", "hashrate": 0, "rejectRate": None},
-        {"timestamp": 1763780400, "hashrate": "NaN", "rejectRate": None},
-    ]
-    document = read_json(json.dumps({"data": {"account": "north", "hashrate": points}}).encode())
-
-    assert parsing.parse_hashrate(document, ExtraFields(unchanged), account="north") == HashrateSeries(
-        (
-            HashratePoint(datetime(2025, 11, 22, 1, tzinfo=UTC), Decimal("512.5"), Decimal("0.01")),
-            HashratePoint(datetime(2025, 11, 22, tzinfo=UTC), Decimal(0), None),
-            HashratePoint(datetime(2025, 11, 22, 2, tzinfo=UTC), Decimal(7), None),
-        ),
-        left_out=2,
-        unread=("rejectRate",),
-    )
-
-
-@pytest.mark.parametrize("data", [[], {"account": "north", "hashrate": []}])
-def test_a_disabled_account_has_no_points(data: object) -> None:
-    assert parsing.parse_hashrate({"data": data}, ExtraFields(unchanged), account="north") == HashrateSeries(())
-
-
-def test_the_hashrate_of_another_account_is_not_taken_for_the_one_asked_for() -> None:
-    document = {"data": {"account": "south", "hashrate": []}}
-
-    with pytest.raises(Unreadable, match="another_account"):
-        parsing.parse_hashrate(document, ExtraFields(unchanged), account="north")
-
-
-def test_miners_info_and_payout_destination() -> None:
-    info = {
-        "data": {
-            "fee": "2.5",
-            "workers": {"online": 7, "offline": "2", "low": 1},
-            "stratum": [{"url": "stratum+tcp://pool.whitebit.com:3333", "workersCount": 7}],
-        }
-    }
-
-    assert parsing.parse_miners_info(info, ExtraFields(unchanged)) == MinersInfo(
-        Decimal("2.5"), 7, 2, 1, (Stratum("stratum+tcp://pool.whitebit.com:3333", 7),)
-    )
-    assert parsing.parse_payout_destination(
-        {"payoutDestination": "main_balance", "externalAddress": None}, ExtraFields(unchanged)
-    ) == PayoutDestination("main_balance", None)
-
-
-def test_a_fee_or_an_address_that_cannot_be_read_costs_no_count_of_machines() -> None:
-    workers = {"online": 7, "offline": 2, "low": 1}
-    url = "stratum+tcp://pool.whitebit.com:3333"
-    stratum = [{"url": ""}, {"url": url, "workersCount": 7}]
-    some = {"data": {"fee": "2,5", "workers": workers, "stratum": stratum}}
-    none = {"data": {"fee": None, "workers": workers, "stratum": None}}
-
-    assert parsing.parse_miners_info(some, ExtraFields(unchanged)) == MinersInfo(
-        None, 7, 2, 1, (Stratum(url, 7),), unread=("fee", "stratum")
-    )
-    assert parsing.parse_miners_info(none, ExtraFields(unchanged)) == MinersInfo(
-        None, 7, 2, 1, (), unread=("stratum", "fee")
-    )
-
-
-def test_a_nested_field_is_named_with_its_way() -> None:
-    with pytest.raises(Unreadable, match=r"^data\.workers\.online: missing$"):
-        parsing.parse_miners_info({"data": {"fee": "2.5", "workers": {}, "stratum": []}}, ExtraFields(unchanged))
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-NASTY = JSON | st.sampled_from(["1e99", "-1", "0.1", 1763769600, 10**40, Decimal("1e-30"), Decimal("sNaN"), "\ud800"])
-NEARLY_REWARD = st.fixed_dictionaries({name: st.just(value) | NASTY for name, value in REWARD.items()}) | NASTY
-PARSERS: dict[str, Callable[[object], object]] = {
-    "accounts": lambda document: parsing.parse_accounts(document, ExtraFields(unchanged), unchanged),
-    "create": lambda document: parsing.parse_created_account(document, ExtraFields(unchanged), name="north"),
-    "hashrate": lambda document: parsing.parse_hashrate(document, ExtraFields(unchanged), account="north"),
-    "info": lambda document: parsing.parse_miners_info(document, ExtraFields(unchanged)),
-    "payout": lambda document: parsing.parse_payout_destination(document, ExtraFields(unchanged)),
-    "rewards": lambda document: parsing.parse_rewards(document, ExtraFields(unchanged), unchanged),
-    "time": lambda document: parsing.parse_time(document, ExtraFields(unchanged)),
-    "names": lambda document: parsing.parse_worker_names(document, ExtraFields(unchanged), unchanged),
-    "worker": lambda document: parsing.parse_worker_hashrate(document, ExtraFields(unchanged)),
-    "link": lambda document: parsing.parse_created_link(document, ExtraFields(unchanged)),
-    "links": lambda document: parsing.parse_links(document, ExtraFields(unchanged), unchanged),
-    "overview": lambda document: parsing.parse_overview(document, ExtraFields(unchanged)),
-    "price": lambda document: parsing.parse_last_price(document, "data"),
-    "prices": parsing.parse_daily_prices,
-}
-
-
-@pytest.mark.parametrize("name", sorted(PARSERS))
-@given(document=JSON | st.fixed_dictionaries({"data": JSON, "limit": JSON, "offset": JSON, "time": JSON}))
-@settings(max_examples=150, deadline=None)
-def test_arbitrary_json_is_read_or_unreadable_and_nothing_else(name: str, document: object) -> None:
-    with suppress(Unreadable):
-        PARSERS[name](document)
-
-
-@given(records=st.lists(NEARLY_REWARD, max_size=3))
-@settings(max_examples=400, deadline=None)
-def test_every_record_of_a_page_is_read_or_put_aside_whatever_it_holds(records: list[object]) -> None:
-    page = parsing.parse_rewards({"data": records, "limit": 100, "offset": 0}, ExtraFields(unchanged), unchanged)
-
-    assert len(page.records) + len(page.rejected) == len(records)
-    for record in page.records:
-        assert record.net + record.fee == record.total
-        assert json.loads(record.canonical())["date"] == record.reward_at.timestamp()
-
-
-@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value, default=str).encode()))
-@settings(max_examples=300, deadline=None)
-def test_arbitrary_bytes_are_json_or_unreadable_and_nothing_else(body: bytes) -> None:
-    with suppress(Unreadable):
-        read_json(body)
