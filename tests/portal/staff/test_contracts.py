@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from billing.issue import issue
@@ -12,6 +13,7 @@ from billing.models import Contract, ContractComponent, ContractVersion
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import Customer
+from portal.forms.staff import TermsForm
 from tests.portal.staff.reading import heading, rows, text
 from tests.world import FIRST_DAY, NOW, Tenant, World
 
@@ -74,24 +76,6 @@ def test_a_share_in_per_cent_becomes_exact_parts_per_million(
         ({"share": "100.0001"}, "A share is at most 100 per cent."),
         ({"share": "-1"}, "A share is at least 0 per cent."),
         ({"share": "12,5"}, "Write the share as a number"),
-        *(
-            ({"share": share}, "Write the share as a number, such as 15 or 12.5.")
-            for share in (
-                "NaN",
-                "Infinity",
-                "1e2",
-                "1E-2",
-                "+5",
-                "1_0",
-                "\u0663",
-                "\uff11",
-                "1 0",
-                ".5",
-                "5.",
-                "0x1",
-                "\t5\x0b6",
-            )
-        ),
         ({"share": "9" * 5_000}, "A share is at most 100 per cent."),
         ({"share": "100"}, "With a share of 100 per cent the customer gets nothing: is that meant?"),
         ({"share": "0.0000"}, "With a share of 0 per cent we get nothing: is that meant?"),
@@ -99,17 +83,7 @@ def test_a_share_in_per_cent_becomes_exact_parts_per_million(
         ({"share": ""}, "This field is required."),
         ({"basis": "gross"}, "say who bears the pool's fee"),
         ({"pool_fee_borne_by": "provider"}, "choose nothing here"),
-        *(
-            ({"valid_from": day}, "Write the day as 2026-10-01.")
-            for day in (
-                "1.11.2026",
-                "10/11/2026",
-                "Nov 1 2026",
-                "\u0662\u0660\u0662\u0666-11-01",
-                "2026-1-1",
-                "2026-11-31",
-            )
-        ),
+        ({"valid_from": "1.11.2026"}, "Write the day as 2026-10-01."),
         ({"customer": "cus_x"}, "This customer has a contract already, or does not exist."),
     ],
 )
@@ -119,6 +93,23 @@ def test_bad_terms_are_told_in_a_sentence_and_change_nothing(
     answer = north.finance.browser().post(NEW, terms(north, **({"customer": cedar.code} | fields)))
     assert says in text(answer)
     assert agreed(north, cedar) == []
+
+
+@pytest.mark.parametrize(
+    "share",
+    ["NaN", "Infinity", "1e2", "1E-2", "+5", "1_0", "\u0663", "\uff11", "1 0", ".5", "5.", "0x1", "\t5\x0b6"],
+)
+def test_a_share_is_written_in_plain_digits(share: str) -> None:
+    with pytest.raises(ValidationError, match=r"Write the share as a number, such as 15 or 12\.5\."):
+        TermsForm.base_fields["share"].clean(share)
+
+
+@pytest.mark.parametrize(
+    "day", ["10/11/2026", "Nov 1 2026", "\u0662\u0660\u0662\u0666-11-01", "2026-1-1", "2026-11-31"]
+)
+def test_a_day_is_written_one_way(day: str) -> None:
+    with pytest.raises(ValidationError, match=r"Write the day as 2026-10-01\."):
+        TermsForm.base_fields["valid_from"].clean(day)
 
 
 def test_agreeing_twice_makes_one_contract(north: Tenant, cedar: Customer) -> None:
