@@ -253,7 +253,9 @@ class ApiToken(TenantModel):
     name = models.CharField(max_length=100)
     digest = models.BinaryField(max_length=32)
     scopes = models.JSONField()
+    made_by = models.CharField(max_length=254)  # as the audit names people and programs
     created_at = models.DateTimeField()
+    ends_on = models.DateField(null=True)  # its last day (UTC); null: it never ends
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
 
@@ -263,7 +265,13 @@ class ApiToken(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["provider", "code"], name="customers_token_code"),
             models.UniqueConstraint(fields=["provider", "digest"], name="customers_token_digest"),
+            models.UniqueConstraint(
+                fields=["provider", "name"], condition=models.Q(revoked_at=None), name="customers_token_name"
+            ),
         ]
+
+    def has_ended(self, now: datetime) -> bool:
+        return self.ends_on is not None and self.ends_on < now.date()
 
 
 class AuditEntry(TenantModel):

@@ -1,9 +1,8 @@
-"""Hand over access: create a provider, invite staff and customers' people, accept an invitation, make a token."""
+"""Hand over access: create a provider, invite staff and customers' people, accept an invitation."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +10,6 @@ from django.db import transaction
 
 from customers import audit, tenancy
 from customers.models import (
-    ApiToken,
     Customer,
     Invitation,
     MemberKind,
@@ -24,7 +22,6 @@ from customers.models import (
 from customers.tenancy import Access, Kind
 
 INVITATION_LIFETIME = timedelta(days=7)
-TOKEN_PREFIX = "hpt_"  # noqa: S105 - what a token begins with, so that scanners for leaked secrets can know it
 
 
 def create_provider(*, slug: str, name: str, now: datetime) -> Access:
@@ -105,13 +102,3 @@ def accept_invitation(secret: str, user: User, *, now: datetime) -> Membership:
         access = Access(kind=Kind(invitation.kind), provider=invitation.provider, user=user)
         audit.record(access, "invitation.accepted", invitation.code, now=now, role=invitation.role)
     return membership
-
-
-def create_token(access: Access, *, name: str, scopes: Iterable[str], now: datetime) -> str:
-    """A new API token's secret, to be shown once: the database keeps its digest."""
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(
-        provider=access.provider, name=name, scopes=sorted(set(scopes)), digest=tenancy.digest(secret), created_at=now
-    )
-    audit.record(access, "token.created", token.code, now=now, scopes=" ".join(token.scopes))
-    return secret

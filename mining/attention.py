@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, Value, When
 
+from customers.attention import Attention as Attention
+from customers.attention import Severity as Severity
 from customers.tenancy import Access
 from mining import queries
 from mining.keys import logins
@@ -42,15 +44,6 @@ QUARANTINE_NEWS = timedelta(days=14)
 STUCK_AFTER = timedelta(minutes=5)
 
 
-class Severity(StrEnum):
-    """The worst first."""
-
-    DOWN = "down"
-    UNKNOWN = "unknown"
-    LOW = "low"
-    INFO = "info"
-
-
 class Code(StrEnum):
     NO_KEY = "key.none"
     KEY_REFUSED = "key.refused"  # one that had worked
@@ -74,15 +67,6 @@ class Code(StrEnum):
     REWARD_CHANGES_QUARANTINED = "quarantine.reward_changes"
     REWARDS_QUARANTINED = "quarantine.rewards"
     LINKS_QUARANTINED = "quarantine.links"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attention:
-    """One thing that needs a person, as far as the code alone says which. `since`: None where nobody knows."""
-
-    code: StrEnum
-    severity: Severity
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest
@@ -34,6 +35,8 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "payouts": (Role.OWNER, Role.FINANCE),
     "keys": (Role.OWNER,),
     "team": (Role.OWNER,),
+    # API tokens: each opens the provider to a program.
+    "tokens": (Role.OWNER,),
     # What the provider shows of itself, and how it runs the portal.
     "settings": (Role.OWNER,),
 }
@@ -154,11 +157,11 @@ def _customer_of(membership: Membership) -> Any:
         return membership.customer
 
 
-def access_by_token(secret: str) -> Access | None:
-    """The system whose API token this is; None for an unknown or revoked one, or a suspended provider. The caller is in
-    the secret's context."""
+def access_by_token(secret: str, *, now: datetime) -> Access | None:
+    """The system whose API token this is; None for an unknown, revoked or expired one, or a suspended provider. The
+    caller is in the secret's context."""
     token = _good_token(secret)
-    if token is None or token.provider.status != Provider.Status.ACTIVE:
+    if token is None or token.has_ended(now) or token.provider.status != Provider.Status.ACTIVE:
         return None
     return Access(
         kind=Kind.SYSTEM, provider=token.provider, scopes=frozenset(token.scopes), label=f"token {token.name}"
@@ -170,6 +173,13 @@ def is_suspended(secret: str) -> bool:
     with tenancy.lookup_context(secret):
         token = _good_token(secret)
     return token is not None and token.provider.status == Provider.Status.SUSPENDED
+
+
+def has_ended(secret: str, *, now: datetime) -> bool:
+    """Whether it is only for its age that this token opens nothing."""
+    with tenancy.lookup_context(secret):
+        token = _good_token(secret)
+    return token is not None and token.has_ended(now)
 
 
 def _good_token(secret: str) -> ApiToken | None:

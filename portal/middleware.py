@@ -13,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django_structlog.middlewares import RequestMiddleware
 
 from customers import tenancy
@@ -102,7 +103,7 @@ def _context_before(request: HttpRequest) -> AbstractContextManager[None]:
 def _access(request: HttpRequest) -> Access | None:
     if _is_api(request):
         secret = _token(request)
-        return access_by_token(secret) if secret else None
+        return access_by_token(secret, now=timezone.now()) if secret else None
     if not request.user.is_authenticated:
         return None
     user = request.user

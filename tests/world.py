@@ -18,7 +18,7 @@ from django.test import Client
 
 from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer
 from billing.models.documents import Document, DocumentType
-from customers import onboarding, tenancy
+from customers import onboarding, tenancy, tokens
 from customers.models import Customer, MemberKind, Membership, Provider, Role, User
 from customers.sealing import seal
 from customers.tenancy import Access, Kind
@@ -108,7 +108,7 @@ def build_tenant(slug: str) -> Tenant:
     system = onboarding.create_provider(slug=slug, name="Northmere Hosting", now=NOW)
     with tenancy.access_context(system):
         staff = {role: person(system, f"{role}@{slug}.example", role) for role in Role if role != Role.VIEWER}
-        token = onboarding.create_token(system, name="erp", scopes=["*"], now=NOW)
+        token = tokens.make_token(system, name="erp", scopes=["*"], ends_on=None, now=NOW).secret
         tenant = Tenant(
             provider=system.provider,
             system=system,

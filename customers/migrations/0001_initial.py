@@ -79,7 +79,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('digest', models.BinaryField(max_length=32)),
                 ('scopes', models.JSONField()),
+                ('made_by', models.CharField(max_length=254)),
                 ('created_at', models.DateTimeField()),
+                ('ends_on', models.DateField(null=True)),
                 ('revoked_at', models.DateTimeField(null=True)),
                 ('last_used_at', models.DateTimeField(null=True)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
@@ -176,6 +178,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='apitoken',
             constraint=models.UniqueConstraint(fields=('provider', 'digest'), name='customers_token_digest'),
+        ),
+        migrations.AddConstraint(
+            model_name='apitoken',
+            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at', None)), fields=('provider', 'name'), name='customers_token_name'),
         ),
         migrations.AddConstraint(
             model_name='providerprofile',

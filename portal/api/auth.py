@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from django.db.models import Q
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from customers import tenancy
 from customers.models import ApiToken
 from customers.tenancy import Access, Kind
-from portal.access import is_suspended
+from portal.access import has_ended, is_suspended
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # it imports this module: the settings name the class below
@@ -51,6 +52,7 @@ RESOURCES = (
     "sync-runs",
     "quarantined-records",
     "credentials",
+    "tokens",
 )
 EVERYTHING, READ_EVERYTHING, MONEY = "*", "*:read", "money:write"
 LINKS_FOREVER = "watcher-links:always"  # beside watcher-links:write: a link that nobody can ever take back
@@ -90,6 +92,13 @@ class ProviderSuspended(APIException):
     default_detail = "The provider is suspended on this installation: nothing is read or done for it. Ask the operator."
 
 
+class TokenExpired(AuthenticationFailed):
+    """Told only to who shows it."""
+
+    default_code = "token.expired"
+    default_detail = "This token has ended. Make another one."
+
+
 class TokenAuthentication(BaseAuthentication):
     """Only tells DRF what the middleware has found out. A session's cookie is not looked at under /api/."""
 
@@ -106,6 +115,8 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("Send the token in the header: Authorization: Bearer <token>.")
         if is_suspended(secret):
             raise ProviderSuspended
+        if has_ended(secret, now=timezone.now()):
+            raise TokenExpired
         raise AuthenticationFailed("This token is unknown or revoked.")
 
     def authenticate_header(self, request: Request) -> str:

@@ -175,7 +175,7 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         # What was refused took its key back with the rest.
         if self.call is not None and 200 <= response.status_code < 300:
-            idempotency.keep(self.access, self.call, response)
+            idempotency.keep(self.access, self.call, response, without=self.operation.answered_once)
         return super().finalize_response(request, response, *args, **kwargs)
 
     @property

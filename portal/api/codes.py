@@ -28,6 +28,7 @@ DOOR = {
 CALLS = {
     "idempotency.other_body": (HTTPStatus.UNPROCESSABLE_ENTITY, "The `Idempotency-Key` was used for another call."),
     "idempotency.running": (HTTPStatus.CONFLICT, "The same call is still being done: send it again in a few seconds."),
+    "token.expired": (HTTPStatus.UNAUTHORIZED, "The token's last day is over: make another one."),
     "provider.suspended": (HTTPStatus.FORBIDDEN, "The operator has suspended the provider; its tokens open nothing."),
 }
 
@@ -147,6 +148,9 @@ REFUSALS = {
     "terms.share_invalid": "`share_ppm` is a whole number from 0 to 1000000.",
     "terms.too_far_ahead": "The first day is more than five years ahead.",
     "terms.too_far_back": "The first day is more than five years back.",
+    "token.end_invalid": "A token ends within two years from today, or never.",
+    "token.name_taken": "A token that is not revoked has this name.",
+    "token.scopes_missing": "A token has at least one scope.",
 }
 
 # Wrong by itself, however things stand. All others are right by themselves, but not as things stand: 409.
@@ -173,6 +177,8 @@ WRONG_BY_ITSELF = frozenset(
         "terms.not_one_component",
         "terms.settle_in_unknown",
         "terms.share_invalid",
+        "token.end_invalid",
+        "token.scopes_missing",
     }
 )
 HOLDS = [code for code in REFUSALS if code.startswith("hold.")]

@@ -68,8 +68,10 @@ def begin(request: Request, access: Access, *, caller: bytes, required: bool, no
     raise Replay(kept)
 
 
-def keep(access: Access, call: Call, response: Response) -> None:
-    body = JSONRenderer().render(response.data).decode()
+def keep(access: Access, call: Call, response: Response, *, without: str) -> None:
+    """`without`: a field that is answered once, and null ever after."""
+    kept = response.data | {without: None} if without else response.data
+    body = JSONRenderer().render(kept).decode()
     idempotency.keep(
         access, call, status=response.status_code, body=body, location=response.headers.get("Location", "")
     )

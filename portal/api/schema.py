@@ -52,6 +52,7 @@ class Operation:
     paged: bool = False
     key_required: bool = False  # what creates or moves money is not sent twice by accident
     scope: str = ""  # instead of resource:read and resource:write
+    answered_once: str = ""  # the field of the answer that is not kept for the same call sent again
     may_conflict: bool = False  # a read that answers 409; what changes something always may
 
     def refusals(self, method: str, *, one_row: bool) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from portal.api import alerts, billing, customers, intents, links, mining, people, provider, schema
+from portal.api import alerts, billing, customers, intents, links, mining, people, provider, schema, tokens
 from portal.api.base import Nowhere, Resource
 
 app_name = "api"
@@ -25,6 +25,7 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     alerts.Alerts,
     billing.Contracts,
     billing.Documents,
+    tokens.Tokens,
 )
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for resource in RESOURCES:

@@ -37,6 +37,8 @@ ACTS = {
     "staff/keys/<str:code>/verify/": "POST credentials/<code:id>/verify",
     "staff/keys/logins/<str:code>/rename/": "PATCH credentials/<code:id>",
     "staff/keys/<str:code>/withdraw/": "POST credentials/<code:id>/withdraw",
+    "staff/settings/tokens/new/": "POST tokens",
+    "staff/settings/tokens/<str:code>/revoke/": "POST tokens/<code:id>/revoke",
     "staff/settings/company/change/": "PATCH provider",
     "staff/settings/brand/change/": "POST provider/logo",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from billing.models import Document
 from customers import onboarding, tenancy
-from customers.models import Customer, Invitation, MemberKind, Role
+from customers.models import ApiToken, Customer, Invitation, MemberKind, Role
 from mining.models import PoolIntent, WatcherLink
 from portal.access import STAFF_ACTS
 from tests.portal.customer.scenes import statement_of
@@ -112,6 +112,11 @@ def only_owner(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.owner.membership.code}
 
 
+def token(tenant: Tenant) -> dict[str, str]:
+    with tenancy.access_context(tenant.system):
+        return {"code": ApiToken.objects.get(provider=tenant.provider).code}
+
+
 def statement(tenant: Tenant) -> dict[str, str]:
     return {"code": statement_of(tenant).code}
 
@@ -173,6 +178,9 @@ ROUTES: dict[str, Row] = {
     "staff/settings/company/": Row("staff:read"),
     "staff/settings/company/change/": Row("staff:settings", method="post"),
     "staff/settings/brand/change/": Row("staff:settings", method="post", answers=(302,)),  # nothing chosen is no error
+    "staff/settings/tokens/": Row("staff:read"),
+    "staff/settings/tokens/new/": Row("staff:tokens", asks=True),
+    "staff/settings/tokens/<str:code>/revoke/": Row("staff:tokens", token, "post", (302,), asks=True),
     "staff/team/": Row("staff:read"),
     "staff/team/invite/": Row("staff:team", method="post", asks=True),
     "staff/team/invitations/<str:code>/revoke/": Row("staff:team", staff_invitation, "post", (302,), asks=True),

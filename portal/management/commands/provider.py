@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.core.validators import validate_email, validate_slug
 from django.db import transaction
 from django.utils import timezone
 
-from customers import onboarding, tenancy
+from customers import onboarding, tenancy, tokens
 from customers.models import MemberKind, Provider, Role
 from customers.providers import set_status
 from customers.text import NOTHING_VISIBLE, normal
@@ -42,6 +43,9 @@ class Command(OperatorCommand):
         token.add_argument("--slug", required=True)
         token.add_argument("--scopes", required=True, help="comma-separated, such as rewards:read,customers:write or *")
         token.add_argument("--name", required=True)
+        end = token.add_mutually_exclusive_group()
+        end.add_argument("--days", type=int, default=tokens.DEFAULT_DAYS, help="how long it lasts (365; at most 731)")
+        end.add_argument("--never-ends", action="store_true")
         credential = acts.add_parser("credential")
         credential.add_argument("--slug", required=True)
         credential.add_argument("--label", required=True, help="a name of your own for the WhiteBIT user")
@@ -99,11 +103,13 @@ class Command(OperatorCommand):
         if unknown := unknown_scopes(scopes):
             raise CommandError(f"Unknown scope {unknown[0]!r}. Scopes are resource:read, resource:write, *:read or *.")
         access = access_to(options["slug"])
+        now = timezone.now()
+        ends_on = None if options["never_ends"] else now.date() + timedelta(days=options["days"])
         with tenancy.access_context(access):
-            secret = onboarding.create_token(
-                access, name=_words(options["name"], "--name"), scopes=scopes, now=timezone.now()
+            made = tokens.make_token(
+                access, name=_words(options["name"], "--name"), scopes=scopes, ends_on=ends_on, now=now
             )
-        self.stdout.write(secret)
+        self.stdout.write(made.secret)
 
     def credential(self, options: dict[str, Any]) -> None:
         access = access_to(options["slug"])

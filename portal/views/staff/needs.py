@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from billing import attention as of_money
-from customers.models import Customer
+from customers import attention as of_access
+from customers.models import ApiToken, Customer
 from customers.tenancy import Access
-from customers.words import agreeing, counted, month_in_words
+from customers.words import agreeing, counted, day_in_words, month_in_words
 from mining import attention as of_pool
 from mining import intents
 from mining.attention import Attention, Severity
@@ -60,7 +61,11 @@ class Words(NamedTuple):
 
 def needs_of(access: Access, *, now: datetime) -> list[Need]:
     """Constant queries, however many rows there are."""
-    rows = [*of_pool.attention(access, now=now), *of_money.attention(access, now=now)]
+    rows = [
+        *of_pool.attention(access, now=now),
+        *of_money.attention(access, now=now),
+        *of_access.attention(access, now=now),
+    ]
     return [Need(f"is-{row.severity}", *_words(row, now)) for row in sorted(rows, key=_rank)]
 
 
@@ -110,6 +115,8 @@ def _words(row: Attention, now: datetime) -> Words:
             return Words("Close", title, text, _url("documents"), "Close it", "issue")
         case of_money.OfDrafts():
             return _of_drafts(row)
+        case of_access.OfToken():
+            return _of_token(row.token, now)
         case Attention(code=Pool.NO_KEY):
             text = "Without one nothing can be read from the pool and no customer can be onboarded."
             return Words("Key", "There is no pool key yet", text, _url("keys"), "Paste a key", "keys")
@@ -299,6 +306,14 @@ def _of_drafts(row: of_money.OfDrafts) -> Words:
     return Words(
         "Issue", f"{counted(count, 'draft')} {does}", text, f"{_url('documents')}?status=draft", "Documents", "issue"
     )
+
+
+def _of_token(token: ApiToken, now: datetime) -> Words:
+    assert token.ends_on is not None  # or it would need nobody
+    ended = token.has_ended(now)
+    title = f"The API token {token.name} {'ended' if ended else 'ends'} on {day_in_words(token.ends_on)}"
+    text = "Its program is refused. Make another one, or revoke it." if ended else "Its program needs another one then."
+    return Words("Token", title, text, _url("tokens"), "API tokens", "tokens")
 
 
 def _url(name: str) -> str:

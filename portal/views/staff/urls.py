@@ -14,6 +14,7 @@ from portal.views.staff import (
     settings,
     sync,
     team,
+    tokens,
 )
 
 app_name = "staff"
@@ -66,6 +67,9 @@ urlpatterns = [
     path("settings/company/", settings.company, name="company"),
     path("settings/company/change/", settings.company_change, name="company_change"),
     path("settings/brand/change/", settings.brand_change, name="brand_change"),
+    path("settings/tokens/", tokens.tokens, name="tokens"),
+    path("settings/tokens/new/", tokens.token_new, name="token_new"),
+    path("settings/tokens/<str:code>/revoke/", tokens.token_revoke, name="token_revoke"),
     path("team/", team.team, name="team"),
     path("team/invite/", team.team_invite, name="team_invite"),
     path("team/invitations/<str:code>/revoke/", team.team_invitation_revoke, name="team_invitation_revoke"),

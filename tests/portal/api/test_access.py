@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from customers import onboarding, tenancy
+from customers import tenancy, tokens
 from customers.models import ApiToken, Provider
 from mining.models import PoolIntent, Reward
 from portal.api import urls
@@ -113,6 +113,19 @@ def _quarantined(tenant: Tenant, _: Any) -> str:
     return quarantined_of(tenant).code
 
 
+def _token(tenant: Tenant, _: Any) -> str:
+    with tenancy.access_context(tenant.system):
+        return ApiToken.objects.get(provider=tenant.provider, name="erp").code
+
+
+def _spare_token(tenant: Tenant, _: Any) -> str:
+    """Not the one that asks."""
+    with tenancy.access_context(tenant.system):
+        spare = ApiToken.objects.filter(provider=tenant.provider, name="spare").first()
+        made = spare or tokens.make_token(tenant.system, name="spare", scopes=["*"], ends_on=None, now=NOW).token
+        return made.code
+
+
 def _document(_: Tenant, documents: list[Any]) -> str:
     return str(documents[0].code)
 
@@ -165,6 +178,9 @@ ROUTES: dict[str, Row] = {
     "contracts": Row("contracts", body={}, post=400),
     "contracts/<code:id>": Row("contracts", _contract),
     "contracts/<code:id>/versions": Row("contracts", _contract, get=None, body=NEW_TERMS, post=201),
+    "tokens": Row("tokens", body={}, post=400),
+    "tokens/<code:id>": Row("tokens", _token),
+    "tokens/<code:id>/revoke": Row("tokens", _spare_token, get=None, body={}, post=200),
     "documents": Row("documents"),
     "documents/preview": Row("documents", get=None, body=OCTOBER, post=200),
     "documents/close": Row("documents", get=None, body=OCTOBER, post=200),
@@ -223,7 +239,7 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
         foreign += [reward.code for reward in client.rewards]
         foreign += [link_of(client).code, alert_of(client).code, client.viewer.membership.code]
     foreign += [quarantined_of(world.south).code, _invitation(world.south, []), _intent(world.south, [])]
-    foreign += [world.south.provider.code]
+    foreign += [world.south.provider.code, _token(world.south, [])]
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
     quarantined_of(world.north)
@@ -331,7 +347,7 @@ def test_head_answers_as_get_does(world: World, north: Caller) -> None:
 def test_the_last_use_of_a_token_is_kept_to_within_a_minute(world: World) -> None:
     tenant = world.north
     with tenancy.access_context(tenant.system):
-        secret = onboarding.create_token(tenant.system, name="till", scopes=["rewards:read"], now=NOW)
+        secret = tokens.make_token(tenant.system, name="till", scopes=["rewards:read"], ends_on=None, now=NOW).secret
     caller = with_token(secret)
 
     def last_used() -> Any:
