@@ -13,6 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django_structlog.middlewares import RequestMiddleware
 
@@ -146,6 +147,18 @@ def _refusal(
     return None
 
 
+def _page_above(path: str) -> str:
+    """The nearest address above that there is. Should it take a form only, one comes further up from there."""
+    while path != "/":
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        try:
+            resolve(path)
+        except Resolver404:
+            continue
+        return path
+    return "/"
+
+
 class LogMiddleware(RequestMiddleware):
     """Each event of a request with its visitor's address, the same one that the limits count by."""
 
@@ -155,7 +168,8 @@ class LogMiddleware(RequestMiddleware):
 
 
 class PrivatePagesMiddleware:
-    """Pages of people are kept in no cache, and a wrong method has a page as a wrong address has."""
+    """Pages of people are kept in no cache. Whoever reloads or opens a form's address comes to its page, and any other
+    wrong method has a page as a wrong address has."""
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
@@ -163,6 +177,8 @@ class PrivatePagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if response.status_code == 405 and not response.content and not is_api(request.resolver_match):
+            if request.method in ("GET", "HEAD"):
+                return redirect(_page_above(request.path))
             allowed = response["Allow"]
             response = render(request, "405.html", status=405)
             response["Allow"] = allowed

@@ -10,7 +10,7 @@ from portal.api.urls import RESOURCES
 
 # Scopes that stand for themselves, and what they open.
 BY_ITSELF = {
-    EVERYTHING: "everything, money and new tokens too",
+    EVERYTHING: "do everything, money and new tokens too",
     READ_EVERYTHING: "read everything",
     MONEY: "issue documents, approve rewards, accept payout destinations",
     LINKS_FOREVER: "make watcher links that never end",

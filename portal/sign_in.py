@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +12,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.adapter import get_adapter as account_adapter
 from allauth.core import context
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -19,6 +20,8 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -53,7 +56,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         self._login_failed_rl_usage = ratelimit.consume(request, app=APP, action=FAILED, key=key, config=limits)
         if not self._login_failed_rl_usage:
             security_events.sign_in_limited(email)
-            raise self.validation_error("too_many_login_attempts")
+            raise _too_many(request, key=key, limits=limits)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         security_events.sign_in_failed(credentials.get("email", ""))
@@ -118,9 +121,25 @@ def _count_try(request: HttpRequest, user: User) -> Callable[[], None]:
     limits = ON_KNOWN_DEVICE if device else None
     if not ratelimit.consume(request, app=APP, action=FAILED, key=key, config=limits):
         security_events.second_factor_limited(user)
-        raise account_adapter().validation_error("too_many_login_attempts")
+        raise _too_many(request, key=key, limits=limits)
     # All of them, as allauth does: who has a right code has nothing left to guess.
     return lambda: ratelimit.clear(request, app=APP, action=FAILED, key=key, config=limits)
+
+
+def _too_many(request: HttpRequest, *, key: str, limits: dict[str, str] | None) -> ValidationError:
+    """allauth's sentence says "later"."""
+    waits = [_wait(request, rate, key) for rate in ratelimit.get_rates(app=APP, action=FAILED, config=limits)]
+    minutes = max(1, math.ceil(max(waits, default=0) / 60))
+    when = "a minute" if minutes == 1 else f"{minutes} minutes"
+    return ValidationError(f"Too many failed login attempts. Try again in {when}.", code="too_many_login_attempts")
+
+
+def _wait(request: HttpRequest, rate: ratelimit.Rate, key: str) -> float:
+    """Seconds until the next try is counted again; 0: it is not this rate that holds it back."""
+    now = time.time()
+    tries = cache.get(ratelimit.get_cache_key(request, app=APP, action=FAILED, rate=rate, key=key), [])
+    counted = [at for at in tries if at > now - rate.duration]
+    return float(min(counted) + rate.duration - now) if len(counted) >= rate.amount else 0.0
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is untyped

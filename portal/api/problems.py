@@ -66,7 +66,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response:
     if described is None:
         # What Django does for an exception of ours: it is logged with its traceback, and tests see it.
         got_request_exception.send(sender=None, request=request._request)
-        described = _Problem(500, "Something failed on our side. Nothing was changed. Try again later.")
+        described = _Problem(500, "Something failed on our side. Nothing was changed. Try again in a minute.")
     body: dict[str, Any] = {
         "type": f"/problems/{described.code or DOOR[HTTPStatus(described.status)][0]}",
         "title": HTTPStatus(described.status).phrase,

@@ -271,6 +271,28 @@ def test_who_only_opened_a_page_is_told_nothing_of_a_form(world: World) -> None:
 
 
 def test_a_wrong_method_has_a_page(world: World) -> None:
-    page = world.north.owner.browser().get("/staff/team/invite/")
+    page = world.north.owner.browser().put("/staff/team/invite/")
     assert (page.status_code, page["Allow"]) == (405, "POST")
     assert "This address only takes a form" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("/staff/team/invite/", "/staff/team/"),
+        ("/staff/team/{member}/role/", "/staff/team/"),
+        ("/staff/keys/paste/", "/staff/keys/"),
+        ("/staff/documents/close/", "/staff/documents/"),
+        ("/staff/contracts/{contract}/versions/", "/staff/contracts/{contract}/"),
+        ("/staff/customers/{customer}/people/{member}/end/", "/staff/customers/{customer}/"),
+    ],
+)
+def test_who_reloads_a_forms_address_comes_to_its_page(world: World, address: str, page: str) -> None:
+    north = world.north
+    codes = {
+        "member": north.owner.membership.code,
+        "contract": north.clients[0].contract.code,
+        "customer": north.clients[0].customer.code,
+    }
+    answer = north.owner.browser().get(address.format(**codes), follow=True)
+    assert (answer.status_code, answer.request["PATH_INFO"]) == (200, page.format(**codes))

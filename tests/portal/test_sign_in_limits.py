@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 
 from portal import visitor
 from tests.portal.test_second_factor import code_now, secret_of
-from tests.world import PASSWORD, Person, World
+from tests.world import NOW, PASSWORD, Person, World
 
 pytestmark = pytest.mark.django_db
 SIGN_IN = "/account/login/"
@@ -154,3 +155,30 @@ def test_the_visitor_is_whom_the_outermost_proxy_of_ours_heard(
     request = RequestFactory(REMOTE_ADDR="10.0.0.1").get("/", headers={"x-forwarded-for": forwarded})
 
     assert (visitor.address_of(request), visitor.network_of(request)) == (address, network)
+
+
+def test_who_is_held_back_is_told_for_how_long(world: World) -> None:
+    with time_machine.travel(NOW, tick=False) as clock:
+        for _ in range(5):
+            guess(person(world))
+            clock.shift(20)
+        assert "Try again in 4 minutes." in guess(person(world)).content.decode()
+        clock.shift(150)
+        assert "Try again in a minute." in guess(person(world)).content.decode()
+        clock.shift(51)
+        assert TOO_MANY not in guess(person(world)).content.decode()
+
+
+def test_one_network_that_guesses_too_often_waits_for_a_minute(world: World) -> None:
+    people = [client.owner for tenant in (world.north, world.south) for client in tenant.clients]
+    with time_machine.travel(NOW, tick=False):
+        answers = [guess(people[number % len(people)]) for number in range(11)]
+    assert "Try again in a minute." in answers[-1].content.decode()
+
+
+def test_too_many_forms_of_another_kind_say_when_too(world: World) -> None:
+    browser = person(world).browser()
+    form = {"oldpassword": "x", "password1": "y", "password2": "y"}
+    answers = [browser.post("/account/password/change/", form) for _ in range(6)]
+    assert answers[-1].status_code == 429
+    assert "Try again in a minute." in answers[-1].content.decode()

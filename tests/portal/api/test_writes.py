@@ -418,5 +418,5 @@ def test_an_error_of_ours_is_a_problem_that_tells_nothing_and_is_rolled_back(
     client = Client(headers={"Authorization": f"Bearer {world.north.token}"}, raise_request_exception=False)
     before = counted(world.north)
     answer = client.post(f"{API}/customers", CEDAR, content_type="application/json")
-    assert detail_of(answer, 500) == "Something failed on our side. Nothing was changed. Try again later."
+    assert detail_of(answer, 500) == "Something failed on our side. Nothing was changed. Try again in a minute."
     assert counted(world.north) == before

@@ -128,7 +128,7 @@ def test_every_scope_of_the_page_is_one_of_the_api_and_has_words() -> None:
     assert {"hashrate:read", "customers:write", "tokens:write"} <= set(offered)
     assert {"hashrate:write", "rewards:write"} & set(offered) == set()
     assert [scopes.in_words(scope) for scope in ("*", "watcher-links:write", "credentials:read")] == [
-        "everything, money and new tokens too", "change watcher links", "read pool keys",
+        "do everything, money and new tokens too", "change watcher links", "read pool keys",
     ]  # fmt: skip
 
 
