@@ -29,6 +29,7 @@ DIRECTORY_TABLES = {
     "auth_group_permissions": "Django's, unused",
     "account_emailaddress": "allauth's: belongs to a user",
     "account_emailconfirmation": "allauth's: belongs to a user",
+    "usersessions_usersession": "allauth's: a user's sessions, whatever they act for",
     "mfa_authenticator": "allauth's: a user's second factors, sealed by our adapter",
 }
 

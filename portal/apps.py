@@ -8,4 +8,4 @@ class PortalConfig(AppConfig):
         # Every door queues tasks, so every door needs the application. Not in portal/__init__.py: settings live
         # below it, and are read before there is a Django.
         # The events of sign-ins are heard from allauth's models, which are there only now.
-        from portal import celery, security_events  # noqa: F401
+        from portal import celery, security_events, sessions  # noqa: F401

@@ -56,8 +56,8 @@ class KeptForm:
     left_out: list[Field]  # secrets, by their names alone
 
 
-def keep(request: HttpRequest, user_id: int) -> str:
-    """Where that person finds it again. With a file, or too large: the page it was sent from, and nothing is kept."""
+def keep(request: HttpRequest, user_id: int) -> str | None:
+    """Where that person finds it again. None: it is not kept, with a file or too large."""
     fields = [(name, value) for name in request.POST if name != GUARD for value in request.POST.getlist(name)]
     form = {
         "to": request.get_full_path(),
@@ -67,7 +67,7 @@ def keep(request: HttpRequest, user_id: int) -> str:
     }
     text = json.dumps(form)
     if request.FILES or len(text) > LARGEST:
-        return page_of(request)
+        return None
     name = secrets.token_urlsafe(16)
     cache.set(_key(name), _box(user_id).encrypt(text.encode()).decode(), timeout=MINUTES * 60)
     return reverse("kept_form", args=[name])

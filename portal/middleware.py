@@ -19,7 +19,7 @@ from django_structlog.middlewares import RequestMiddleware
 
 from customers import tenancy
 from customers.tenancy import Access, Kind
-from portal import kept_forms, visitor
+from portal import kept_forms, sessions, visitor
 from portal.access import access_by_token, access_of, is_api, is_health_check, is_open, match_of, own_memberships
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class TenancyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with _context_before(request):
-            access = _access(request)
+            access = _access_in_time(request)
             request.access = access  # type: ignore[attr-defined]  # AccessRequest says so to the views
             tenancy.enter(access)
             response = self.get_response(request)
@@ -84,6 +84,9 @@ class TenancyMiddleware:
             # mark opens it. A form's address is no page to come back to.
             if request.method in ("GET", "HEAD"):
                 return redirect_to_login(request.get_full_path())
+            former: int | None = getattr(request, "former_user", None)
+            if former and hasattr(view, "portal_audience") and (kept := kept_forms.keep(request, former)):
+                return redirect_to_login(kept)
             # Told by the address and not by a session: that would be a row for anybody, and told to whoever comes next.
             return redirect_to_login(f"{kept_forms.page_of(request)}?{UNSENT}=1")
         if access is None:
@@ -112,6 +115,19 @@ def _access(request: HttpRequest) -> Access | None:
     chosen = request.session.get(MEMBERSHIP)
     matching = [m for m in memberships if m.code == chosen] or (memberships if len(memberships) == 1 else [])
     return access_of(matching[0], user) if matching else None
+
+
+def _access_in_time(request: HttpRequest) -> Access | None:
+    """As _access. Whose session is over is nobody from here on; who it was is remembered for the form that is kept."""
+    access, now = _access(request), timezone.now()
+    if _is_api(request) or not request.user.is_authenticated:
+        return access
+    if sessions.is_over(request, access, now=now):
+        request.former_user = request.user.pk  # type: ignore[attr-defined]  # read by process_view
+        sessions.end_this(request)
+        return None
+    sessions.note_use(request, now=now)
+    return access
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -65,7 +65,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     """
     user = cast("User", request.user)
     back = request.get_full_path() if request.method in SAFE else kept_forms.keep(request, user.pk)
-    return redirect(address(back))
+    return redirect(address(back or kept_forms.page_of(request)))
 
 
 def address(back: str) -> str:

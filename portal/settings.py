@@ -1,5 +1,6 @@
 """One settings module; what differs between installations comes from the environment (portal/environment.py)."""
 
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -139,7 +141,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an address is proved by the invitation that was sent to it
 ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # the others end (portal/sessions.py)
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # How many proxies of ours stand in front: a visitor's address is what they heard, not theirs (portal/visitor.py).
@@ -151,7 +153,12 @@ MFA_FORMS = {"authenticate": "portal.sign_in.SignInCodeForm", "reauthenticate": 
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Hosting portal"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s, either way: clocks of phones and people who type slowly
-SESSION_COOKIE_AGE = 24 * 3600
+# Without use, and in all, by whom one acts for (portal/sessions.py). Customers look in from their phones every few
+# days, and what moves their money asks for more than a session. The cookie outlasts both: who comes back late is known
+# as the one whose form is kept.
+STAFF_SESSION = (timedelta(hours=1), timedelta(hours=24))
+CUSTOMER_SESSION = (timedelta(days=7), timedelta(days=30))
+SESSION_COOKIE_AGE = 31 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION

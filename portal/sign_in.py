@@ -45,7 +45,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return visitor.address_of(request)
+        address = visitor.address_of(request)
+        return visitor.UNSPECIFIED if address == visitor.UNKNOWN else address
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("mfa_index")
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count this try as a failure; authenticate() takes it back when the password is right."""

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from portal.views import entry, health, kept_forms, security
+from portal.views import entry, health, kept_forms, security, sessions
 
 urlpatterns = [
     path("healthz", health.live),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("account/2fa/recovery-codes/", security.show_codes),
     path("account/2fa/recovery-codes/download/", security.download_codes),
     path("account/2fa/recovery-codes/generate/", security.make_codes),
+    path("account/sessions/", sessions.own_sessions, name="own_sessions"),
+    path("account/sessions/end-others/", sessions.sessions_end_others, name="sessions_end_others"),
+    path("account/sessions/<slug:name>/end/", sessions.session_end, name="session_end"),
     path("account/", include("allauth.urls")),
     path("api/v1/", include("portal.api.urls")),
     path("staff/", include("portal.views.staff.urls")),

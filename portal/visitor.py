@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 IPV6_NETWORK_BITS = 64  # what one household or one rented server has to itself
 UNKNOWN = "unknown"
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing listens here: it stands for UNKNOWN where only an address may stand
 
 
 def address_of(request: HttpRequest) -> str:

@@ -5,6 +5,7 @@ Whatever leaks from one to the other looks right at first glance: so tests compa
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +26,7 @@ from customers.tenancy import Access, Kind
 from mining.models import Credential, HashratePoint, MiningAccount, PoolLogin, Reward, SyncRun
 from mining.models.rewards import RewardStatus
 from portal.middleware import ACTING_AS, MEMBERSHIP
+from portal.sessions import BEGAN, SEEN
 from tests.logins import login_of
 
 NOW = datetime(2026, 11, 4, 14, 32, tzinfo=UTC)
@@ -46,6 +48,7 @@ class Person:
         client.force_login(self.user)
         session = client.session
         session[MEMBERSHIP] = self.membership.code
+        session[BEGAN] = session[SEEN] = time.time()
         if fresh and self.access.kind == Kind.STAFF:
             request: Any = SimpleNamespace(session=session)
             record_authentication(request, self.user, "mfa", reauthenticated=True)

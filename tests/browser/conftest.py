@@ -46,7 +46,9 @@ def open_page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Op
     complaints: list[str] = []
     settings.MFA_TOTP_TOLERANCE = 20  # steps of 30 s: a code that was typed on a slow machine is good all the same
 
-    def opened(who: Person | None = None, *, size: tuple[int, int] = DESK, dark: bool = False) -> Page:
+    def opened(
+        who: Person | None = None, *, size: tuple[int, int] = DESK, dark: bool = False, fresh: bool = True
+    ) -> Page:
         context = chromium.new_context(
             base_url=live_server.url,
             viewport={"width": size[0], "height": size[1]},
@@ -54,7 +56,7 @@ def open_page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Op
         )
         context.set_default_timeout(LAST_RESORT_MS)
         if who is not None:
-            session = who.browser().cookies["portal_session"].value
+            session = who.browser(fresh=fresh).cookies["portal_session"].value
             context.add_cookies([{"name": "portal_session", "value": session, "url": live_server.url}])
         page = context.new_page()
         page.on("console", lambda message: _hear(complaints, message))

@@ -397,7 +397,7 @@ def test_a_payout_address_is_accepted_after_the_second_factor(world: World, open
             payout_address="3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy",
             payout_drift_since=timezone.now(),
         )
-    page = open_page(north.finance)
+    page = open_page(north.finance, fresh=False)
     page.goto(f"/staff/customers/{client.customer.code}/")
     page.get_by_role("link", name="Accept what the pool says…").click()
     page.get_by_label("Code from your second factor").fill(code_for(secret_of(north.finance)))

@@ -221,6 +221,9 @@ ROUTES: dict[str, Row] = {
     r"account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": Row(
         "open", path="account/password/reset/key/1-guess/"
     ),
+    "account/sessions/": Row("signed_in"),
+    "account/sessions/end-others/": Row("signed_in", method="post", answers=(302,)),
+    "account/sessions/<slug:name>/end/": Row("signed_in", lambda _: {"name": "guess"}, "post", (404,)),
     "account/2fa/": Row("signed_in"),
     "account/2fa/authenticate/": Row("open", answers=(302,)),
     "account/2fa/reauthenticate/": Row("signed_in", answers=(200, 302)),
