@@ -137,7 +137,7 @@ ROUTES: dict[str, Row] = {
     "staff/customers/new/": Row("staff:onboard"),
     "staff/customers/<str:code>/": Row("staff:read", customer),
     "staff/customers/<str:code>/edit/": Row("staff:onboard", customer),
-    "staff/customers/<str:code>/close/": Row("staff:onboard", customer),
+    "staff/customers/<str:code>/close/": Row("staff:onboard", customer, asks=True),
     "staff/customers/<str:code>/reopen/": Row("staff:onboard", customer, "post", (302,)),
     "staff/customers/<str:code>/account/": Row("staff:onboard", customer),
     "staff/customers/<str:code>/invite/": Row("staff:onboard", customer),

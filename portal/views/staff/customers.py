@@ -28,6 +28,7 @@ from mining import queries as mining
 from mining.keys import logins
 from mining.models import MiningAccount, PoolIntent, Reward, WatcherLink
 from mining.queries import CurrentHashrate, Workers
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import ADOPT, AccountForm, CustomerFilter, CustomerForm, InviteForm, NewCustomerForm
 from portal.invitations import send_invitation
@@ -290,6 +291,7 @@ def customer_edit(request: AccessRequest, code: str) -> HttpResponse:
 
 @staff_page("onboard")
 @require_http_methods(["GET", "POST"])
+@second_factor.required
 def customer_close(request: AccessRequest, code: str) -> HttpResponse:
     """Says what ends and what goes on, and what is still open; then closes."""
     access, now, customer = request.access, timezone.now(), _customer(request, code)
