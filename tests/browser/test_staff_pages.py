@@ -294,6 +294,8 @@ def pages(tenant: Tenant) -> list[str]:
         "alerts/",
         "sync/",
         "watcher-links/",
+        "settings/tokens/",
+        "settings/tokens/new/",
     ]
     return [
         *(f"/staff/{name}" for name in [*listed, "keys/", "team/", "documents/issue/?month=2026-10"]),
@@ -303,6 +305,7 @@ def pages(tenant: Tenant) -> list[str]:
         f"{first}watcher-links/new/",
         f"/staff/contracts/{contract}/",
         f"/staff/documents/{draft.code}/",
+        "/account/sessions/",
     ]
 
 
