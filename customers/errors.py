@@ -19,3 +19,11 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.message % self.params if self.params else self.message
+
+
+class TooSoon(Refused):
+    """It may be asked for again when so many `seconds` have passed: always among the params."""
+
+    @property
+    def seconds(self) -> int:
+        return int(str(self.params["seconds"]))

@@ -169,13 +169,15 @@ def _ours(run: SyncRun) -> tenancy.TenantQuerySet[SyncRun]:
     return SyncRun.objects.filter(provider=run.provider_id, pk=run.pk, state=SyncRun.State.RUNNING)
 
 
-def read_again_what_failed(provider_id: int, login_id: int, *, now: datetime) -> None:
-    """The login's key has just been found to work: what had failed is not left so until its next turn. Inside the
-    provider's context."""
+def take_up_again(provider_id: int, login_id: int, *, now: datetime) -> None:
+    """The login's key has just been found to work: what had failed, and what has grown old while there was no key, is
+    not left so until its next turn. Inside the provider's context."""
     newest = newest_runs(provider_id, [login_id], now=now)
     for subject in SUBJECTS:  # in this order everywhere: two who open runs never wait for each other
         run = newest.get((login_id, subject))
-        if run is not None and run.state == SyncRun.State.FAILED:
+        if run is None or run.state in SyncRun.OPEN:
+            continue
+        if run.state == SyncRun.State.FAILED or now - (run.started_at or run.queued_at) > CADENCE[subject]:
             again, _ = open_run(provider_id, login_id, subject, now=now)
             dispatch.after_commit("mining.tasks.run_sync", provider_id, again.pk, again.turns)
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from math import ceil
 
 import redis
 import structlog
@@ -15,7 +16,7 @@ from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from customers import audit, tenancy
-from customers.errors import Refused
+from customers.errors import Refused, TooSoon
 from customers.sealing import NoPrivateKey, SealError, Secret, seal, unseal
 from customers.tenancy import Access
 from mining import dispatch
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 State = Credential.State
 SHORTEST_KEY, LONGEST_KEY, HINT = 16, 256, 4
 TRIED_AGAIN_AFTER = timedelta(minutes=1)  # on request, however often that is made
+SOON_SECONDS = 5  # one that takes longer than that minute: nobody knows when it is over
 REPLACE_IT = "This key works, but should be replaced: make a new one in WhiteBIT's API settings, for this portal only."
 # Without a key for these nothing can be read at all; without one for the others the rest goes on.
 NEEDED_ENDPOINTS = frozenset({"accounts", "rewards"})
@@ -74,27 +76,38 @@ def paste_key(access: Access, *, login_name: str, api_key: str, secret: str, now
     return credential
 
 
-def ask_verification(access: Access, credential: Credential, *, now: datetime) -> bool:
+def ask_verification(access: Access, credential: Credential, *, now: datetime) -> None:
     """A person says that the key has been mended at the pool: have a worker try it anew.
 
-    False: it waits to be tried, or a key of its login is tried now or was a moment ago, so nothing was asked for.
+    One that waits to be tried needs no second asking. Raises TooSoon while a key of its login is tried, and for a
+    minute from the beginning of that.
     """
     if credential.state == State.RETIRED:
         raise Refused("This key was replaced by another one. Paste a new key to change it.", code="key.replaced")
-    if credential.state == State.CHECKING or _tried_lately(access, credential.login_id, now=now):
-        return False
+    if credential.state == State.CHECKING:
+        return
+    if (seconds := _seconds_to_wait(access, credential.login_id, now=now)) is not None:
+        raise TooSoon(
+            "A key of %(login)s is being tried, or was less than a minute ago. Ask again in %(seconds)s seconds.",
+            code="key.tried_lately",
+            params={"login": credential.login.name, "seconds": seconds},
+        )
     credentials = Credential.objects.visible_to(access).filter(pk=credential.pk)
     if credentials.filter(state=State.REFUSED).update(state=State.CHECKING):
         credential.state = State.CHECKING
     audit.record(access, "credential.verification_asked", credential.code, now=now, login=credential.login.code)
     dispatch.after_commit("mining.tasks.verify_credential", access.provider.pk, credential.pk)
-    return True
 
 
-def _tried_lately(access: Access, login_id: int, *, now: datetime) -> bool:
+def _seconds_to_wait(access: Access, login_id: int, *, now: datetime) -> int | None:
     """A check that has been queued for longer was left by its worker: asking takes it up."""
     checks = SyncRun.objects.visible_to(access).filter(login=login_id, subject=Subject.KEY)
-    return checks.filter(Q(state=SyncRun.State.RUNNING) | Q(queued_at__gt=now - TRIED_AGAIN_AFTER)).exists()
+    lately = checks.filter(Q(state=SyncRun.State.RUNNING) | Q(queued_at__gt=now - TRIED_AGAIN_AFTER))
+    newest = lately.order_by("-pk").first()
+    if newest is None:
+        return None
+    left = TRIED_AGAIN_AFTER - (now - newest.queued_at)
+    return max(ceil(left.total_seconds()), SOON_SECONDS)
 
 
 def withdraw(access: Access, credential: Credential, *, in_use_confirmed: bool = False, now: datetime) -> None:

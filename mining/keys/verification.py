@@ -71,7 +71,7 @@ def verify(provider_id: int, credential_id: int, *, now: datetime) -> Credential
         raise
     runs.finish(run, SyncRun.State.OK, error="", watch=watch)
     with tenancy.provider_context(provider_id):
-        runs.read_again_what_failed(provider_id, credential.login_id, now=watch.now())
+        runs.take_up_again(provider_id, credential.login_id, now=watch.now())
         return _stored(provider_id).get(pk=credential_id)
 
 

@@ -97,6 +97,8 @@ REFUSALS = {
     "key.replaced": "The key was replaced by another one.",
     "key.spaced": "The API key or the secret has a space or line break inside.",
     "key.swapped": "API key and secret look swapped.",
+    "key.tried_lately": "A key of the login is tried now, or was a moment ago: `Retry-After` says when it may be tried"
+    " again.",
     "key.unreadable": "The sealed key does not open.",
     "key.works_already": "The key is stored already, and works.",
     "link.endless": "The link never ends, so it is not renewed.",

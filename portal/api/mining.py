@@ -485,7 +485,8 @@ class Credentials(ListModelMixin, RetrieveModelMixin, Resource[Credential]):
         status=202,
         description="A worker tries it at the pool, for instance after it was mended there. A refused key is checking"
         " until then: read it again. One that works stays active meanwhile. While a key under the same label is tried,"
-        " and for a minute from the beginning of that, it is answered as it is and not tried once more.",
+        " and for a minute from the beginning of that, asking is answered with 409, and `Retry-After` says when it may"
+        " be tried again.",
     )
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, id: str) -> Response:

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from customers.errors import Refused
+from customers.errors import Refused, TooSoon
 from portal.api.codes import CALLS, DOOR, status_of
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,8 @@ def _of(error: Exception) -> _Problem | None:
         code = error.default_code if error.default_code in CALLS else ""
         return _Problem(error.status_code, str(error.detail), headers=_headers(error), code=code)
     if isinstance(error, Refused):
-        return _Problem(status_of(error.code), str(error), code=error.code)
+        headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooSoon) else {}
+        return _Problem(status_of(error.code), str(error), headers=headers, code=error.code)
     if isinstance(error, Http404):
         return _Problem(404, "There is nothing here that you may see.")
     if isinstance(error, PermissionDenied):

@@ -70,6 +70,25 @@ def test_what_failed_without_a_right_is_read_again_once_the_key_has_it(north: Ho
     assert (len(dispatched), open_subjects(north)) == (3, [])
 
 
+def test_what_grew_old_while_the_key_was_refused_is_read_at_once_when_it_works(
+    north: Hosting, dispatched: list[Hint]
+) -> None:
+    api_key = north.pool.key("alpha").api_key
+    north.sync_all()
+    with north.context():
+        SyncRun.objects.exclude(subject="key").update(started_at=timezone.now() - timedelta(minutes=20))
+    north.pool.edit("set_key", api_key=api_key, enabled=False)
+    north.sync("hashrate")
+    north.pool.edit("set_key", api_key=api_key, enabled=True)
+    dispatched.clear()
+
+    north.verify(north.credential())
+
+    # What failed, and what is older than it may become; destinations and links are not yet.
+    assert open_subjects(north) == ["accounts", "hashrate", "rewards", "workers"]
+    assert [task for task, _ in dispatched] == ["mining.tasks.run_sync"] * 4
+
+
 def test_each_subject_is_due_once_in_its_time(north: Hosting, dispatched: list[Hint]) -> None:
     start = timezone.now()
     # The one that comes daily has just been read in its turn: two hours hold no second one.

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from customers.models import AuditEntry
 from mining import dispatch
+from mining.keys import store as key_store
 from mining.models import Credential, SyncRun
 from tests.portal.api.conftest import Caller, code_of, detail_of
 from tests.world import NOW, World
@@ -85,7 +86,7 @@ def test_a_refused_key_is_tried_again(world: World, north: Caller) -> None:
     assert code_of(north.post(f"credentials/{code}/verify", {}), 409) == "key.replaced"
 
 
-def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
+def test_a_key_is_tried_when_it_may_be_and_else_the_answer_says_when(
     world: World, north: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant, told = world.north, []
@@ -94,8 +95,8 @@ def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
     hour = timedelta(hours=1)
     just_now = -hour  # of a test however slow
 
-    def stands(key: str, check: str, queued_ago: timedelta) -> tuple[int, str, int]:
-        """The answer's status and state, and how much came of it, when the key and a check of its login stand so."""
+    def stands(key: str, check: str, queued_ago: timedelta) -> tuple[str, int]:
+        """The state, or the problem, and how much came of it, when the key and a check of its login stand so."""
         with tenant.context():
             Credential.objects.update(state=key)
             SyncRun.objects.filter(subject="key").delete()
@@ -108,14 +109,19 @@ def test_a_program_that_asks_again_and_again_is_answered_and_nothing_more(
         with tenant.context():
             after = len(told), AuditEntry.objects.filter(action="credential.verification_asked").count()
         assert after[0] - before[0] == after[1] - before[1]
-        return answer.status_code, answer.json()["state"], after[0] - before[0]
+        if answer.status_code == 202:
+            return answer.json()["state"], after[0] - before[0]
+        assert after == before
+        return code_of(answer, 409), int(answer["Retry-After"])
 
-    assert stands("checking", "failed", hour) == (202, "checking", 0)
-    assert stands("refused", "failed", just_now) == (202, "refused", 0)
-    assert stands("active", "running", hour) == (202, "active", 0)
-    assert stands("active", "queued", just_now) == (202, "active", 0)
-    assert stands("refused", "failed", hour) == (202, "checking", 1)
-    assert stands("active", "queued", hour) == (202, "active", 1)  # its worker was lost before it began
+    too_soon, worth_waiting = "key.tried_lately", 3660
+    assert stands("checking", "failed", hour) == ("checking", 0)
+    assert stands("active", "running", hour) == (too_soon, key_store.SOON_SECONDS)
+    for key in ("refused", "active"):
+        code, seconds = stands(key, "queued", just_now)
+        assert (code, worth_waiting - 60 < seconds <= worth_waiting) == (too_soon, True)
+    assert stands("refused", "failed", hour) == ("checking", 1)
+    assert stands("active", "queued", hour) == ("active", 1)  # its worker was lost before it began
 
 
 def test_a_label_is_changed_for_all_that_carry_it(world: World, north: Caller, south: Caller) -> None:
