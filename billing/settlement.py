@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
+from billing import rereading
 from billing.models import Document, DocumentStatus, DocumentType
 from billing.models.documents import direction_of
 from billing.planning import hash_joins
@@ -111,10 +112,13 @@ WHERE d.provider_id = %(provider)s AND d.status = 'draft' AND d.period = %(perio
 
 def close_period(access: Access, *, month: date, now: datetime) -> list[Document]:
     """The month's drafts, computed anew where facts changed. An issued period is left alone: what changed since goes
-    on the next document. Repeatable; a month that has not ended in UTC is refused."""
+    on the next document. Repeatable; a month that has not ended in UTC is refused.
+
+    Asks for what was not read again since the month ended (rereading.py); whoever closes says so."""
     period = ended_month(month, now)
     with transaction.atomic():
         lock_closing(access)
+        rereading.ask_for_close(access, period, now=now)
         changed = _agree_drafts(access, period, now)
         if changed:
             audit.record(access, "period.closed", f"{period.lower:%Y-%m}", now=now, documents_changed=changed)

@@ -1,12 +1,15 @@
-"""The PDFs of issued documents, made after the commit. Ids only; each database step has its own short context."""
+"""The PDFs of issued documents, made after the commit, and what documents rest on, read again. Ids only; each database
+step has its own short context."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from billing import pdf
+from billing import pdf, rereading
 from billing.models import Document, DocumentStatus
 from customers import tenancy
 from customers.providers import each_active, while_active
@@ -30,6 +33,12 @@ def render(provider_id: int, document_id: int) -> None:
     made = pdf.typeset(content)
     with tenancy.provider_context(provider_id):
         pdf.keep(document, made, now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def read_again() -> None:
+    """Each hour (beat): ask for what documents rest on and was not read for a week."""
+    each_active(partial(rereading.ask_weekly, now=timezone.now()), failed="rereading.failed")
 
 
 @shared_task(ignore_result=True)

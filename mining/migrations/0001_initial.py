@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
                 ('hashrate_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_in_full_at', models.DateTimeField(null=True)),
+                ('rewards_asked_again_at', models.DateTimeField(null=True)),
                 ('links_unseen', models.PositiveIntegerField(default=0)),
                 ('links_read_at', models.DateTimeField(null=True)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mining_accounts', to='customers.customer')),

@@ -1,6 +1,7 @@
 """The keys to the pool, the mining accounts they open, and what we meant to do there."""
 
 from functools import partial
+from typing import Self
 
 from django.db import models
 from django.db.models import Case, Q, Value, When
@@ -89,6 +90,10 @@ class MiningAccountQuerySet(TenantQuerySet["MiningAccount"]):
         )
         return self.exclude(state=state.CREATING).update(state=from_signs)
 
+    def readable(self) -> Self:
+        """Those that the pool answers for."""
+        return self.exclude(state=MiningAccount.State.CREATING).filter(silent_since=None, refused_since=None)
+
 
 class MiningAccount(TenantModel):
     """An account at the pool, unique by (provider, login, name). It stays with its customer for ever."""
@@ -132,6 +137,8 @@ class MiningAccount(TenantModel):
     rewards_read_at = models.DateTimeField(null=True)
     # When its rewards were read from the first one on; null: not yet, or not since the account came back into sight.
     rewards_read_in_full_at = models.DateTimeField(null=True)
+    # When it was asked that they be read from the first one on again: to be done while the reading above is older.
+    rewards_asked_again_at = models.DateTimeField(null=True)
     # Watcher links that take room at the pool and are no rows of ours: what its list held and nobody could read.
     links_unseen = models.PositiveIntegerField(default=0)
     links_read_at = models.DateTimeField(null=True)

@@ -76,8 +76,10 @@ class Store:
     across it, so that is carried over.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, *, only: MiningAccount | None = None) -> None:
+        """`only`: whose rewards the listing holds; None: all of the login."""
         self.reading = reading
+        self.only = only
         self.outcome = Outcome()
         self.names: set[str] = set()  # accounts that the listing names
         self._carried: list[Leftover] = []
@@ -124,7 +126,10 @@ class Store:
 
     def _accounts(self, names: set[str]) -> dict[str, MiningAccount]:
         """The login's accounts; one that nobody has heard of is stored without a customer, and so reported."""
-        accounts = {account.name: account for account in self._login_accounts()}
+        known = self._login_accounts()
+        if self.only is not None:
+            known = known.filter(name__in=names | {self.only.name})
+        accounts = {account.name: account for account in known}
         unheard = sorted(names - accounts.keys())
         if unheard:
             now = self.reading.now()
@@ -325,9 +330,12 @@ class Store:
         return silent
 
     def _note_reading(self, silent: set[int]) -> None:
-        self._login_accounts().exclude(pk__in=silent).exclude(
-            rewards_read_at__gt=self.reading.now() - READ_AT_GRAIN
-        ).update(rewards_read_at=self.reading.now())
+        accounts = self._login_accounts().exclude(pk__in=silent)
+        if self.only is not None:
+            accounts = accounts.filter(pk=self.only.pk)
+        accounts.exclude(rewards_read_at__gt=self.reading.now() - READ_AT_GRAIN).update(
+            rewards_read_at=self.reading.now()
+        )
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

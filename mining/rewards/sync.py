@@ -11,7 +11,8 @@ from django.db.models.functions import Coalesce
 from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, SyncRun
 from mining.models.runs import Depth, Subject
-from mining.pool.errors import PoolError
+from mining.pool.errors import BadAnswer, PoolError, RequestRefused
+from mining.pool.limits.rate_limit import Priority
 from mining.pool.listings import rewards as listings
 from mining.pool.listings.rewards import Listing
 from mining.rewards import depths
@@ -21,6 +22,9 @@ from mining.sync.reading import Outcome, Reading
 # A reward becomes successful within hours; the pool corrects for days. Whatever comes later is found once a day.
 DAYS_BACK = {Depth.RECENT: 3, Depth.DEEP: 45}
 DEEP_EVERY = timedelta(hours=24)
+# So long a run goes on with accounts by name, and leaves the others to the next: what was earned today is read every
+# 15 minutes, whatever waits to be read again.
+BY_NAME_FOR = timedelta(minutes=10)
 # Our clock only ever makes a window longer: one record dated 2099 must not end all reading, so it is not "the newest".
 LATEST_AHEAD = timedelta(days=1)
 
@@ -40,6 +44,7 @@ def sync(reading: Reading) -> Outcome:
 
 def _read_login(reading: Reading) -> Outcome:
     reading.run.depth, since = _window(reading)
+    begun_at = reading.now()
     with reading.writing():
         # At once: a run that is lost with its worker writes nothing down.
         reading.run.reads_from = since
@@ -58,7 +63,7 @@ def _read_login(reading: Reading) -> Outcome:
     outcome = store.finish()
     if since is None:
         with reading.writing():
-            depths.note_read_in_full(reading, but=torn)
+            depths.note_read_in_full(reading, begun_at=begun_at, but=torn)
     if torn:
         reading.run.depth = ""  # not to be taken for the reading that it was to be
         outcome.problems.append(
@@ -68,34 +73,47 @@ def _read_login(reading: Reading) -> Outcome:
 
 
 def _read_accounts(reading: Reading, outcome: Outcome) -> None:
-    """By name, one after the other, until the turn is over."""
-    done_up_to = reading.run.resume_after or 0
+    """By name, one after the other, until the turn is over, or the run has done its part of them."""
+    run = reading.run
+    done_up_to = run.begins_after if run.resume_after is None else run.resume_after
     with reading.writing():
         if depths.most_are_unread(reading):
             return  # the next run reads the whole login
     while True:
         with reading.writing():
             account = depths.next_account(reading, after=done_up_to)
-        if account is None:
+        if account is None or _has_done_its_part(reading):
             return
         if reading.watch.turn_is_over():
             outcome.resume_after = done_up_to
             return
-        outcome.add(_read_account(reading, account))
+        # Also when it fails: the next run begins behind it, so that one account does not keep the others unread.
         done_up_to = account.pk
+        try:
+            outcome.add(_read_account(reading, account))
+        except (BadAnswer, RequestRefused) as error:
+            outcome.problems.append(f"The rewards of {account.name} were not read again. {error.sentence}")
+        except PoolError:
+            outcome.resume_after = done_up_to
+            raise
+
+
+def _has_done_its_part(reading: Reading) -> bool:
+    started_at = reading.run.started_at
+    return started_at is not None and reading.now() - started_at > BY_NAME_FOR
 
 
 def _read_account(reading: Reading, account: MiningAccount) -> Outcome:
-    store = Store(reading)
-    whole = True
-    with reading.pool() as pool:
+    store = Store(reading, only=account)
+    whole, begun_at = True, reading.now()
+    with reading.pool(Priority.BACKFILL) as pool:
         for part in listings.read_account(pool, account.name, since=None, alive=reading.alive):
             store.take(part)
             whole &= part.consistent
     outcome = store.finish()
     if whole:
         with reading.writing():
-            depths.note_read_in_full(reading, only=account)
+            depths.note_read_in_full(reading, begun_at=begun_at, only=account)
     else:
         outcome.problems.append(f"The pool's list of {account.name} did not hold still; the next run reads it again.")
     return outcome

@@ -85,8 +85,9 @@ class Reading:
         return runs.writing(self.run)
 
     @contextmanager
-    def pool(self) -> Iterator[PoolClient]:
-        with self.key.client(priority=self.priority) as pool:
+    def pool(self, priority: Priority | None = None) -> Iterator[PoolClient]:
+        """`priority`: another than the run's."""
+        with self.key.client(priority=priority or self.priority) as pool:
             try:
                 yield pool
             finally:

@@ -18,7 +18,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import contracts, evidence, settlement
+from billing import contracts, evidence, rereading, settlement
 from billing.holds.drafts import Hold, why_held
 from billing.issue import Issued, issue, issue_all
 from billing.models import (
@@ -252,6 +252,10 @@ class PreviewsSerializer(serializers.Serializer[Any]):
 
 class DraftsSerializer(serializers.Serializer[Any]):
     data = DocumentSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    accounts_not_read_again = serializers.IntegerField(
+        help_text="How many accounts were not read again, from their first reward on, since the month ended. It is"
+        " asked for: close again when this is 0, and corrections of old rewards are on the drafts."
+    )
 
 
 class SeenDocumentSerializer(InputSerializer):
@@ -320,8 +324,10 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     )
     @action(detail=False, methods=["post"])
     def close(self, request: Request) -> Response:
-        drafts = settlement.close_period(self.access, month=self.body()["period"], now=self.now)
-        return Response({"data": self.get_serializer(drafts, many=True).data})
+        month = self.body()["period"]
+        drafts = settlement.close_period(self.access, month=month, now=self.now)
+        unread = rereading.not_read_again(self.access, month_of(month)).count()
+        return Response({"data": self.get_serializer(drafts, many=True).data, "accounts_not_read_again": unread})
 
     @operation(
         "Issue the drafts of a month",

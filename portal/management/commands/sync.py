@@ -6,8 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from customers import tenancy
+from customers.words import counted
 from mining.models import SyncRun
 from mining.models.runs import Subject
+from mining.rewards import rereading
 from mining.runner import sync_provider
 from portal.management.operator import access_to
 
@@ -34,6 +36,12 @@ class Command(BaseCommand):
                 )
                 if run.unread_fields:
                     self.stdout.write(f"  {run.unread_sentence}")
+            again = rereading.progress(access)
+            if again is not None:
+                self.stdout.write(
+                    f"Rewards read again from the first one on: {again.done:,} of {counted(again.accounts, 'account')}."
+                    " The next reading goes on."
+                )
         bad = [run for run in runs if run.state not in (SyncRun.State.OK, SyncRun.State.PARTIAL)]
         if bad:
             raise CommandError(f"{len(bad)} of {len(runs)} readings failed; what was read before stays as it is.")

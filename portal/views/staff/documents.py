@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing import evidence, settlement
+from billing import evidence, rereading, settlement
 from billing import queries as billing
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.issue import Issued, issue_all
@@ -139,7 +139,8 @@ def document_close(request: AccessRequest) -> HttpResponse:
 
     def close() -> str:
         drafts = settlement.close_period(request.access, month=month, now=now)
-        return _closed(month, len(drafts))
+        unread = rereading.in_words(request.access, settlement.month_of(month))
+        return f"{_closed(month, len(drafts))} {unread}".strip()
 
     do(request, close, "staff:documents")
     return redirect(f"{reverse('staff:documents')}?{urlencode({'month': f'{month:%Y-%m}'})}")

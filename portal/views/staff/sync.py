@@ -17,6 +17,7 @@ from mining import queries as mining
 from mining.keys import logins
 from mining.models import PoolLogin, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
+from mining.rewards import rereading
 from portal.access import AccessRequest, staff_page
 from portal.views.paging import keyset
 from portal.views.staff.responses import do, fragment
@@ -66,6 +67,7 @@ def _live(access: Access, after: str | None) -> dict[str, Any]:
         "after": runs.after,
         "shown": runs.shown,
         "unread": list(unread.items()),
+        "again": rereading.progress(access),
     }
 
 

@@ -59,6 +59,14 @@ def test_closing_makes_the_drafts_and_closing_again_changes_nothing(north: Calle
     assert north.post("documents/close", OCTOBER).json()["data"] == closed
 
 
+def test_a_close_says_how_many_accounts_were_not_read_again(world: World, north: Caller) -> None:
+    for read_at, count in [(NOW - timedelta(days=20), 2), (NOW, 0)]:
+        with world.north.context():
+            MiningAccount.objects.update(rewards_read_in_full_at=read_at)
+
+        assert north.post("documents/close", OCTOBER).json()["accounts_not_read_again"] == count
+
+
 def test_a_month_that_has_not_ended_is_refused(north: Caller) -> None:
     for act in ("preview", "close"):
         assert code_of(north.post(f"documents/{act}", {"period": "2099-10"}), 409) == "period.not_ended"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.issue import issue
 from billing.models import Document, DocumentFile
@@ -61,6 +62,23 @@ def test_closing_a_month_makes_its_drafts_and_closing_again_changes_nothing(nort
     assert [(d.status, d.balance_sat) for d in drafts] == [("draft", 248_625), ("draft", -43_875)]
     browser.post(CLOSE, north.finance.form(month="2026-10"))
     assert [(d.pk, d.computed_at) for d in rows(north, Document)] == [(d.pk, d.computed_at) for d in drafts]
+
+
+def test_a_close_asks_for_old_rewards_and_the_pages_say_how_far_that_is(north: Tenant) -> None:
+    ask = "2 accounts were not read again since the month ended. That is asked for now:"
+    browser = north.finance.browser()
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.update(rewards_read_in_full_at=NOW - timedelta(days=20))
+
+    assert ask in text(browser.post(CLOSE, north.finance.form(month="2026-10"), follow=True))
+
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(rewards_read_in_full_at=timezone.now())
+    assert "read again once a week and before a close: 1 of 2 accounts done" in text(browser.get("/staff/sync/"))
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.update(rewards_read_in_full_at=timezone.now())
+    assert ask not in text(browser.post(CLOSE, north.finance.form(month="2026-10"), follow=True))
+    assert "read again once a week" not in text(browser.get("/staff/sync/"))
 
 
 @pytest.mark.parametrize("month", ["", "2026-11", "2026-13", "x", "\x00", "1999-01"])
