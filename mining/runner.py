@@ -75,7 +75,7 @@ def perform(provider_id: int, run_id: int, *, turn: int | None = None, now: date
         runs.finish(run, SyncRun.State.FAILED, error=str(error), watch=watch)
         return run
     try:
-        _read(Reading(run, key, watch))
+        _read(Reading(run, key, watch, in_foreground=turn is None))
     except RunLost:
         log.warning("sync.lost", run=run.code, subject=run.subject)
     except Exception:

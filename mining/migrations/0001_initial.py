@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('run',)), editable=False, max_length=32)),
                 ('login', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.poollogin')),
                 ('subject', models.CharField(choices=[('accounts', 'Accounts'), ('rewards', 'Rewards'), ('hashrate', 'Hashrate'), ('workers', 'Machines'), ('payouts', 'Payout destinations'), ('watchers', 'Watcher links'), ('key', 'Key check')], max_length=16)),
-                ('depth', models.CharField(blank=True, choices=[('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
+                ('depth', models.CharField(blank=True, choices=[('newest', 'Newest'), ('recent', 'Recent'), ('deep', 'Deep'), ('full', 'Full')], default='', max_length=16)),
                 ('reads_from', models.DateTimeField(null=True)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('ok', 'Ok'), ('partial', 'Partial'), ('failed', 'Failed')], max_length=16)),
                 ('asked', models.BooleanField(default=False)),

@@ -24,6 +24,7 @@ class Subject(models.TextChoices):
 class Depth(models.TextChoices):
     """How far back a run reads rewards, from the newest one known."""
 
+    NEWEST = "newest"  # one page, which said nothing new
     RECENT = "recent"
     DEEP = "deep"
     FULL = "full"

@@ -82,7 +82,11 @@ def candidate(listed: Listed) -> Candidate:
         "transaction_hash": record.transaction_hash,
         "paid_at": record.paid_at,
     }
-    return Candidate(listed, hashlib.sha256(listed.text.encode()).hexdigest(), columns)
+    return Candidate(listed, fingerprint(listed.text), columns)
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _step(number: Decimal | None, step: Decimal) -> Decimal | None:

@@ -7,7 +7,7 @@ that the next one would not reach (sync.py: it begins where this one was to).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -69,6 +69,15 @@ def in_window(
     return rows if until is None else rows.filter(day__lte=until.astimezone(UTC).date(), reward_at__lt=until)
 
 
+def note_reading(reading: Reading, *, only: MiningAccount | None = None, but: Collection[int] = ()) -> None:
+    """Inside `reading.writing()`. `but`: accounts, by primary key, of which nothing was read."""
+    now = reading.now()
+    accounts = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id).exclude(pk__in=but)
+    if only is not None:
+        accounts = accounts.filter(pk=only.pk)
+    accounts.exclude(rewards_read_at__gt=now - READ_AT_GRAIN).update(rewards_read_at=now)
+
+
 class Store:
     """Takes in a listing part by part, the newest part first; `finish` says how it went.
 
@@ -109,7 +118,7 @@ class Store:
         with self.reading.writing():
             silent = self._note_silence()
             self._mark_missing(silent)
-            self._note_reading(silent)
+            note_reading(self.reading, only=self.only, but=silent)
         if self.outcome.quarantined:
             self.outcome.problems.append(records_quarantined(self.outcome.quarantined))
         if self._undecided:
@@ -328,14 +337,6 @@ class Store:
                 f"The pool lists no rewards at all, but {len(self._with_rewards)} accounts had some."
             )
         return silent
-
-    def _note_reading(self, silent: set[int]) -> None:
-        accounts = self._login_accounts().exclude(pk__in=silent)
-        if self.only is not None:
-            accounts = accounts.filter(pk=self.only.pk)
-        accounts.exclude(rewards_read_at__gt=self.reading.now() - READ_AT_GRAIN).update(
-            rewards_read_at=self.reading.now()
-        )
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Min, Subquery
@@ -11,17 +11,22 @@ from django.db.models.functions import Coalesce
 from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, SyncRun
 from mining.models.runs import Depth, Subject
+from mining.pool.client import MOST_RECORDS_PER_PAGE
 from mining.pool.errors import BadAnswer, PoolError, RequestRefused
 from mining.pool.limits.rate_limit import Priority
 from mining.pool.listings import rewards as listings
 from mining.pool.listings.rewards import Listing
 from mining.rewards import depths
-from mining.rewards.store import Store, in_window
+from mining.rewards.matching import fingerprint
+from mining.rewards.store import Store, in_window, note_reading
 from mining.sync.reading import Outcome, Reading
 
 # A reward becomes successful within hours; the pool corrects for days. Whatever comes later is found once a day.
 DAYS_BACK = {Depth.RECENT: 3, Depth.DEEP: 45}
 DEEP_EVERY = timedelta(hours=24)
+# Between two readings of the window a long list is read on only when its newest page says something new: of 10,000
+# accounts the window is 450 pages. A little less than an hour, so that each fourth turn reads it.
+WINDOW_EVERY = timedelta(minutes=50)
 # So long a run goes on with accounts by name, and leaves the others to the next: what was earned today is read every
 # 15 minutes, whatever waits to be read again.
 BY_NAME_FOR = timedelta(minutes=10)
@@ -49,6 +54,12 @@ def _read_login(reading: Reading) -> Outcome:
         # At once: a run that is lost with its worker writes nothing down.
         reading.run.reads_from = since
         reading.run.save(update_fields=["reads_from"])
+    if reading.run.depth == Depth.NEWEST and since is not None:
+        if not _newest_page_has_news(reading, since):
+            with reading.writing():
+                note_reading(reading)
+            return Outcome()
+        reading.run.depth = Depth.RECENT
     store = Store(reading)
     torn: set[str] = set()
 
@@ -129,29 +140,56 @@ def _window(reading: Reading) -> tuple[Depth, datetime | None]:
         depth = _depth(reading)
         newest = _newest_day(reading) if depth != Depth.FULL else None
         unfinished = _unfinished(reading).aggregate(Min("reads_from"))["reads_from__min"]
-    if newest is None:
-        return depth, None
-    since = datetime.combine(newest - timedelta(days=DAYS_BACK[depth]), time(), UTC)
-    return depth, since if unfinished is None else min(since, unfinished)
+        if newest is None:
+            return depth, None
+        since = datetime.combine(newest - timedelta(days=DAYS_BACK[depth]), time(), UTC)
+        if unfinished is not None:
+            return depth, min(since, unfinished)
+        return Depth.NEWEST if depth == Depth.RECENT and _newest_may_do(reading, since) else depth, since
 
 
 def _depth(reading: Reading) -> Depth:
     if depths.most_are_unread(reading):
         return Depth.FULL
-    lately = _runs(reading).filter(
-        state__in=SyncRun.DONE, depth__in=[Depth.FULL, Depth.DEEP], started_at__gt=reading.now() - DEEP_EVERY
-    )
+    lately = _whole_runs(reading).filter(depth__in=[Depth.FULL, Depth.DEEP], started_at__gt=reading.now() - DEEP_EVERY)
     return Depth.RECENT if lately.exists() else Depth.DEEP
+
+
+def _newest_may_do(reading: Reading, since: datetime) -> bool:
+    """Nobody waits for this run, the window was read lately, and it is longer than a page."""
+    if reading.is_waited_for or not _whole_runs(reading).filter(started_at__gt=reading.now() - WINDOW_EVERY).exists():
+        return False
+    return in_window(reading, since, None)[MOST_RECORDS_PER_PAGE:].exists()
+
+
+def _newest_page_has_news(reading: Reading, since: datetime) -> bool:
+    with reading.pool() as pool:
+        page = listings.newest_page(pool, since=since, alive=reading.alive)
+    if page.rejected or not page.records:
+        return True  # neither is as it should be: the whole window tells more
+    listed = Counter((*one.place, fingerprint(one.text)) for one in page.records)
+    oldest = min(one.record.reward_at for one in page.records)
+    with reading.writing():
+        rows = in_window(reading, oldest, None).filter(
+            missing_since=None, mining_account__name__in={one.record.account for one in page.records}
+        )
+        stored = Counter(rows.values_list("mining_account__name", "reward_at", "currency", "fingerprint"))
+    return bool(listed - stored)
 
 
 def _runs(reading: Reading) -> TenantQuerySet[SyncRun]:
     return SyncRun.objects.filter(provider=reading.provider_id, login=reading.login_id, subject=Subject.REWARDS)
 
 
+def _whole_runs(reading: Reading) -> TenantQuerySet[SyncRun]:
+    """Those that read all of their window."""
+    return _runs(reading).filter(state__in=SyncRun.DONE).exclude(depth=Depth.NEWEST)
+
+
 def _unfinished(reading: Reading) -> TenantQuerySet[SyncRun]:
     """The runs since the last one that was done: what they were to read may be read in part only."""
-    runs = _runs(reading).exclude(pk=reading.run.pk)
-    last_done = runs.filter(state__in=SyncRun.DONE).order_by("-pk").values("pk")[:1]
+    runs = _runs(reading).exclude(pk=reading.run.pk).exclude(state__in=SyncRun.DONE)
+    last_done = _whole_runs(reading).order_by("-pk").values("pk")[:1]
     return runs.filter(pk__gt=Coalesce(Subquery(last_done), 0))
 
 

@@ -55,6 +55,7 @@ class Reading:
     run: SyncRun
     key: OpenKey
     watch: runs.Watch
+    in_foreground: bool = False  # a command waits for all of its turns
 
     @property
     def provider_id(self) -> int:
@@ -63,6 +64,10 @@ class Reading:
     @property
     def login_id(self) -> int:
         return self.run.login_id
+
+    @property
+    def is_waited_for(self) -> bool:
+        return self.in_foreground or self.run.asked
 
     @property
     def priority(self) -> Priority:

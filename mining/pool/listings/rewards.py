@@ -76,10 +76,12 @@ class Window:
     until: datetime | None = None
     account: str | None = None
 
-    def page(self, offset: int) -> _Page:
+    def page(self, offset: int) -> RecordsPage:
         self.alive()
         since = None if self.since is None else self.since - SECOND
-        return _Page.of(self.pool.rewards_page(account=self.account, since=since, until=self.until, offset=offset))
+        return RecordsPage.of(
+            self.pool.rewards_page(account=self.account, since=since, until=self.until, offset=offset)
+        )
 
     def holds(self, listed: Listed) -> bool:
         moment = listed.record.reward_at
@@ -113,6 +115,11 @@ def read_login(
         if part.is_last:
             return
         window = replace(window, until=part.since)
+
+
+def newest_page(pool: PoolClient, *, since: datetime, alive: Callable[[], None]) -> RecordsPage:
+    """What a reading of the window would begin with."""
+    return Window(pool, alive, since).page(0)
 
 
 def read_account(
@@ -175,12 +182,12 @@ def _read_part(window: Window) -> tuple[Listing, bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class RecordsPage:
     records: list[Listed]
     rejected: list[RejectedRecord]
 
     @classmethod
-    def of(cls, page: RewardsPage) -> _Page:
+    def of(cls, page: RewardsPage) -> RecordsPage:
         return cls([Listed(record, record.canonical()) for record in page.records], list(page.rejected))
 
     def __len__(self) -> int:
@@ -199,7 +206,7 @@ class _Pass:
 
     records: list[Listed]
     rejected: list[RejectedRecord]
-    first: _Page
+    first: RecordsPage
     agrees: bool = True
     pages: int = 1
     cut: bool = False  # there is more behind the largest offset
@@ -247,7 +254,7 @@ def _read_pages(window: Window) -> _Pass:
         last = page
 
 
-def _end_of_single_page(window: Window, one: _Pass, page: _Page, overlap: int) -> _Pass:
+def _end_of_single_page(window: Window, one: _Pass, page: RecordsPage, overlap: int) -> _Pass:
     """All came in one answer, which cannot contradict itself: the order of its records does not matter."""
     whole_again = page if overlap == len(one.first) else window.page(0)
     one.agrees = len(page) == overlap and whole_again.content() == one.first.content()
@@ -263,7 +270,7 @@ def _end_of_single_page(window: Window, one: _Pass, page: _Page, overlap: int) -
     return one
 
 
-def _add(one: _Pass, last: _Page, page: _Page, overlap: int) -> None:
+def _add(one: _Pass, last: RecordsPage, page: RecordsPage, overlap: int) -> None:
     """Join a page to what was read, when both agree on the overlap; else take from it what is new."""
     # Records that could not be read have no place in the order: those that both pages hold stand in the overlap.
     common = Counter(last.rejected) & Counter(page.rejected)
@@ -277,7 +284,7 @@ def _add(one: _Pass, last: _Page, page: _Page, overlap: int) -> None:
     _add_as_set(one, page)
 
 
-def _add_as_set(one: _Pass, page: _Page) -> None:
+def _add_as_set(one: _Pass, page: RecordsPage) -> None:
     seen = {listed.text for listed in one.records}
     one.records += [listed for listed in page.records if listed.text not in seen]
     one.rejected += [record for record in page.rejected if record not in one.rejected]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from mining import queries
+from mining import queries, runner, runs
 from mining.errors import RunLost
 from mining.models import MiningAccount, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import RewardStatus
+from mining.models.runs import Subject
+from mining.pool.client import MOST_RECORDS_PER_PAGE
 from mining.pool.listings import rewards as reward_listing
 from mining.runs import Watch
 from tests.mining.hosting import AFTERNOON, DAY, Hosting, writes, written_between
@@ -459,6 +461,79 @@ def test_later_readings_go_three_days_back_and_once_a_day_forty_five(north: Host
 
     assert (recent.depth, deep.depth) == ("recent", "deep")
     assert north.sync().depth == "recent"
+
+
+MIDNIGHT = int(datetime(2026, 10, 20, tzinfo=UTC).timestamp())
+
+
+@pytest.fixture
+def long_list(north: Hosting) -> Hosting:
+    """More rewards of today than a page holds; all are read."""
+    for number in range(MOST_RECORDS_PER_PAGE + 5):
+        north.pool.edit("add_reward", login="alpha", account="north", date=MIDNIGHT + number)
+    north.sync_all()
+    return north
+
+
+def in_its_turn(hosting: Hosting) -> SyncRun:
+    """As a worker reads it: nobody waits."""
+    with hosting.context():
+        run, _ = runs.open_run(hosting.provider.pk, hosting.login_id, Subject.REWARDS, now=timezone.now())
+    performed = runner.perform(hosting.provider.pk, run.pk, turn=0, now=timezone.now())
+    assert performed is not None
+    return performed
+
+
+def whole_window_read_ago(hosting: Hosting, ago: timedelta) -> None:
+    with hosting.context():
+        SyncRun.objects.filter(subject="rewards").exclude(depth="newest").update(started_at=timezone.now() - ago)
+
+
+def test_a_turn_without_news_reads_one_page_of_a_long_list_and_once_an_hour_all(long_list: Hosting) -> None:
+    quiet = in_its_turn(long_list)
+    assert (quiet.depth, quiet.calls, quiet.state) == ("newest", 1, SyncRun.State.OK)
+    asked = long_list.sync()
+    assert (asked.depth, asked.calls > 2) == ("recent", True)
+    whole_window_read_ago(long_list, timedelta(hours=1))
+    assert in_its_turn(long_list).depth == "recent"
+
+
+def test_a_newest_page_with_news_is_read_on(long_list: Hosting) -> None:
+    newest = MIDNIGHT + MOST_RECORDS_PER_PAGE + 4
+    for act, date, facts in [
+        ("set_reward", newest, {"status": "canceled"}),
+        ("add_reward", newest + 1, {"status": "pending"}),
+    ]:
+        long_list.pool.edit(act, login="alpha", account="north", date=date, set=facts)
+
+        run = in_its_turn(long_list)
+
+        assert (run.depth, run.rows_new + run.rows_changed, long_list.told()) == ("recent", 1, long_list.truth())
+
+
+def test_what_stands_behind_the_newest_page_is_found_within_the_hour(long_list: Hosting) -> None:
+    long_list.pool.edit("remove_reward", login="alpha", account="north", date="2026-10-18")
+    assert in_its_turn(long_list).rows_changed == 0
+    whole_window_read_ago(long_list, timedelta(hours=1))
+
+    assert in_its_turn(long_list).rows_changed == 1
+
+
+def test_a_window_that_was_not_read_to_its_end_is_read_though_the_newest_page_says_nothing_new(
+    long_list: Hosting,
+) -> None:
+    in_its_turn(long_list)
+    with long_list.context():
+        SyncRun.objects.create(
+            provider=long_list.provider, login_id=long_list.login_id, subject="rewards", state="failed",
+            queued_at=timezone.now(), reads_from=datetime(2026, 9, 1, tzinfo=UTC),
+        )  # fmt: skip
+    in_its_turn(long_list)  # a quiet one must not pass for the end of it
+
+    with long_list.context():
+        newest = SyncRun.objects.filter(subject="rewards").latest("pk")
+    assert (newest.depth, newest.reads_from) == ("recent", datetime(2026, 9, 1, tzinfo=UTC))
+    assert in_its_turn(long_list).depth == "newest"
 
 
 def test_an_old_change_is_found_by_the_daily_deep_reading(north: Hosting) -> None:
