@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec
@@ -30,12 +30,15 @@ def set_status(operator: Access, status: Provider.Status, *, now: datetime) -> b
     return True
 
 
-def each_active(act: Callable[[int], object], *, failed: str) -> None:
+def each_active(act: Callable[[int], object], *, only: Collection[int] | None = None, failed: str) -> None:
     """Call `act` with the id of every provider that is not suspended. A loop, because no context spans two.
+
+    `only`: of these alone, because it is known that there is nothing to do for the others.
 
     What goes wrong for one, of whatever kind, is logged as the event `failed` and does not stop the others' turn.
     """
-    for provider_id in _active().order_by("pk").values_list("pk", flat=True):
+    active = _active() if only is None else _active().filter(pk__in=only)
+    for provider_id in active.order_by("pk").values_list("pk", flat=True):
         try:
             act(provider_id)
         except Exception:

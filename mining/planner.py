@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 import structlog
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from customers import tenancy
@@ -13,6 +18,7 @@ from customers.tenancy import Access
 from mining import dispatch, intents, runs
 from mining.keys import logins
 from mining.links import renewal
+from mining.links.rules import RENEW_BEFORE
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
 from mining.runs import CADENCE, SUBJECTS, newest_runs
@@ -57,23 +63,53 @@ def request_sync(access: Access, *, only: Subject | None, now: datetime) -> list
     return queued
 
 
-# --- Each minute, for each provider
+# --- Each minute
 
 
-def plan(provider_id: int, *, now: datetime) -> int:
+class Kind(StrEnum):
+    """Of what is due."""
+
+    RUNS = "runs"
+    INTENTS = "intents"
+    KEYS = "keys"
+    LINKS = "links"
+
+
+DUE = "SELECT provider_id, kind FROM mining_due(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+
+
+def due(*, now: datetime) -> dict[int, set[Kind]]:
+    """By provider, suspended ones too: what there may be to do for it. One query, however many providers there are
+    (what_is_due.sql). Outside of any context."""
+    subjects, each_account = [subject.value for subject in SUBJECTS], [subject.value for subject in EACH_ACCOUNT]
+    cadences = [int(CADENCE[subject].total_seconds()) for subject in SUBJECTS]
+    durations = [STALE_AFTER, PROBE_EVERY, TOUCH_AFTER, RENEW_BEFORE]
+    values: list[Any] = [now, subjects, cadences, each_account, runs.LOST, *durations]
+    kinds: dict[int, set[Kind]] = defaultdict(set)
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, values)
+        for provider_id, kind in cursor.fetchall():
+            kinds[provider_id].add(Kind(kind))
+    return dict(kinds)
+
+
+def plan(provider_id: int, *, kinds: Collection[Kind] = tuple(Kind), now: datetime) -> int:
     """Queue runs that are due, dispatch stuck ones again; how many tasks were dispatched. Opens its own contexts."""
-    with tenancy.provider_context(provider_id):
-        lost = runs.give_up_lost(provider_id, now=now)
-        dispatched = (
-            _plan_runs(provider_id, now=now) + _plan_intents(provider_id, now=now) + _plan_keys(provider_id, now=now)
-        )
-    renewal.renew_due(provider_id, now=now)
-    if lost or dispatched:
-        log.info("plan.made", provider_id=provider_id, lost=lost, dispatched=dispatched)
+    dispatched = 0
+    planned = {Kind.RUNS: _plan_runs, Kind.INTENTS: _plan_intents, Kind.KEYS: _plan_keys}
+    if planned.keys() & set(kinds):
+        with tenancy.provider_context(provider_id):
+            dispatched = sum(plan_kind(provider_id, now=now) for kind, plan_kind in planned.items() if kind in kinds)
+    if Kind.LINKS in kinds:
+        renewal.renew_due(provider_id, now=now)
+    if dispatched:
+        log.info("plan.made", provider_id=provider_id, dispatched=dispatched)
     return dispatched
 
 
 def _plan_runs(provider_id: int, *, now: datetime) -> int:
+    if lost := runs.give_up_lost(provider_id, now=now):
+        log.info("plan.lost", provider_id=provider_id, lost=lost)
     stale = list(
         SyncRun.objects.filter(
             provider=provider_id, state=SyncRun.State.QUEUED, queued_at__lt=now - STALE_AFTER

@@ -18,7 +18,11 @@ log = structlog.get_logger(__name__)
 @shared_task(acks_late=True)
 def sync_due() -> None:
     """Each minute (beat): queue runs that are due, lost or stuck."""
-    each_active(partial(planner.plan, now=timezone.now()), failed="plan.failed")
+    now = timezone.now()
+    due = planner.due(now=now)
+    each_active(
+        lambda provider_id: planner.plan(provider_id, kinds=due[provider_id], now=now), only=due, failed="plan.failed"
+    )
 
 
 @shared_task(acks_late=True)

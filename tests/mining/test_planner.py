@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from customers.models import Provider
 from mining import dispatch, planner, runs, tasks
 from mining.models import Credential, PoolIntent, SyncRun
 from mining.models.runs import Subject
+from mining.planner import Kind
 from tests.logins import login_of
 from tests.mining.hosting import Hosting
 from tests.mining.test_accounts import onboard
@@ -102,7 +104,9 @@ def test_each_subject_is_due_once_in_its_time(north: Hosting, dispatched: list[H
     turns = dict.fromkeys(runs.SUBJECTS, 0)
     for minute in range(1, 121):
         now = start + timedelta(minutes=minute)
-        plan(north, now)
+        named = planner.due(now=now).get(north.provider.pk)
+        has_something = plan(north, now) > 0
+        assert (named, has_something) in [(None, False), ({Kind.RUNS}, True)]  # one query knows what the planner does
         with north.context():
             opened = SyncRun.objects.filter(state="queued")
             for subject in opened.values_list("subject", flat=True):
@@ -134,6 +138,36 @@ def test_a_key_in_use_that_had_no_success_for_a_while_gets_a_call_of_its_own(
         planner.plan(north.provider.pk, now=now)
 
         assert (touch in dispatched) is due, (silent, tried)
+
+
+def test_one_query_names_each_provider_that_has_something_to_do_and_no_other(north: Hosting, south: Hosting) -> None:
+    for hosting in (north, south):
+        hosting.sync_all()
+    now = timezone.now()
+    just_read: dict[str, Any] = {"started_at": now, "queued_at": now, "state": "ok", "lease_until": None, "error": ""}
+    cases: list[tuple[dict[str, Any], set[Kind]]] = [
+        ({}, set()),
+        ({"state": "running", "lease_until": now - timedelta(seconds=1)}, {Kind.RUNS}),
+        ({"state": "failed", "error": runs.LOST}, {Kind.RUNS}),
+        ({"state": "queued", "queued_at": now - timedelta(minutes=4)}, {Kind.RUNS}),
+        ({"started_at": now - timedelta(days=2)}, {Kind.RUNS}),
+    ]
+    with north.context():
+        runs_of_north = SyncRun.objects.exclude(subject="key")
+        for changes, kinds in cases:
+            runs_of_north.update(**just_read)
+            runs_of_north.filter(subject="rewards").update(**changes)
+            assert planner.due(now=now).get(north.provider.pk, set()) == kinds, changes
+        runs_of_north.update(**just_read)
+        for state, kinds in [("refused", set()), ("checking", {Kind.KEYS})]:
+            Credential.objects.update(state=state, checked_at=now)
+            assert planner.due(now=now).get(north.provider.pk, set()) == kinds, state
+    with south.context():
+        SyncRun.objects.exclude(subject="key").update(**just_read)
+    assert planner.due(now=now) == {north.provider.pk: {Kind.KEYS}}
+    with south.context():
+        onboard(south, "new_one")
+    assert planner.due(now=now)[south.provider.pk] == {Kind.INTENTS}
 
 
 def test_logins_do_not_all_start_at_the_full_hour() -> None:
@@ -329,10 +363,10 @@ def test_beat_asks_every_active_provider_and_one_in_trouble_stops_no_other(
 ) -> None:
     whole = planner.plan
 
-    def plan_one(provider_id: int, *, now: datetime) -> int:
+    def plan_one(provider_id: int, *, kinds: set[Kind], now: datetime) -> int:
         if provider_id == north.provider.pk:
             raise ZeroDivisionError
-        return whole(provider_id, now=now)
+        return whole(provider_id, kinds=kinds, now=now)
 
     monkeypatch.setattr(planner, "plan", plan_one)
     tasks.sync_due()
