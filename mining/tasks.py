@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from customers.errors import Refused
 from customers.providers import each_active, while_active
-from mining import alerts, dispatch, intents, planner, runner
+from mining import alerts, dispatch, intents, planner, retention, runner
 from mining.keys import verification
 from mining.models import SyncRun
 
@@ -29,6 +29,12 @@ def sync_due() -> None:
 def refresh_alerts() -> None:
     """Each minute (beat): open and end alerts."""
     each_active(partial(alerts.refresh, now=timezone.now()), failed="alerts.failed")
+
+
+@shared_task(acks_late=True)
+def let_go() -> None:
+    """Each day (beat): what nobody needs any more."""
+    each_active(partial(retention.let_go, now=timezone.now()), failed="retention.failed")
 
 
 @shared_task(acks_late=True)

@@ -300,6 +300,7 @@ CELERY_BEAT_SCHEDULE = {
     "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "forget answers of the API": {"task": "portal.tasks.forget_old_calls", "schedule": 3600.0},
+    "let go of what nobody needs": {"task": "mining.tasks.let_go", "schedule": 86400.0},
     "read again what documents rest on": {"task": "billing.tasks.read_again", "schedule": 3600.0},
     "make the PDFs that are missing": {"task": "billing.tasks.render_missing", "schedule": 60.0},
 }

@@ -471,4 +471,5 @@ class Migration(migrations.Migration):
         run_sql(__file__, "reward_follows_account"),
         run_sql(__file__, "link_follows_account"),
         run_sql(__file__, "what_is_due"),
+        run_sql(__file__, "pending_observations"),
     ]

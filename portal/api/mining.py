@@ -334,6 +334,7 @@ class SyncRuns(ListModelMixin, RetrieveModelMixin, Resource[SyncRun]):
     resource = "sync-runs"
     one = "sync run"
     model = SyncRun
+    about = "Those of the last 30 days; longer the last of each kind, and those that brought something."
     related = ("login",)
     serializer_class = SyncRunSerializer
     filters = (

@@ -1,0 +1,1 @@
+DROP FUNCTION mining_drop_pending_observations(bigint, timestamptz, int);
