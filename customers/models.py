@@ -45,6 +45,8 @@ class TenantModel(models.Model):
     # Where a row names its customer, for visible_to; None: only staff and systems see it.
     customer_field: ClassVar[str | None] = None
     append_only: ClassVar[bool] = False
+    # The columns that may change once a row is written; None: any.
+    updatable: ClassVar[tuple[str, ...] | None] = None
 
     objects = TenantQuerySet.as_manager()
 

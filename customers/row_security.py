@@ -46,6 +46,8 @@ class Wall(Operation):
 
     customer: the column that names the row's customer ("id" for Customer itself); None: the context must be '*'.
     own_user: the column that the setting portal.user opens for reading; lookup: the column that portal.lookup opens.
+    shared: rows without a customer are everybody's of the provider to read. A table without an id is a series: nothing
+    refers to it, and a trigger of its own stands for its foreign keys.
     """
 
     reduces_to_sql = True
@@ -59,11 +61,14 @@ class Wall(Operation):
         customer: str | None = None,
         own_user: str | None = None,
         lookup: str | None = None,
+        shared: bool = False,
     ) -> None:
         self.model, self.customer, self.own_user, self.lookup = model, customer, own_user, lookup
+        self.shared = shared
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        options = {"customer": self.customer, "own_user": self.own_user, "lookup": self.lookup}
+        options: dict[str, Any] = {"customer": self.customer, "own_user": self.own_user, "lookup": self.lookup}
+        options["shared"] = self.shared
         return type(self).__name__, [self.model], {key: value for key, value in options.items() if value}
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
@@ -77,6 +82,8 @@ class Wall(Operation):
         to_state: ProjectState,
     ) -> None:
         model = _model(to_state.apps, app_label, self.model)
+        if not is_series(model):
+            schema_editor.execute(_tenant_key(model._meta.db_table), params=None)
         for statement in (*self._policies(model._meta.db_table), *_composite_keys(model)):
             schema_editor.execute(statement, params=None)
 
@@ -91,19 +98,19 @@ class Wall(Operation):
         table = model._meta.db_table
         for key in _tenant_keys(model):
             schema_editor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{_key_name(table, key)}"', params=None)
-        for policy in ("tenant", "owner_all", "own_rows", "looked_up"):
+        for policy in ("tenant", "owner_all", "own_rows", "looked_up", "shared"):
             schema_editor.execute(f'DROP POLICY IF EXISTS {policy} ON "{table}"', params=None)
         schema_editor.execute(
             f'ALTER TABLE "{table}" NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', params=None
         )
-        schema_editor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_tenant_key" CASCADE', params=None)
+        if not is_series(model):
+            schema_editor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_tenant_key" CASCADE', params=None)
 
     def describe(self) -> str:
         return f"Put {self.model} behind the tenants' wall"
 
     def _policies(self, table: str) -> list[str]:
         statements = [
-            f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_tenant_key" UNIQUE (provider_id, id)',
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
             f'CREATE POLICY tenant ON "{table}" USING ({self._using()}) WITH CHECK ({self._check()})',
             # Without it the owner's data migrations touch 0 rows and new foreign keys are marked valid unchecked.
@@ -113,6 +120,11 @@ class Wall(Operation):
             statements.append(f'CREATE POLICY own_rows ON "{table}" FOR SELECT USING ("{self.own_user}" = {USER})')
         if self.lookup:
             statements.append(f'CREATE POLICY looked_up ON "{table}" FOR SELECT USING ("{self.lookup}" = {LOOKUP})')
+        if self.shared:
+            statements.append(
+                f'CREATE POLICY shared ON "{table}" FOR SELECT'
+                f" USING (provider_id = {PROVIDER} AND \"{self.customer}\" IS NULL AND {CUSTOMER} <> '')"
+            )
         return statements
 
     def _using(self) -> str:
@@ -136,7 +148,18 @@ def is_tenant_model(model: type[models.Model]) -> bool:
     return model._meta.db_table not in DIRECTORY_TABLES and any(f.name == "provider" for f in model._meta.fields)
 
 
+def is_series(model: type[models.Model]) -> bool:
+    """Its key is made of its columns, and nothing refers to it."""
+    return isinstance(model._meta.pk, models.CompositePrimaryKey)
+
+
+def _tenant_key(table: str) -> str:
+    return f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_tenant_key" UNIQUE (provider_id, id)'
+
+
 def _tenant_keys(model: type[models.Model]) -> list[models.Field[Any, Any]]:
+    if is_series(model):
+        return []
     return [
         field
         for field in model._meta.fields
@@ -163,7 +186,8 @@ def _add_key(model: type[models.Model], key: Any) -> str:
 def grant_runtime(cursor: CursorWrapper, role: str) -> None:
     """Give the runtime role what each table allows, and nothing more. Run by the owner after every migrate.
 
-    Append-only models say so by `append_only = True`; nobody gets TRUNCATE, and no table is the runtime's own.
+    Append-only models say so by `append_only = True`, and those of which a few columns may change by `updatable`;
+    nobody gets TRUNCATE, and no table is the runtime's own.
     """
     quoted = connection.ops.quote_name(role)
     cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
@@ -174,5 +198,13 @@ def grant_runtime(cursor: CursorWrapper, role: str) -> None:
     for model in installed_apps.get_models(include_auto_created=True):
         if model._meta.db_table not in there:
             continue
-        rights = "SELECT, INSERT" if getattr(model, "append_only", False) else "SELECT, INSERT, UPDATE, DELETE"
-        cursor.execute(f'GRANT {rights} ON "{model._meta.db_table}" TO {quoted}')
+        cursor.execute(f'GRANT {_rights(model)} ON "{model._meta.db_table}" TO {quoted}')
+
+
+def _rights(model: type[models.Model]) -> str:
+    if getattr(model, "append_only", False):
+        return "SELECT, INSERT"
+    columns: tuple[str, ...] | None = getattr(model, "updatable", None)
+    if columns is None:
+        return "SELECT, INSERT, UPDATE, DELETE"
+    return "SELECT, INSERT, DELETE" + (f", UPDATE ({', '.join(columns)})" if columns else "")

@@ -164,20 +164,22 @@ def current_hashrates(
 ) -> dict[int, CurrentHashrate]:
     """By account's primary key, in one query for a whole list."""
     wanted = [account.pk for account in accounts]
-    # One probe of the index for each account: DISTINCT ON would read all the points they ever had.
-    of_account = HashratePoint.objects.visible_to(access).filter(mining_account=OuterRef("pk")).order_by("-at")
-    of_accounts = MiningAccount.objects.visible_to(access).filter(pk__in=wanted)
-    newest = HashratePoint.objects.visible_to(access).filter(
-        pk__in=of_accounts.annotate(newest=Subquery(of_account.values("pk")[:1])).values("newest")
+    # Probes of the index for each account: DISTINCT ON would read all the points they ever had.
+    newest = HashratePoint.objects.visible_to(access).filter(mining_account=OuterRef("pk")).order_by("-at")
+    points = (
+        MiningAccount.objects.visible_to(access)
+        .filter(pk__in=wanted)
+        .annotate(at=Subquery(newest.values("at")[:1]), ths=Subquery(newest.values("hashrate_ths")[:1]))
+        .exclude(at=None)
+        .values_list("pk", "at", "ths")
     )
-    return dict.fromkeys(wanted, UNKNOWN_HASHRATE) | {point.mining_account_id: _current(point, now) for point in newest}
+    return dict.fromkeys(wanted, UNKNOWN_HASHRATE) | {pk: _current(at, ths, now) for pk, at, ths in points}
 
 
-def _current(point: HashratePoint, now: datetime) -> CurrentHashrate:
-    age = now - point.at
+def _current(at: datetime, hashrate_ths: Decimal, now: datetime) -> CurrentHashrate:
+    age = now - at
     # A point carries the start of its hour, so the running hour's is up to an hour old by its nature.
-    current = point.hashrate_ths if age <= CURRENT_FOR else None
-    return CurrentHashrate(current, point.hashrate_ths, point.at, age)
+    return CurrentHashrate(hashrate_ths if age <= CURRENT_FOR else None, hashrate_ths, at, age)
 
 
 def workers(account: MiningAccount, *, now: datetime) -> Workers:

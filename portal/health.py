@@ -1,14 +1,21 @@
 """Is this process able to serve? Liveness asks nothing of others; readiness asks the database, Redis and the schema."""
 
+from datetime import timedelta
+
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from mining.fleet import partitions
+
+AHEAD = timedelta(days=60)
+
 
 def problems() -> list[str]:
     """Empty when ready; else one word for each part that is not."""
-    return [name for name, works in (("database", _database()), ("redis", _redis())) if not works]
+    checks = (("database", _database), ("redis", _redis), ("partitions", _partitions))
+    return [name for name, works in checks if not works()]
 
 
 def _database() -> bool:
@@ -27,3 +34,12 @@ def _redis() -> bool:
         return False
     finally:
         client.close()
+
+
+def _partitions() -> bool:
+    """Without next month's tables the readings would fail on its first day: there is time to mend what should make
+    them."""
+    try:
+        return not partitions.missing(AHEAD)
+    except DatabaseError:
+        return False

@@ -233,6 +233,15 @@ def amounts(total: str, fee: str) -> dict[str, Any]:
     }
 
 
+def move_point(account: MiningAccount, at: datetime) -> None:
+    """Its newest hashrate point as of another moment: a point's moment is its key, and no column that changes."""
+    point = HashratePoint.objects.filter(mining_account=account).latest("at")
+    HashratePoint.objects.filter(mining_account=account).delete()
+    HashratePoint.objects.create(
+        provider_id=account.provider_id, mining_account=account, at=at, hashrate_ths=point.hashrate_ths
+    )
+
+
 def make_reward(
     account: MiningAccount,
     day: date,

@@ -7,6 +7,7 @@ import django.db.models.functions.text
 from django.db import migrations, models
 
 import customers.codes
+import mining.models.series
 from customers.row_security import Wall
 from customers.sqlfiles import run_sql
 
@@ -74,6 +75,9 @@ class Migration(migrations.Migration):
                 ('workers_offline', models.PositiveIntegerField(null=True)),
                 ('pool_fee_percent', models.DecimalField(decimal_places=4, max_digits=7, null=True)),
                 ('workers_read_at', models.DateTimeField(null=True)),
+                ('counts_since', models.DateTimeField(null=True)),
+                ('idle_since', models.DateTimeField(null=True)),
+                ('site', models.CharField(blank=True, default='', max_length=64)),
                 ('hashrate_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_at', models.DateTimeField(null=True)),
                 ('rewards_read_in_full_at', models.DateTimeField(null=True)),
@@ -87,13 +91,165 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='HashratePoint',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField()),
-                ('hashrate_ths', models.DecimalField(decimal_places=6, max_digits=20)),
-                ('reject_rate', models.DecimalField(decimal_places=6, max_digits=9, null=True)),
+                ('hashrate_ths', mining.models.series.Millionths(db_column='ths_micro')),
+                ('reject_rate', mining.models.series.Millionths(db_column='reject_ppm', null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'at', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Worker',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('wrk',)), editable=False, max_length=32)),
+                ('name', models.CharField(db_collation='C', max_length=255)),
+                ('first_seen_at', models.DateTimeField()),
+                ('last_seen_at', models.DateTimeField()),
+                ('retired_at', models.DateTimeField(null=True)),
+                ('site', models.CharField(blank=True, default='', max_length=64)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='workers', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Outage',
+            fields=[
+                ('state', models.CharField(choices=[('down', 'Down'), ('unknown', 'Unknown')], default='down', max_length=8)),
+                ('from_at', models.DateTimeField()),
+                ('from_not_before', models.DateTimeField()),
+                ('until_at', models.DateTimeField(null=True)),
+                ('until_not_before', models.DateTimeField(null=True)),
+                ('retired_at', models.DateTimeField(null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('worker', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='outages', to='mining.worker')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'worker_id', 'from_at', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Counts',
+            fields=[
+                ('at', models.DateTimeField()),
+                ('not_before', models.DateTimeField()),
+                ('online', models.PositiveIntegerField()),
+                ('low', models.PositiveIntegerField()),
+                ('offline', models.PositiveIntegerField()),
+                ('fee_ppm', models.PositiveIntegerField(null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'at', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='OpenCoverage',
+            fields=[
+                ('subject', models.CharField(choices=[('counts', 'Counts'), ('names', 'Names'), ('5m', 'Points 5M'), ('1h', 'Points 1H'), ('24h', 'Points 24H')], max_length=8)),
+                ('from_at', models.DateTimeField()),
+                ('until_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'subject', 'mining_account_id', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Coverage',
+            fields=[
+                ('subject', models.CharField(choices=[('counts', 'Counts'), ('names', 'Names'), ('5m', 'Points 5M'), ('1h', 'Points 1H'), ('24h', 'Points 24H')], max_length=8)),
+                ('from_at', models.DateTimeField()),
+                ('until_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'subject', 'mining_account_id', 'from_at', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Exclusion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('exc',)), editable=False, max_length=32)),
+                ('site', models.CharField(blank=True, default='', max_length=64)),
+                ('from_at', models.DateTimeField()),
+                ('until_at', models.DateTimeField(null=True)),
+                ('reason', models.CharField(choices=[('maintenance', 'Maintenance'), ('curtailment', 'Curtailment'), ('power', 'Power'), ('network', 'Network'), ('hardware', "Customer's hardware"), ('other', 'Other')], max_length=16)),
+                ('note', models.CharField(blank=True, default='', max_length=500)),
+                ('entered_by', models.CharField(max_length=254)),
+                ('entered_at', models.DateTimeField()),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
-                ('mining_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='hashrate_points', to='mining.miningaccount')),
+                ('worker', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exclusions', to='mining.worker')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='ExpectedWorkers',
+            fields=[
+                ('from_day', models.DateField()),
+                ('workers', models.PositiveIntegerField(null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'from_day', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='UptimeDay',
+            fields=[
+                ('basis', models.CharField(choices=[('counts', 'Counts'), ('names', 'Names')], max_length=8)),
+                ('day', models.DateField()),
+                ('expected_s', models.BigIntegerField()),
+                ('up_s', models.BigIntegerField()),
+                ('low_s', models.BigIntegerField()),
+                ('down_s', models.BigIntegerField()),
+                ('excluded_s', models.BigIntegerField()),
+                ('unknown_s', models.BigIntegerField()),
+                ('up_least_s', models.BigIntegerField()),
+                ('up_most_s', models.BigIntegerField()),
+                ('hashing_least_s', models.BigIntegerField()),
+                ('hashing_most_s', models.BigIntegerField()),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'basis', 'day', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='FleetSettings',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('retire_after_days', models.PositiveSmallIntegerField(default=30)),
+                ('retire_longest_days', models.PositiveSmallIntegerField(default=30)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='HashratePoint5m',
+            fields=[
+                ('at', models.DateTimeField()),
+                ('hashrate_ths', mining.models.series.Millionths(db_column='ths_micro')),
+                ('reject_rate', mining.models.series.Millionths(db_column='reject_ppm', null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'at', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='HashratePoint24h',
+            fields=[
+                ('at', models.DateTimeField()),
+                ('hashrate_ths', mining.models.series.Millionths(db_column='ths_micro')),
+                ('reject_rate', mining.models.series.Millionths(db_column='reject_ppm', null=True)),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('mining_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.miningaccount')),
+                ('provider', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('pk', models.CompositePrimaryKey('provider_id', 'mining_account_id', 'at', blank=True, editable=False, primary_key=True, serialize=False)),
             ],
         ),
         migrations.CreateModel(
@@ -321,11 +477,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='hashratepoint',
-            constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'at'), name='mining_point_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='hashratepoint',
-            constraint=models.CheckConstraint(condition=models.Q(('hashrate_ths__gte', 0)), name='mining_point_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('hashrate_ths__gte', 0)), name='mining_hashratepoint_not_negative'),
         ),
         migrations.AddIndex(
             model_name='payoutagreement',
@@ -455,6 +607,79 @@ class Migration(migrations.Migration):
             model_name='poolintent',
             constraint=models.UniqueConstraint(condition=models.Q(('watcher_link__isnull', False)), fields=('provider', 'watcher_link'), name='mining_intent_one_per_link'),
         ),
+        migrations.AddConstraint(
+            model_name='counts',
+            constraint=models.CheckConstraint(condition=models.Q(('not_before__lte', models.F('at'))), name='mining_counts_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='coverage',
+            constraint=models.CheckConstraint(condition=models.Q(('from_at__lte', models.F('until_at'))), name='mining_coverage_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='fleetsettings',
+            constraint=models.UniqueConstraint(fields=('provider',), name='mining_fleet_settings_one'),
+        ),
+        migrations.AddConstraint(
+            model_name='fleetsettings',
+            constraint=models.CheckConstraint(condition=models.Q(('retire_after_days__range', (1, 365)), ('retire_longest_days__gte', models.F('retire_after_days'))), name='mining_fleet_settings_retire'),
+        ),
+        migrations.AddConstraint(
+            model_name='hashratepoint24h',
+            constraint=models.CheckConstraint(condition=models.Q(('hashrate_ths__gte', 0)), name='mining_hashratepoint24h_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='hashratepoint5m',
+            constraint=models.CheckConstraint(condition=models.Q(('hashrate_ths__gte', 0)), name='mining_hashratepoint5m_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='opencoverage',
+            constraint=models.CheckConstraint(condition=models.Q(('from_at__lte', models.F('until_at'))), name='mining_opencoverage_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='uptimeday',
+            constraint=models.CheckConstraint(condition=models.Q(('expected_s', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('up_s'), '+', models.F('low_s')), '+', models.F('down_s')), '+', models.F('excluded_s')), '+', models.F('unknown_s')))), name='mining_uptime_day_whole'),
+        ),
+        migrations.AddConstraint(
+            model_name='uptimeday',
+            constraint=models.CheckConstraint(condition=models.Q(('hashing_least_s__lte', django.db.models.expressions.CombinedExpression(models.F('up_s'), '+', models.F('low_s'))), ('hashing_most_s__gte', django.db.models.expressions.CombinedExpression(models.F('up_s'), '+', models.F('low_s'))), ('up_least_s__gte', 0), ('up_s__range', (models.F('up_least_s'), models.F('up_most_s')))), name='mining_uptime_day_bounds'),
+        ),
+        migrations.AddConstraint(
+            model_name='worker',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_worker_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='worker',
+            constraint=models.UniqueConstraint(fields=('provider', 'mining_account', 'name'), name='mining_worker_name'),
+        ),
+        migrations.AddIndex(
+            model_name='outage',
+            index=models.Index(condition=models.Q(('until_at', None)), fields=['provider', 'mining_account', 'worker'], name='mining_outage_open'),
+        ),
+        migrations.AddIndex(
+            model_name='outage',
+            index=models.Index(condition=models.Q(('retired_at__isnull', False)), fields=['provider', 'mining_account'], name='mining_outage_retired'),
+        ),
+        migrations.AddConstraint(
+            model_name='outage',
+            constraint=models.CheckConstraint(condition=models.Q(('from_not_before__lte', models.F('from_at')), models.Q(models.Q(('until_at', None), ('until_not_before', None)), models.Q(('until_at__gte', models.F('until_not_before')), ('until_not_before__gte', models.F('from_at'))), _connector='OR')), name='mining_outage_in_order'),
+        ),
+        migrations.AddIndex(
+            model_name='exclusion',
+            index=models.Index(fields=['provider', '-from_at', '-id'], name='mining_exclusion_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='exclusion',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='mining_exclusion_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='exclusion',
+            constraint=models.CheckConstraint(condition=models.Q(('until_at', None), ('until_at__gte', models.F('from_at')), _connector='OR'), name='mining_exclusion_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='exclusion',
+            constraint=models.CheckConstraint(condition=models.Q(('site', ''), models.Q(('customer', None), ('worker', None)), _connector='OR'), name='mining_exclusion_one_scope'),
+        ),
+        run_sql(__file__, "partitions"),
         Wall("PoolLogin"),
         Wall("Credential"),
         Wall("MiningAccount", customer="customer_id"),
@@ -465,6 +690,17 @@ class Migration(migrations.Migration):
         Wall("RewardObservation"),
         Wall("QuarantinedRecord"),
         Wall("HashratePoint", customer="customer_id"),
+        Wall("HashratePoint5m", customer="customer_id"),
+        Wall("HashratePoint24h", customer="customer_id"),
+        Wall("Worker", customer="customer_id"),
+        Wall("Outage", customer="customer_id"),
+        Wall("Counts", customer="customer_id"),
+        Wall("OpenCoverage", customer="customer_id"),
+        Wall("Coverage", customer="customer_id"),
+        Wall("Exclusion", customer="customer_id", shared=True),
+        Wall("ExpectedWorkers", customer="customer_id"),
+        Wall("UptimeDay", customer="customer_id"),
+        Wall("FleetSettings"),
         Wall("PayoutAgreement", customer="customer_id"),
         Wall("Alert"),
         run_sql(__file__, "account_stays"),
@@ -472,4 +708,7 @@ class Migration(migrations.Migration):
         run_sql(__file__, "link_follows_account"),
         run_sql(__file__, "what_is_due"),
         run_sql(__file__, "pending_observations"),
+        run_sql(__file__, "series_follow_account"),
+        run_sql(__file__, "seconds"),
+        run_sql(__file__, "first_partitions"),
     ]

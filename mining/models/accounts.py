@@ -133,6 +133,11 @@ class MiningAccount(TenantModel):
     workers_offline = models.PositiveIntegerField(null=True)
     pool_fee_percent = models.DecimalField(max_digits=7, decimal_places=4, null=True)
     workers_read_at = models.DateTimeField(null=True)
+    counts_since = models.DateTimeField(null=True)  # the moment of the newest row of Counts
+    idle_since = models.DateTimeField(null=True)  # none of its workers is online, and none has been since
+    site = models.CharField(
+        max_length=64, blank=True, default=""
+    )  # the hall where its workers stand; theirs may differ
     hashrate_read_at = models.DateTimeField(null=True)
     rewards_read_at = models.DateTimeField(null=True)
     # When its rewards were read from the first one on; null: not yet, or not since the account came back into sight.

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from customers.row_security import DIRECTORY_TABLES, is_tenant_model
+from customers.row_security import DIRECTORY_TABLES, is_series, is_tenant_model
 from portal.database import why_runtime_is_unsafe
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,10 @@ def tenant_tables() -> set[str]:
     return {model._meta.db_table for model in apps.get_models(include_auto_created=True) if is_tenant_model(model)}
 
 
+def partitions() -> set[str]:
+    return {r[0] for r in rows("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")}
+
+
 def test_every_table_is_a_tenants_or_in_the_directory() -> None:
     tables = {
         r[0]
@@ -34,7 +38,7 @@ def test_every_table_is_a_tenants_or_in_the_directory() -> None:
             " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')"
         )
     }
-    assert tables == tenant_tables() | DIRECTORY_TABLES.keys()
+    assert tables == tenant_tables() | DIRECTORY_TABLES.keys() | partitions()
 
 
 def test_every_tenant_table_has_forced_row_level_security() -> None:
@@ -45,7 +49,19 @@ def test_every_tenant_table_has_forced_row_level_security() -> None:
             " AND relrowsecurity AND relforcerowsecurity"
         )
     }
-    assert guarded == tenant_tables()
+    assert guarded == tenant_tables() | partitions()
+    assert len(partitions()) >= 4
+
+
+def test_by_their_own_names_partitions_are_the_owners_alone() -> None:
+    policies = {r for r in rows("SELECT tablename, policyname FROM pg_policies") if r[0] in partitions()}
+    granted = rows(
+        "SELECT table_name FROM information_schema.role_table_grants WHERE grantee <> %s AND table_name = ANY(%s)",
+        "portal_owner",
+        sorted(partitions()),
+    )
+    assert policies == {(table, "owner_all") for table in partitions()}
+    assert granted == []
 
 
 def test_every_tenant_table_has_its_policies_with_check() -> None:
@@ -62,11 +78,12 @@ def test_every_tenant_table_has_its_policies_with_check() -> None:
         assert "portal.provider" in check, table
         owner_roles, owner_using, _ = policies[table, "owner_all"]
         assert owner_roles != ["public"] and owner_using == "true", table
-    extra = {key for key in policies if key[1] not in ("tenant", "owner_all")}
+    extra = {key for key in policies if key[1] not in ("tenant", "owner_all")}  # a partition has the owner's only
     assert extra == {
         ("customers_membership", "own_rows"),
         ("customers_invitation", "looked_up"),
         ("customers_apitoken", "looked_up"),
+        ("mining_exclusion", "shared"),
     }
 
 
@@ -83,11 +100,23 @@ def test_every_relation_between_tenant_rows_is_a_composite_key() -> None:
     wanted = {
         (model._meta.db_table, ("provider_id", field.column))
         for model in apps.get_models()
-        if is_tenant_model(model)
+        if is_tenant_model(model) and not is_series(model)
         for field in model._meta.fields
         if field.is_relation and field.related_model and is_tenant_model(field.related_model)
     }
     assert wanted and wanted <= keys
+
+
+def test_every_series_finds_its_account_by_a_trigger() -> None:
+    followed = {
+        r[0]
+        for r in rows(
+            "SELECT t.tgrelid::regclass::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+            " WHERE p.proname = 'mining_series_follow_account'"
+        )
+    }
+    series = {model._meta.db_table for model in apps.get_models() if is_tenant_model(model) and is_series(model)}
+    assert followed == series | {"mining_worker"}
 
 
 # A pool key that works stands once in the installation: two providers that share one would see each other's money.

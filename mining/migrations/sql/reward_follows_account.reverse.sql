@@ -1,5 +1,4 @@
 DROP TRIGGER mining_account_assigned ON mining_miningaccount;
 DROP FUNCTION mining_account_assigned();
-DROP TRIGGER mining_point_customer ON mining_hashratepoint;
 DROP TRIGGER mining_reward_customer ON mining_reward;
 DROP FUNCTION mining_customer_of_account();

@@ -1,5 +1,5 @@
--- A reward and a hashrate point carry their account's customer, so that the policy needs no join. The database fills it
--- in, and passes it on when an unassigned account is given to its customer: code cannot forget it.
+-- A reward carries its account's customer, so that the policy needs no join. The database fills it in, and passes it on
+-- when an unassigned account is given to its customer: code cannot forget it.
 CREATE FUNCTION mining_customer_of_account() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -17,15 +17,11 @@ END $$;
 
 CREATE TRIGGER mining_reward_customer BEFORE INSERT OR UPDATE OF customer_id, mining_account_id ON mining_reward
 FOR EACH ROW EXECUTE FUNCTION mining_customer_of_account();
-CREATE TRIGGER mining_point_customer BEFORE INSERT OR UPDATE OF customer_id, mining_account_id ON mining_hashratepoint
-FOR EACH ROW EXECUTE FUNCTION mining_customer_of_account();
 
 CREATE FUNCTION mining_account_assigned() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     UPDATE mining_reward SET customer_id = NEW.customer_id
-    WHERE provider_id = NEW.provider_id AND mining_account_id = NEW.id;
-    UPDATE mining_hashratepoint SET customer_id = NEW.customer_id
     WHERE provider_id = NEW.provider_id AND mining_account_id = NEW.id;
     RETURN NULL;
 END $$;

@@ -14,7 +14,7 @@ from customers.models import ProviderProfile, Role
 from mining.models import HashratePoint, MiningAccount, Reward
 from tests.billing.books import open_story
 from tests.portal.customer.scenes import read_the_pool, set_account, statement_of, words
-from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant, make_reward, person
+from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant, make_reward, move_point, person
 
 NOVEMBER = date(2026, 11, 1)
 
@@ -213,7 +213,7 @@ def test_lost_data_are_unknown_with_the_last_known_value(north: Tenant) -> None:
 def test_an_old_hashrate_is_unknown_beside_fresh_machines(north: Tenant) -> None:
     client = north.clients[0]
     with tenancy.access_context(north.system):
-        HashratePoint.objects.filter(mining_account=client.account).update(at=NOW - timedelta(hours=5))
+        move_point(client.account, NOW - timedelta(hours=5))
 
     assert "Hashrate now unknown 10.05 PH/s, 4 Nov, 09:32 UTC" in words(page(client))
 

@@ -11,10 +11,10 @@ from django.urls import reverse
 
 from customers import onboarding, tenancy
 from customers.models import AuditEntry, Customer, Invitation, MemberKind, Membership, Role
-from mining.models import Credential, HashratePoint, MiningAccount, PoolIntent, PoolLogin
+from mining.models import Credential, MiningAccount, PoolIntent, PoolLogin
 from tests.logins import login_of
 from tests.portal.staff.reading import heading, rows, text
-from tests.world import NOW, Tenant, World, make_reward
+from tests.world import NOW, Tenant, World, make_reward, move_point
 
 pytestmark = pytest.mark.django_db
 
@@ -126,7 +126,7 @@ def test_a_made_up_address_is_no_page(north: Tenant, code: str) -> None:
 def test_old_and_never_read_numbers_stay_with_their_age(north: Tenant) -> None:
     client = north.clients[0]
     with tenancy.access_context(north.system):
-        HashratePoint.objects.filter(mining_account=client.account).update(at=NOW - timedelta(hours=30))
+        move_point(client.account, NOW - timedelta(hours=30))
         MiningAccount.objects.filter(pk=client.account.pk).update(
             workers_online=None, workers_low=None, workers_offline=None, workers_read_at=None
         )

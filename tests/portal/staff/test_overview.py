@@ -16,7 +16,7 @@ from portal.views.staff.needs import needs_of
 from tests.logins import login_of
 from tests.portal.staff.reading import heading, text
 from tests.portal.watcher_links import make_link
-from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward
+from tests.world import FIRST_DAY, NOW, Person, Tenant, World, make_reward, move_point
 
 pytestmark = pytest.mark.django_db
 
@@ -428,7 +428,7 @@ def test_hashrate_that_was_not_read_is_unknown_and_never_zero(north: Tenant) -> 
         HashratePoint.objects.filter(mining_account=north.clients[0].account).delete()
     assert "10.05 PH/s 1 of 2 accounts" in text(page(north.owner))
     with tenancy.access_context(north.system):
-        HashratePoint.objects.filter(provider=north.provider).update(at=NOW - timedelta(hours=9, minutes=32))
+        move_point(north.clients[1].account, NOW - timedelta(hours=9, minutes=32))
     words = text(page(north.owner))
     assert "Hashrate of all customers unknown 10.05 PH/s , 4 Nov, 05:00 UTC" in words
     assert "0 TH/s" not in words

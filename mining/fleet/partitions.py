@@ -1,0 +1,37 @@
+"""The monthly tables of the series: made ahead and dropped by age, by functions of the owner that a worker may call."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection, transaction
+
+log = structlog.get_logger(__name__)
+
+# More than the 60 days that readiness wants: a worker may be away for a month before anybody is told.
+MADE_AHEAD = timedelta(days=120)
+
+MISSING = """
+SELECT count(*) FROM mining_partitioned()
+WHERE to_regclass(parent || to_char(now() AT TIME ZONE 'UTC' + %s::interval, '"_p"YYYYMM')) IS NULL
+"""
+
+
+def keep(*, now: datetime) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT mining_make_partitions(%s, %s)", [now.date(), (now + MADE_AHEAD).date()])
+        (made,) = cursor.fetchone()
+    # Apart: dropping waits for nobody who reads, and is tried again tomorrow.
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT mining_drop_old_partitions()")
+        (dropped,) = cursor.fetchone()
+    log.info("partitions.kept", made=made, dropped=dropped)
+
+
+def missing(ahead: timedelta) -> bool:
+    """Whether a series has no table for the day that lies so far ahead."""
+    with connection.cursor() as cursor:
+        cursor.execute(MISSING, [f"{ahead.days} days"])
+        (tables,) = cursor.fetchone()
+    return bool(tables)
