@@ -26,7 +26,7 @@ from mining.models.runs import Subject
 CADENCE = {
     Subject.ACCOUNTS: timedelta(minutes=15),  # a new account is seen before its first reward is listed
     Subject.REWARDS: timedelta(minutes=15),  # rewards come once a day, but people wait for "successful"
-    Subject.HASHRATE: timedelta(minutes=15),  # hourly points: the running hour is refined four times
+    Subject.HASHRATE: timedelta(minutes=5),  # a point for each; hours and days when they are over
     Subject.WORKERS: timedelta(minutes=5),  # the page that customers watch when a machine has stopped
     # A destination changed behind our back is seen within the hour, also when one turn fails.
     Subject.PAYOUTS: timedelta(minutes=24),

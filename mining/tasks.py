@@ -9,6 +9,7 @@ from django.utils import timezone
 from customers.errors import Refused
 from customers.providers import each_active, while_active
 from mining import alerts, dispatch, intents, planner, retention, runner
+from mining.fleet import partitions, uptime
 from mining.keys import verification
 from mining.models import SyncRun
 
@@ -35,6 +36,18 @@ def refresh_alerts() -> None:
 def let_go() -> None:
     """Each day (beat): what nobody needs any more."""
     each_active(partial(retention.let_go, now=timezone.now()), failed="retention.failed")
+
+
+@shared_task(acks_late=True)
+def keep_uptime() -> None:
+    """Each ten minutes (beat): work out the days that are over, or whose figures have changed since."""
+    each_active(partial(uptime.fill, now=timezone.now()), failed="uptime.failed")
+
+
+@shared_task(acks_late=True)
+def keep_partitions() -> None:
+    """Each day (beat): make the tables of the months to come, and drop those that have grown old."""
+    partitions.keep(now=timezone.now())
 
 
 @shared_task(acks_late=True)

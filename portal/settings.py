@@ -299,6 +299,8 @@ CELERY_BEAT_SCHEDULE = {
     "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0, "options": {"expires": 300}},
     "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
+    "work out uptime": {"task": "mining.tasks.keep_uptime", "schedule": 600.0, "options": {"expires": 600}},
+    "make and drop months": {"task": "mining.tasks.keep_partitions", "schedule": 21_600.0},
     "forget answers of the API": {"task": "portal.tasks.forget_old_calls", "schedule": 3600.0},
     "let go of what nobody needs": {"task": "mining.tasks.let_go", "schedule": 86400.0},
     "read again what documents rest on": {"task": "billing.tasks.read_again", "schedule": 3600.0},

@@ -72,6 +72,14 @@ def fleet_of(seed: int, login: str, account: Account) -> Fleet:
     return Fleet(seed, login, account.name, account.hashrate_ths, account.first_day, edits)
 
 
+def machines_of(hashrate_ths: float) -> int:
+    return ceil(hashrate_ths / TERAHASH_PER_MACHINE)
+
+
+def machine_name(number: int) -> str:
+    return f"rig_{number:03d}"
+
+
 @lru_cache(maxsize=2_048)
 def _states(fleet: Fleet, hour: int, edits: int) -> dict[str, str]:
     states = _seeded_states(fleet, hour)
@@ -89,7 +97,7 @@ def _seeded_states(fleet: Fleet, hour: int) -> dict[str, str]:
     if fleet.hashrate_ths is None or day < fleet.first_day:
         return {}
     seed, login, account = fleet.seed, fleet.login, fleet.account
-    machines = ceil(fleet.hashrate_ths / TERAHASH_PER_MACHINE)
+    machines = machines_of(fleet.hashrate_ths)
     down = round(machines * max(0.0, 1 - mined.day_factor(seed, login, account, day)))
     low = int(mined.seeded_fractions(seed, login, account, hour, "low")[0] * machines * 0.08)
     turn_of_day = mined.seeded_fractions(seed, login, account, day, "breakdowns", count=machines)
@@ -98,7 +106,7 @@ def _seeded_states(fleet: Fleet, hour: int) -> dict[str, str]:
     running = [machine for machine in range(machines) if machine not in broken]
     limping = sorted(running, key=turn_of_hour.__getitem__)[:low]
     state_of = dict.fromkeys(range(machines), ONLINE) | dict.fromkeys(broken, OFFLINE) | dict.fromkeys(limping, LOW)
-    return {f"rig_{machine + 1:03d}": state for machine, state in state_of.items()}
+    return {machine_name(machine + 1): state for machine, state in state_of.items()}
 
 
 @lru_cache(maxsize=2_048)

@@ -7,8 +7,8 @@ from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE, Account, Key, Link, Payout
 from .addresses import make_address
 from .mined import DAY_S, HOUR_S
 from .rewards import RewardBook
-from .workers import Fleet, fleet_of
-from .worlds import WORLDS, AccountPlan
+from .workers import Fleet, fleet_of, machine_name, machines_of
+from .worlds import WORLDS, AccountPlan, Mishap
 
 FLIPS_KNOWN_AHEAD_MONTHS = 36
 
@@ -42,6 +42,7 @@ class World:
             hashrate_ths=plan.hashrate_ths,
             payouts=self._planned_payouts(user.login, plan, created_at),
             oddities=plan.oddities,
+            worker_edits=[self._mishap(plan, mishap) for mishap in plan.mishaps],
         )
         user.accounts_made += 1
         user.accounts[name] = account
@@ -87,6 +88,11 @@ class World:
         for number, plan in enumerate(accounts):
             created_at = first + 6 * HOUR_S + number * 12 * HOUR_S // max(1, len(accounts))
             self.add_account(user, plan.name, created_at=created_at, plan=plan)
+
+    def _mishap(self, plan: AccountPlan, mishap: Mishap) -> WorkerEdit:
+        machines = mishap.machines or range(1, machines_of(plan.hashrate_ths or 0) + 1)
+        names = tuple(machine_name(machine) for machine in machines)
+        return WorkerEdit(self.opened_at + 60 * mishap.after_minutes, names, mishap.state)
 
     def _planned_payouts(self, login: str, plan: AccountPlan, since: int) -> list[Payout]:
         payouts = [self._payout(login, plan.name, plan.destination, since)]

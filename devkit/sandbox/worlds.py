@@ -6,12 +6,23 @@ from .accounts import EXTERNAL_ADDRESS, MAIN_BALANCE
 
 
 @dataclass(frozen=True)
+class Mishap:
+    """So many minutes after the world opened these machines come into another state; without names all of them."""
+
+    after_minutes: int
+    state: str
+    machines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class AccountPlan:
     name: str
     hashrate_ths: int | None  # None: nobody mines here
     destination: str = MAIN_BALANCE
     flips_mid_month: bool = False  # on every 15th, 00:00 UTC, the destination becomes the other one
     oddities: dict[int, str] = field(default_factory=dict)  # day of the month → late | canceled | twice
+    # With any, the seed moves none of its machines: all run until a mishap says otherwise.
+    mishaps: tuple[Mishap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,9 @@ class WorldPlan:
     irregular: bool = False  # now and then a record settles late or is canceled
     account_cap: int = 20_000
 
+
+ALL_RUN = Mishap(0, "online")
+DARK = (ALL_RUN, Mishap(121, "offline"), Mishap(164, "online"))
 
 WORLDS: dict[str, WorldPlan] = {
     "demo": WorldPlan(
@@ -55,6 +69,29 @@ WORLDS: dict[str, WorldPlan] = {
             for login in ("alpha", "beta")
         },
         history_days=10,
+    ),
+    "halls": WorldPlan(
+        "one user whose machines have a bad afternoon: one dies, one flaps, two accounts of a hall go dark together,"
+        " one is switched off for the grid",
+        {
+            "gamma": (
+                AccountPlan("steady", 1_000, mishaps=(ALL_RUN,)),
+                AccountPlan("dies", 800, mishaps=(ALL_RUN, Mishap(62, "offline", (2,)))),
+                AccountPlan(
+                    "flaps",
+                    600,
+                    mishaps=(
+                        ALL_RUN,
+                        *(Mishap(60 + 10 * n, ("offline", "online")[n % 2], (1,)) for n in range(8)),
+                        Mishap(150, "low", (3,)),
+                    ),
+                ),
+                AccountPlan("hall_east", 1_200, mishaps=DARK),
+                AccountPlan("hall_west", 400, mishaps=DARK),
+                AccountPlan("curtailed", 1_000, mishaps=(ALL_RUN, Mishap(180, "offline"), Mishap(220, "online"))),
+            )
+        },
+        history_days=3,
     ),
     "unmined": WorldPlan(
         "one user whose three accounts exist but have no miners",

@@ -85,18 +85,20 @@ def for_each_account(
     *,
     look_up: Callable[[list[MiningAccount]], None] = lambda _accounts: None,
     is_sign_of_life: Callable[[T], bool] = lambda _answer: True,
+    due: Q | None = None,
 ) -> Outcome:
     """Call and store chunk by chunk, each chunk's rows in one transaction, and say what could not be read.
 
     Ends with the turn: what is left is read when the run's next turn comes.
     `look_up`: what the calls need from the database, before a chunk is asked.
+    `due`: which of the accounts are to be read at all in this run; None: all of them.
     `is_sign_of_life`: whether the answer shows that the account is not disabled (an empty one may not).
     """
     outcome = Outcome()
     turn = _Turn(done_up_to=reading.run.resume_after)
     while True:
         with reading.writing():
-            chunk, more_behind = accounts_to_read(reading, turn.done_up_to)
+            chunk, more_behind = accounts_to_read(reading, turn.done_up_to, due)
             look_up(chunk)
         if not chunk:
             break
@@ -115,7 +117,9 @@ def for_each_account(
     return outcome
 
 
-def accounts_to_read(reading: Reading, done_up_to: int | None) -> tuple[list[MiningAccount], bool]:
+def accounts_to_read(
+    reading: Reading, done_up_to: int | None, due: Q | None = None
+) -> tuple[list[MiningAccount], bool]:
     """The run's next accounts, and whether more come after them. Inside the provider's context.
 
     All that the pool lists: those it does not know at the moment would only bring errors; the list tells when. By
@@ -130,6 +134,7 @@ def accounts_to_read(reading: Reading, done_up_to: int | None) -> tuple[list[Min
     listed = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id, unlisted_since=None)
     rows = (
         listed.filter(left)
+        .filter(due or Q())
         .exclude(state=MiningAccount.State.CREATING)
         .order_by(ExpressionWrapper(second_lap, output_field=BooleanField()), "pk")
     )

@@ -64,6 +64,14 @@ REFUSALS = {
     "document.not_issued": "Only an issued document has a PDF.",
     "document.pdf_not_made": "The PDF is being made: try again in a minute.",
     "document.stale": "Rewards or terms changed after the draft was computed: close its month again.",
+    "exclusion.ends_before_it_begins": "An exclusion ends after it begins.",
+    "exclusion.out_of_reach": "An exclusion begins at most two years ago and ends at most a year from now.",
+    "exclusion.over": "The exclusion is over already.",
+    "exclusion.reason_unknown": "The reason is none of those that there are.",
+    "exclusion.scope_unclear": "An exclusion is for one worker, one customer or one site, or for all.",
+    "exclusion.text_too_long": "The note or the site's name is too long.",
+    "exclusion.worker_unassigned": "The worker's account belongs to no customer yet.",
+    "fleet.retirement_days": "Workers are retired after 1 to 365 days.",
     "hold.destination_unknown": "The pool does not say in a known word where a reward on the draft was paid:"
     " close its month again.",
     "hold.earlier_document": "An earlier draft of the contract is held, and comes first.",
@@ -153,6 +161,7 @@ REFUSALS = {
     "token.end_invalid": "A token ends within two years from today, or never.",
     "token.name_taken": "A token that is not revoked has this name.",
     "token.scopes_missing": "A token has at least one scope.",
+    "worker.not_offline": "The worker is not known to be offline, so it is not retired.",
 }
 
 # Wrong by itself, however things stand. All others are right by themselves, but not as things stand: 409.
@@ -161,6 +170,11 @@ WRONG_BY_ITSELF = frozenset(
         "brand.no_colour",
         "brand.not_seen",
         "customer.name_missing",
+        "exclusion.ends_before_it_begins",
+        "exclusion.reason_unknown",
+        "exclusion.scope_unclear",
+        "exclusion.text_too_long",
+        "fleet.retirement_days",
         "link.lifetime_unknown",
         "link.permission_unknown",
         "link.shows_nothing",

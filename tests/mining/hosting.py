@@ -71,8 +71,8 @@ class Hosting:
     def verify(self, credential: Credential) -> Credential:
         return verification.verify(self.provider.pk, credential.pk, now=timezone.now())
 
-    def sync(self, subject: Subject | str = Subject.REWARDS) -> SyncRun:
-        (run,) = runner.sync_provider(self.provider.pk, only=Subject(subject), now=timezone.now())
+    def sync(self, subject: Subject | str = Subject.REWARDS, *, now: datetime | None = None) -> SyncRun:
+        (run,) = runner.sync_provider(self.provider.pk, only=Subject(subject), now=now or timezone.now())
         with self.context():
             return SyncRun.objects.get(pk=run.pk)
 

@@ -116,7 +116,7 @@ def test_each_subject_is_due_once_in_its_time(north: Hosting, dispatched: list[H
     assert turns == {
         Subject.ACCOUNTS: 8,
         Subject.REWARDS: 8,
-        Subject.HASHRATE: 8,
+        Subject.HASHRATE: 24,
         Subject.WORKERS: 24,
         Subject.PAYOUTS: 5,
         Subject.WATCHERS: 0,

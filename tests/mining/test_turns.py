@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from mining import dispatch, planner, runner, runs, tasks
 from mining.fleet import hashrate, workers
+from mining.fleet.listing import AccountAnswer
 from mining.models import Credential, MiningAccount, SyncRun
 from mining.models.runs import Subject
-from mining.pool.answers.types import MinersInfo
 from mining.pool.client import PoolClient
 from mining.pool.errors import OutOfOrder
 from mining.pool.limits.rate_limit import Priority
 from mining.sync import fanout
-from mining.sync.reading import Outcome, Reading
+from mining.sync.reading import Reading
 from portal.celery import app
 from tests.mining.hosting import Hosting
 from tests.waiting import until
@@ -78,16 +78,15 @@ def break_on(
     """The pool breaks on these accounts whenever they are asked for: the sandbox's faults tell no accounts apart."""
     broken = {account.name for account in accounts}
 
-    def ask(pool: PoolClient, account: MiningAccount) -> MinersInfo:
+    read = workers._Turn.read
+
+    def ask(its_turn: workers._Turn, pool: PoolClient, account: MiningAccount) -> AccountAnswer:
         if account.name in broken:
             until(when)
             raise OutOfOrder("The pool is out of order.", endpoint="miners/info")
-        return pool.miners_info(account.name)
+        return read(its_turn, pool, account)
 
-    def read(reading: Reading) -> Outcome:
-        return fanout.for_each_account(reading, ask, workers._store)
-
-    monkeypatch.setitem(runner.READERS, Subject.WORKERS, read)
+    monkeypatch.setattr(workers._Turn, "read", ask)
 
 
 def unread(hosting: Hosting) -> list[MiningAccount]:
@@ -108,13 +107,13 @@ def test_a_turn_ends_early_and_the_next_goes_on_after_it(listed: Hosting, short_
         read = MiningAccount.objects.exclude(workers_read_at=None).count()
     assert (first.state, first.lease_until, first.finished_at) == (SyncRun.State.QUEUED, None, None)
     assert (read, len(keys)) == (1, 3)
-    assert (first.resume_after, first.calls, first.rows_changed) == (keys[0], 1, 1)
+    assert (first.resume_after, first.calls, first.rows_changed) == (keys[0], 2, 1)  # its counts and its names
 
     last = first
     while last.state == SyncRun.State.QUEUED:
         last = turn(listed, last)
 
-    assert (last.state, last.error, last.calls, last.rows_changed) == (SyncRun.State.OK, "", len(keys), len(keys))
+    assert (last.state, last.error, last.calls, last.rows_changed) == (SyncRun.State.OK, "", 2 * len(keys), len(keys))
     assert (last.queued_at, last.started_at) == (first.queued_at, first.started_at)
     assert listed.pool.calls()["miners/info"] == len(keys)
 
@@ -130,7 +129,7 @@ def test_a_turn_ends_in_the_middle_of_a_chunk_and_what_has_begun_is_stored(
     # Two had begun together when the first came back; the third was never asked for.
     with listed.context():
         read = list(MiningAccount.objects.exclude(workers_read_at=None).order_by("pk").values_list("pk", flat=True))
-    assert (run.state, run.resume_after, run.calls, len(read)) == (SyncRun.State.QUEUED, read[-1], 2, 2)
+    assert (run.state, run.resume_after, run.calls, len(read)) == (SyncRun.State.QUEUED, read[-1], 4, 2)
     assert listed.pool.calls()["miners/info"] == 2
 
 
@@ -262,9 +261,9 @@ def test_a_turn_looks_up_only_the_accounts_that_it_can_ask(
     looked_up: list[int] = []
     newest_points = hashrate._newest_points
 
-    def spy(reading: Reading, accounts: list[MiningAccount]) -> object:
-        looked_up.extend(account.pk for account in accounts)
-        return newest_points(reading, accounts)
+    def spy(reading: Reading, kind: hashrate.Kind, accounts: list[MiningAccount]) -> object:
+        looked_up.extend(account.pk for account in accounts if kind is hashrate.FINE)
+        return newest_points(reading, kind, accounts)
 
     monkeypatch.setattr(hashrate, "_newest_points", spy)
     first = turn(listed, queued(listed, Subject.HASHRATE))

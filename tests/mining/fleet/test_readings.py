@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mining.models import HashratePoint, MiningAccount, SyncRun
+from mining.models import HashratePoint, HashratePoint5m, HashratePoint24h, MiningAccount, OpenCoverage, SyncRun
 from mining.sync import fanout
 from tests.mining.hosting import AFTERNOON, Hosting, set_up, writes, written_between
 from tests.sandbox import Sandbox
@@ -30,7 +30,7 @@ def points(hosting: Hosting, name: str = "north") -> list[HashratePoint]:
 
 
 def test_the_first_reading_stores_seven_days_of_hourly_points(listed: Hosting) -> None:
-    run = listed.sync("hashrate")
+    run = listed.sync("hashrate", now=AFTERNOON)
 
     stored = points(listed)
     assert (run.state, run.error) == (SyncRun.State.OK, "")
@@ -38,7 +38,9 @@ def test_the_first_reading_stores_seven_days_of_hourly_points(listed: Hosting) -
     assert stored[0].at <= AFTERNOON - timedelta(days=6, hours=22)
     assert len(stored) <= 7 * 24 + 1
     assert Decimal(400) < stored[0].hashrate_ths < Decimal(600)
-    assert run.rows_new == sum(len(points(listed, name)) for name in ("north", "south", "alpha_east"))
+    with listed.context():
+        kept = [model.objects.count() for model in (HashratePoint5m, HashratePoint, HashratePoint24h)]
+    assert min(kept) > 20 and run.rows_new == sum(kept)
 
 
 def test_later_readings_ask_only_for_what_is_new(listed: Hosting) -> None:
@@ -48,9 +50,47 @@ def test_later_readings_ask_only_for_what_is_new(listed: Hosting) -> None:
 
     run = listed.sync("hashrate")
 
-    assert run.calls == 3
+    assert run.calls == 3 * 2  # five minutes and hours of each: no day is over
     assert 7 <= run.rows_new <= 9  # three hours of three accounts; an hour may be missing
-    assert len(points(listed)) <= before + 3
+    assert before + 2 <= len(points(listed)) <= before + 3
+
+
+def test_a_gap_costs_as_many_calls_however_long_it_is(listed: Hosting) -> None:
+    listed.sync("hashrate", now=AFTERNOON)
+    before = len(points(listed))
+    later = AFTERNOON + timedelta(days=5, hours=2)
+    listed.pool.clock(now=later)
+
+    run = listed.sync("hashrate", now=later)
+
+    assert run.calls == 3 * 3
+    assert len(points(listed)) >= before + 5 * 24 - 5
+    with listed.context():
+        account = listed.account("north")
+        spans = OpenCoverage.objects.filter(mining_account=account).values_list("subject", "from_at")
+        assert dict(spans)["5m"] == later  # a span of its own: what was asked for later was not read then
+        assert (
+            HashratePoint24h.objects.filter(mining_account=account, at__gte=AFTERNOON - timedelta(days=1)).count() == 5
+        )
+
+
+def test_each_interval_is_asked_for_when_one_of_it_is_over(listed: Hosting) -> None:
+    listed.sync("hashrate", now=AFTERNOON)
+    calls = []
+    for minutes in (5, 10, 65, 70):
+        moment = AFTERNOON + timedelta(minutes=minutes)
+        listed.pool.clock(now=moment)
+        calls.append(listed.sync("hashrate", now=moment).calls)
+
+    assert calls == [3, 3, 6, 3]
+
+
+def test_fine_points_older_than_they_are_kept_are_not_stored(listed: Hosting) -> None:
+    run = listed.sync("hashrate", now=AFTERNOON + timedelta(days=40))
+
+    with listed.context():
+        assert (run.state, HashratePoint5m.objects.count()) == (SyncRun.State.OK, 0)
+        assert HashratePoint.objects.exists()
 
 
 @pytest.mark.parametrize("subject", ["hashrate", "workers", "payouts"])
@@ -61,7 +101,8 @@ def test_reading_again_writes_nothing(listed: Hosting, subject: str) -> None:
     run = listed.sync(subject)
 
     assert (run.calls, run.rows_new, run.rows_changed) == (3, 0, 0)
-    assert set(written_between(before, writes())) == {"mining_syncrun"}
+    ends_of_spans = set() if subject == "payouts" else {"mining_opencoverage"}
+    assert set(written_between(before, writes())) - ends_of_spans == {"mining_syncrun"}
 
 
 def test_scrambled_points_are_sorted_out(listed: Hosting) -> None:
@@ -70,7 +111,10 @@ def test_scrambled_points_are_sorted_out(listed: Hosting) -> None:
     run = listed.sync("hashrate")
 
     stored = [point.at for point in points(listed)]
-    assert (run.state, run.quarantined) == (SyncRun.State.PARTIAL, 3)  # one in the future for each account
+    assert (run.state, run.quarantined) == (
+        SyncRun.State.PARTIAL,
+        9,
+    )  # one in the future for each interval of each account
     assert "in the future" in run.error
     assert len(stored) == len(set(stored))
     assert max(stored) < timezone.now()
@@ -100,7 +144,7 @@ def test_counts_and_fee_are_read(listed: Hosting) -> None:
     run = listed.sync("workers")
 
     account = listed.account("south")
-    assert (run.state, run.calls, run.rows_changed) == (SyncRun.State.OK, 3, 3)
+    assert (run.state, run.calls, run.rows_changed) == (SyncRun.State.OK, 2 * 3, 3)  # counts, and names the first time
     assert account.workers_online is not None
     assert account.workers_online > 0
     assert account.pool_fee_percent == Decimal("2.5")

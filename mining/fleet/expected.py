@@ -1,0 +1,29 @@
+"""How many workers an account is expected to have: what its contract says, from a day on, or as many as are known."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from customers import audit
+from customers.tenancy import Access
+from mining.fleet import uptime
+from mining.models import ExpectedWorkers, MiningAccount
+
+
+def set_expected(access: Access, account: MiningAccount, *, from_day: date, workers: int | None, now: datetime) -> None:
+    """From that day (UTC) until the next one that says something else; None: as many as are in the roster. In the
+    caller's transaction."""
+    uptime.forget_days(access.provider.pk, [account.pk], from_at=uptime.midnight(from_day), until_at=None, now=now)
+    ExpectedWorkers.objects.filter(provider=access.provider, mining_account=account, from_day=from_day).delete()
+    ExpectedWorkers.objects.create(
+        provider=access.provider, mining_account=account, customer=account.customer, from_day=from_day, workers=workers
+    )
+    audit.record(access, "fleet.expected_set", account.code, now=now, workers=workers, from_day=from_day.isoformat())
+
+
+def set_site(access: Access, account: MiningAccount, *, site: str, now: datetime) -> None:
+    """The hall where an account's machines stand: exclusions of the site are theirs."""
+    uptime.forget_days(access.provider.pk, [account.pk], from_at=account.first_seen_at, until_at=None, now=now)
+    MiningAccount.objects.filter(provider=access.provider, pk=account.pk).update(site=site)
+    audit.record(access, "account.site_set", account.code, now=now, before=account.site, site=site)
+    account.site = site
