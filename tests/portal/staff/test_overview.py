@@ -356,7 +356,7 @@ def test_a_login_that_was_given_up_is_missed_nowhere(north: Tenant) -> None:
     assert "No key reads the accounts of main" in needs(north)
 
     with tenancy.access_context(north.system):
-        Customer.objects.filter(pk=closed.customer.pk).update(status="closed")
+        Customer.objects.filter(pk=closed.customer.pk).update(status="closed", closed_at=NOW)
 
     assert [title for title in needs(north) if "main" in title] == []
     sync = north.owner.browser().get(reverse("staff:sync"))
