@@ -83,7 +83,7 @@ class TenancyMiddleware:
             # Here and not by LoginRequiredMiddleware: a view may say for itself that it needs no sign-in, and only our
             # mark opens it. A form's address is no page to come back to.
             if request.method in ("GET", "HEAD"):
-                return redirect_to_login(request.get_full_path())
+                return _to_sign_in(request)
             former: int | None = getattr(request, "former_user", None)
             if former and hasattr(view, "portal_audience") and (kept := kept_forms.keep(request, former)):
                 return redirect_to_login(kept)
@@ -161,6 +161,14 @@ def _refusal(
         reason = "This form was opened as another member. Nothing was changed. Open the page again and repeat."
         return render(request, "403.html", {"reason": reason}, status=403)
     return None
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    to_login = redirect_to_login(request.get_full_path())
+    if "HX-Request" not in request.headers:
+        return to_login
+    # A part that refreshes itself: the browser would follow by itself and put the sign-in page in its place.
+    return HttpResponse(headers={"HX-Redirect": to_login.url})
 
 
 def _page_above(path: str) -> str:

@@ -16,6 +16,8 @@ from allauth.mfa import signals as mfa
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -130,6 +132,13 @@ def end_others(user: User, *, besides: str | None) -> int:
 def _end_others_too(request: HttpRequest, user: User, **_: object) -> None:
     """Whoever got in with what was changed now is out; who changed it stays."""
     end_others(user, besides=request.session.session_key)
+
+
+def forget_ended(*, now: datetime) -> None:
+    """Those that nobody came back to: Django leaves their rows, and beside them where they came from."""
+    Session.objects.filter(expire_date__lt=now).delete()
+    left = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(left)).delete()
 
 
 def _name(session: UserSession) -> str:

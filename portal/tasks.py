@@ -6,6 +6,7 @@ from django.utils import timezone
 from customers import idempotency
 from customers.providers import each_active, while_active
 from mining import alerts, dispatch
+from portal import sessions
 from portal.alerts import mails as alert_mails
 
 
@@ -32,3 +33,9 @@ def forget_old_calls() -> None:
     """Each hour (beat): what was kept for callers that send a call twice."""
     now = timezone.now()
     each_active(lambda provider_id: idempotency.forget_old(provider_id, now=now), failed="api.calls_not_forgotten")
+
+
+@shared_task(acks_late=True)
+def forget_ended_sessions() -> None:
+    """Each day (beat)."""
+    sessions.forget_ended(now=timezone.now())

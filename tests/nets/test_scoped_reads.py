@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Directory models are read before the tenant is known; the rest is the door itself, which finds out who asks.
-DIRECTORY_MODELS = {"Provider", "User", "EmailAddress", "Authenticator", "UserSession"}
+DIRECTORY_MODELS = {"Provider", "User", "EmailAddress", "Authenticator", "Session", "UserSession"}
 THE_DOOR = {("portal/access.py", "Membership"), ("portal/access.py", "ApiToken")}
 
 

@@ -17,6 +17,7 @@ from django.test import Client
 from customers import tenancy
 from customers.models import Invitation, MemberKind, Membership, Role
 from portal.sessions import device_in_words
+from portal.tasks import forget_ended_sessions
 from tests.portal.staff.reading import heading, rows, text
 from tests.portal.test_kept_forms import send_again
 from tests.portal.test_second_factor import code_now, secret_of
@@ -101,6 +102,30 @@ def test_a_page_that_refreshes_itself_keeps_nobody_in(world: World, clock: Any) 
     clock.shift(timedelta(seconds=1))
 
     assert not is_in(browser)
+
+
+def test_a_part_that_refreshes_itself_leads_the_whole_page_to_the_sign_in(world: World, clock: Any) -> None:
+    browser = signed_in(world.north.owner)
+    browser.get("/staff/sync/")
+    clock.shift(HOUR + timedelta(seconds=1))
+
+    answer = browser.get("/staff/sync/", headers={"HX-Request": "true"})
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["HX-Redirect"] == f"{SIGN_IN}?next=/staff/sync/"
+
+
+def test_sessions_that_nobody_came_back_to_are_forgotten_and_the_others_kept(world: World, clock: Any) -> None:
+    signed_in(guest(world))
+    clock.shift(31 * DAY)
+    other = signed_in(world.north.owner)
+    clock.shift(timedelta(seconds=1))
+
+    forget_ended_sessions()
+
+    assert [row.user for row in UserSession.objects.all()] == [world.north.owner.user]
+    assert is_in(other)
+    assert Session.objects.count() == 1
 
 
 def test_a_session_is_written_to_once_a_minute_at_most(world: World, clock: Any) -> None:
