@@ -10,7 +10,7 @@ export CMD  # as a variable of the environment, so that it may hold quotes of ei
 LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
 	POOL_SEALING_PUBLIC_KEYS=lint:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
-.PHONY: demo run test test-devkit test-browser restore-drill lint bench setup format
+.PHONY: demo run test test-devkit test-browser restore-drill production-drill lint bench setup format
 
 setup: .venv/.complete
 
@@ -46,6 +46,9 @@ test-browser: setup
 
 restore-drill: setup
 	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m devkit.drills.restore
+
+production-drill: setup
+	@exec $(PY) -m devkit.drills.production
 
 lint: setup
 	@$(PY) -m ruff format --check --quiet .

@@ -37,7 +37,7 @@ def test_no_value_of_the_environment_has_a_default() -> None:
 
 def test_only_the_worker_gets_private_keys_and_only_migrate_the_owner(compose: dict[str, Any]) -> None:
     environments = {name: str(service.get("environment", {})) for name, service in compose["services"].items()}
-    assert [name for name, text in environments.items() if "POOL_SEALING_PRIVATE_KEYS" in text] == ["worker"]
+    assert [name for name, text in environments.items() if "POOL_SEALING_PRIVATE_KEYS" in text] == ["worker", "worker2"]
     assert [name for name, text in environments.items() if "DATABASE_OWNER_URL" in text] == ["migrate"]
 
 
@@ -84,7 +84,7 @@ def test_each_image_is_built_here_or_named_by_digest(compose: dict[str, Any]) ->
     images = {name: service["image"] for name, service in compose["services"].items()}
     built = {name for name, image in images.items() if image == "hosting-portal"}
     pinned = re.findall(r"^pin (\w+) ", (ROOT / "docs/deploy/pin-images.sh").read_text(), re.MULTILINE)
-    assert built == {"migrate", "web", "worker", "beat"}
+    assert built == {"migrate", "web", "web2", "worker", "worker2", "beat"}
     assert {images[name] for name in images.keys() - built} == {
         f"${{{name}:?see docs/deploy/pin-images.sh}}" for name in pinned if name != "PYTHON_IMAGE"
     }
