@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 # No SVG: it is a program for a browser, and no library that cleans it is kept well enough to be trusted with that.
 FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST_FILE = 512 * 1024  # bytes
-LARGEST_SIDE = 4000  # pixels: asked before anything is decoded, so that a small file cannot become a large picture
+LARGEST_SIDE = 2000  # pixels: asked before anything is decoded; a small file may hold a picture that fills the memory
 KEPT_WITHIN = (480, 144)  # three times what pages show of it, for sharp screens and paper
 
 
@@ -75,7 +75,7 @@ def _decoded(file: bytes) -> Image.Image:
 
 
 def _too_many_pixels() -> Refused:
-    return Refused("The logo has a side of more than 4,000 pixels. Send a smaller one.", code="logo.too_large")
+    return Refused("The logo has a side of more than 2,000 pixels. Send a smaller one.", code="logo.too_large")
 
 
 def _kept(access: Access, made: Made, *, now: datetime) -> ProviderLogo:

@@ -124,7 +124,7 @@ REFUSALS = {
     "login.name_invalid": "No login can be called this.",
     "login.name_taken": "Another login is called this.",
     "logo.no_picture": "What was sent is no PNG, JPEG or WebP.",
-    "logo.too_large": "The logo has more than 512 KiB, or a side of more than 4,000 pixels.",
+    "logo.too_large": "The logo has more than 512 KiB, or a side of more than 2,000 pixels.",
     "member.exists": "The person is a member already.",
     "member.last_owner": "The last owner stays one.",
     "member.role_unknown": "There is no such role here.",

@@ -1,5 +1,5 @@
 """Who can sign in for a customer: its people, and the invitations that are open. The provider's own staff is not here:
-a token that could make an owner would outlive its own revocation."""
+who is on it is decided by a person with a fresh second factor, which a program cannot give."""
 
 from __future__ import annotations
 

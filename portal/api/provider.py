@@ -63,7 +63,7 @@ class Picture(Text):
 class LogoSerializer(InputSerializer):
     picture = Picture(
         allow_null=True,
-        help_text="PNG, JPEG or WebP as base64, at most 512 KiB and 4,000 pixels a side. Only its pixels are kept, as a"
+        help_text="PNG, JPEG or WebP as base64, at most 512 KiB and 2,000 pixels a side. Only its pixels are kept, as a"
         " PNG within 480 by 144. null takes the logo away.",
     )
 

@@ -37,7 +37,7 @@ class BrandForm(forms.Form):
         required=False,
         allow_empty_file=True,  # told as any other file that is no picture
         label="Logo",
-        help_text="PNG, JPEG or WebP, at most 512 KiB and 4,000 pixels a side. Only its pixels are kept.",
+        help_text="PNG, JPEG or WebP, at most 512 KiB and 2,000 pixels a side. Only its pixels are kept.",
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
     no_logo = forms.BooleanField(required=False, label="Take the logo away")

@@ -41,7 +41,7 @@ def _any(words: str, *choices: tuple[str, str]) -> list[tuple[str, str]]:
 
 class CustomerForm(forms.Form):
     name = Words(max_length=200, label="Name")
-    email = Email(max_length=254, label="E-mail", help_text="How you reach them. Inviting people is a later step.")
+    email = Email(max_length=254, label="E-mail", help_text="How you reach them. It is nobody's sign-in.")
     external_ref = Words(
         max_length=100, required=False, label="Your reference", help_text="The customer's number in your own books."
     )

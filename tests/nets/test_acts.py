@@ -40,10 +40,10 @@ ACTS = {
     "staff/settings/tokens/new/": "POST tokens",
     "staff/settings/tokens/<str:code>/revoke/": "POST tokens/<code:id>/revoke",
     "staff/settings/company/change/": "PATCH provider",
-    "staff/settings/brand/change/": "POST provider/logo",
+    "staff/settings/company/brand/": "POST provider/logo",
 }
 ONE_SELF = "it is about the person who sits there"
-STAFF = "who is on the staff decides over the tokens: one that could make an owner would outlive its revocation"
+STAFF = "who is on the staff is decided with a fresh second factor, which a program cannot give"
 PAGE_ONLY = {
     "choose/": ONE_SELF,
     "invite/<str:secret>/": ONE_SELF,

@@ -177,7 +177,7 @@ ROUTES: dict[str, Row] = {
     "staff/settings/": Row("staff:read", answers=(302,)),  # to the first of its pages
     "staff/settings/company/": Row("staff:read"),
     "staff/settings/company/change/": Row("staff:settings", method="post"),
-    "staff/settings/brand/change/": Row("staff:settings", method="post", answers=(302,)),  # nothing chosen is no error
+    "staff/settings/company/brand/": Row("staff:settings", method="post", answers=(302,)),  # nothing chosen is no error
     "staff/settings/tokens/": Row("staff:read"),
     "staff/settings/tokens/new/": Row("staff:tokens", asks=True),
     "staff/settings/tokens/<str:code>/revoke/": Row("staff:tokens", token, "post", (302,), asks=True),

@@ -84,7 +84,7 @@ def test_others_read_the_company_and_get_no_form(north: Tenant) -> None:
 
 # --- Colour and logo
 
-BRAND = "/staff/settings/brand/change/"
+BRAND = "/staff/settings/company/brand/"
 
 
 def set_brand(tenant: Tenant, **fields: Any) -> Any:

@@ -93,10 +93,15 @@ def test_closing_ends_the_access_of_its_people_and_of_nobody_else(world: World, 
 def test_a_closed_customer_is_marked_and_opened_again(north: Tenant) -> None:
     bill_everything(north)
     owner = north.owner.browser()
+    open_page = owner.get(reverse("staff:customer", args=[north.clients[0].customer.code])).content.decode()
+    assert address("invite", north) in open_page
     owner.post(address("close", north), north.owner.form())
 
     assert "Closed" in text(owner.get("/staff/customers/"))
-    assert "closed 4 Nov 2026" in text(owner.get(address("close", north), follow=True))
+    page = owner.get(address("close", north), follow=True)
+    assert "closed 4 Nov 2026" in text(page)
+    for offered in (address("invite", north), "watcher-links/new/", "Change terms"):
+        assert offered not in page.content.decode()
 
     owner.post(address("reopen", north), north.owner.form())
     assert status(north) == "active"
