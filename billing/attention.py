@@ -14,6 +14,7 @@ from billing import queries
 from billing.holds import drafts as held_drafts
 from billing.holds import misdirected
 from billing.holds.misdirected import Misdirection
+from billing.models import FileAttempt
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.attention import Attention, Counted, Severity
@@ -27,6 +28,7 @@ class Code(StrEnum):
     NO_CONTRACT = "contract.none"
     MONTH_NOT_CLOSED = "period.not_closed"
     DRAFTS = "document.drafts"
+    FILES_FAILED = "document.files_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,12 @@ class OfDrafts(Attention):
     held: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfFiles(Attention):
+    attempt: FileAttempt  # the one that failed first
+    documents: int
+
+
 def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
     drafted = misdirected.on_drafts(access)
     yield from _misdirected(access, drafted, now)
@@ -59,6 +67,7 @@ def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
     for code, count in ((Code.REWARDS_MISSING, unsure.missing), (Code.REWARDS_UNKNOWN, unsure.unknown)):
         if count:
             yield Counted(code=code, severity=Severity.LOW, count=count)
+    yield from _failed_files(access)
     yield from _without_terms(access)
     month = queries.month_before(now.date())
     if queries.month_waits(access, month=month, now=now):
@@ -78,6 +87,14 @@ def _misdirected(access: Access, drafted: list[misdirected.MisdirectedReward], n
             customer=customer,
             misdirection=waiting[customer.pk],
         )
+
+
+def _failed_files(access: Access) -> Iterator[Attention]:
+    failed = FileAttempt.objects.visible_to(access).exclude(problem="")
+    first = failed.select_related("document", "customer").order_by("pk").first()
+    if first is not None:
+        documents = failed.values("document").distinct().count()
+        yield OfFiles(code=Code.FILES_FAILED, severity=Severity.LOW, attempt=first, documents=documents)
 
 
 def _without_terms(access: Access) -> Iterator[Attention]:

@@ -44,6 +44,7 @@ COLUMNS = (
     "is_sat",
     "flags",
 )
+FORMAT_VERSION = 1  # raise it with any change of the columns
 ROWS_AT_ONCE = 2000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -106,7 +106,7 @@ def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: da
     except IntegrityError:
         _refuse_held(access, draft)  # held since it was looked at: the database saw it
         raise
-    dispatch.after_commit("billing.tasks.render", draft.provider_id, draft.pk)
+    dispatch.after_commit("billing.tasks.make_files", draft.provider_id, draft.pk)
     return draft
 
 

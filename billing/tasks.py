@@ -1,4 +1,4 @@
-"""The PDFs of issued documents, made after the commit, and what documents rest on, read again. Ids only; each database
+"""The files of issued documents, made after the commit, and what documents rest on, read again. Ids only; each database
 step has its own short context."""
 
 from __future__ import annotations
@@ -9,30 +9,50 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from billing import pdf, rereading
-from billing.models import Document, DocumentStatus
+from billing import evidence, files, pdf, rereading
+from billing.models import Document, FileKind
 from customers import tenancy
 from customers.providers import each_active, while_active
 
 log = structlog.get_logger(__name__)
-SWEEP = 200  # documents of one provider in one sweep; the next one goes on
+SWEEP = 200  # files of one kind of one provider in one sweep; the next one goes on
 
 
 @shared_task(ignore_result=True)
 @while_active
-def render(provider_id: int, document_id: int) -> None:
-    """Make and keep the PDF of one issued document. Does nothing when it is there already."""
+def make_files(provider_id: int, document_id: int) -> None:
+    """Make and keep the files of one issued document that are not there, or write down why that failed."""
+    for kind in FileKind:
+        _make(provider_id, document_id, kind)
+
+
+def _make(provider_id: int, document_id: int, kind: FileKind) -> None:
+    now = timezone.now()
     with tenancy.provider_context(provider_id):
-        document = Document.objects.filter(
-            provider=provider_id, pk=document_id, status=DocumentStatus.ISSUED, files=None
-        ).first()
-        if document is None:
-            return
+        document = files.claim(provider_id, document_id, kind, now=now)
+    if document is None:
+        return
+    try:
+        content, version = _pdf(document) if kind == FileKind.PDF else _csv(document)
+    except Exception as error:  # for whatever reason: a person reads it on the document, and no other one waits for it
+        log.exception("file.not_made", provider_id=provider_id, document_id=document_id, kind=kind)
+        with tenancy.provider_context(provider_id):
+            files.fail(document, kind, f"{type(error).__name__}: {error}")
+        return
+    with tenancy.provider_context(provider_id):
+        files.keep(document, kind, content, version=version, now=timezone.now())
+
+
+def _pdf(document: Document) -> tuple[bytes, int]:
+    with tenancy.provider_context(document.provider_id):
         content = pdf.content_of(document)
     # Typst works outside the transaction: a long statement takes a second.
-    made = pdf.typeset(content)
-    with tenancy.provider_context(provider_id):
-        pdf.keep(document, made, now=timezone.now())
+    return pdf.typeset(content), pdf.TEMPLATE_VERSION
+
+
+def _csv(document: Document) -> tuple[bytes, int]:
+    with tenancy.provider_context(document.provider_id):
+        return b"".join(evidence.csv_rows(document)), evidence.FORMAT_VERSION
 
 
 @shared_task(ignore_result=True)
@@ -42,20 +62,15 @@ def read_again() -> None:
 
 
 @shared_task(ignore_result=True)
-def render_missing() -> None:
-    """Render issued documents that have no file, because their task was lost."""
-    each_active(_render_missing_of, failed="pdf.sweep_failed")
+def make_missing_files() -> None:
+    """Make the files that issued documents lack: their task was lost, or they failed and it is time to try again."""
+    each_active(_make_missing_of, failed="file.sweep_failed")
 
 
-def _render_missing_of(provider_id: int) -> None:
-    with tenancy.provider_context(provider_id):
-        missing = list(
-            Document.objects.filter(provider=provider_id, status=DocumentStatus.ISSUED, files=None)
-            .order_by("pk")
-            .values_list("pk", flat=True)[:SWEEP]
-        )
-    for document_id in missing:
-        try:
-            render(provider_id, document_id)
-        except Exception:  # one that cannot be made, for whatever reason, keeps no other from being made
-            log.exception("pdf.not_made", provider_id=provider_id, document_id=document_id)
+def _make_missing_of(provider_id: int) -> None:
+    now = timezone.now()
+    for kind in FileKind:
+        with tenancy.provider_context(provider_id):
+            documents = files.due(provider_id, kind, now=now, most=SWEEP)
+        for document_id in documents:
+            _make(provider_id, document_id, kind)

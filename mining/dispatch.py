@@ -1,6 +1,6 @@
 """Tell the Celery workers what is to be done: the one way to queue a task, for billing and the pages too.
 
-A dispatch that is lost is made up for by those that look each minute (`sync_due`, `render_missing`).
+A dispatch that is lost is made up for by those that look each minute (`sync_due`, `make_missing_files`).
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ CELERY_BEAT_SCHEDULE = {
     "let go of what nobody needs": {"task": "mining.tasks.let_go", "schedule": 86400.0},
     "read again what documents rest on": {"task": "billing.tasks.read_again", "schedule": 3600.0},
     "forget sessions that ended": {"task": "portal.tasks.forget_ended_sessions", "schedule": 24 * 3600.0},
-    "make the PDFs that are missing": {"task": "billing.tasks.render_missing", "schedule": 60.0},
+    "make the files that are missing": {"task": "billing.tasks.make_missing_files", "schedule": 60.0},
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 

@@ -218,18 +218,41 @@ class DocumentSeries(TenantModel):
         constraints = [models.UniqueConstraint(fields=["provider", "series"], name="billing_series_once")]
 
 
+class FileKind(models.TextChoices):
+    PDF = "pdf", "PDF"
+    CSV = "csv", "CSV"
+
+
 class DocumentFile(TenantModel):
-    """The PDF of an issued document: made once, later downloads return the same bytes. Append-only."""
+    """A file of an issued document: made once, later downloads return the same bytes. Append-only."""
 
     document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, related_name="files")
     customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    kind = models.CharField(max_length=8, choices=FileKind)
     content = models.BinaryField()
     sha256 = models.CharField(max_length=64)
-    template_version = models.PositiveSmallIntegerField()
+    version = models.PositiveSmallIntegerField()  # of the template, or of the columns
     created_at = models.DateTimeField()
 
     customer_field = "customer"
     append_only = True
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["provider", "document"], name="billing_file_once")]
+        constraints = [models.UniqueConstraint(fields=["provider", "document", "kind"], name="billing_file_once")]
+
+
+class FileAttempt(TenantModel):
+    """A file that is being made, or could not be: there until it is made."""
+
+    document = models.ForeignKey(Document, models.PROTECT, db_constraint=False, related_name="file_attempts")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    kind = models.CharField(max_length=8, choices=FileKind)
+    tries = models.PositiveIntegerField()
+    tried_at = models.DateTimeField()
+    retry_at = models.DateTimeField()
+    problem = models.CharField(max_length=300, blank=True, default="")  # empty: nothing has gone wrong yet
+
+    customer_field = "customer"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "document", "kind"], name="billing_attempt_once")]

@@ -1,6 +1,6 @@
-"""The statement as PDF: typeset once after the issue, kept with its digest; later downloads return the same bytes."""
+"""The statement as PDF: typeset once after the issue and kept (billing/files.py); later downloads return its bytes."""
 
 from billing.pdf.content import content_of
-from billing.pdf.typesetting import TEMPLATE_VERSION, Made, TypesetError, keep, render, typeset
+from billing.pdf.typesetting import TEMPLATE_VERSION, render, typeset
 
-__all__ = ["TEMPLATE_VERSION", "Made", "TypesetError", "content_of", "keep", "render", "typeset"]
+__all__ = ["TEMPLATE_VERSION", "content_of", "render", "typeset"]

@@ -29,6 +29,9 @@ from customers.words import agreeing, counted, day_in_words, month_in_words, sho
 
 Content = dict[str, Any]
 LONGEST_WORD, PIECE = 36, 20  # a longer word may break after each piece, or it would run out of its column
+INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
+JOINERS = "\u200c\u200d"  # they say how Persian and Indian letters join
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 PAID_TO = {"main_balance": "balance", "external_address": "address", "unknown": "unknown"}
 STATUS = {"successful": "final", "canceled": "canceled", "pending": "not final", "unknown": "unknown"}
 
@@ -248,9 +251,14 @@ def minus(amount: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A name as one line of visible text: no control or direction characters, and long words that may break."""
-    visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cn", "Cs"} else " " for c in text)
-    return " ".join(_breakable(word) for word in visible.split())
+    """A name as one line of visible text: no control or direction characters, and long words that may break.
+
+    One that is written from the right is kept apart from the words around it, which go on from the left.
+    """
+    visible = "".join(c if c in JOINERS or unicodedata.category(c) not in INVISIBLE else " " for c in text)
+    line = " ".join(_breakable(word) for word in visible.split())
+    from_right = any(unicodedata.bidirectional(c) in {"R", "AL"} for c in line)
+    return f"{FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}" if from_right else line
 
 
 def _breakable(word: str) -> str:

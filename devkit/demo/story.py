@@ -6,6 +6,7 @@ Everything goes through the functions that pages and API call; what needs the po
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from django.utils import timezone
 
 from billing.contracts import agree
 from billing.issue import issue
-from billing.models import ContractVersion, Document, DocumentFile
+from billing.models import ContractVersion, Document, DocumentFile, FileKind
 from billing.models.documents import DocumentStatus
 from billing.settlement import close_period
 from customers import onboarding, tenancy
@@ -50,7 +51,8 @@ FLIPS = "lumen_farm"  # the account whose destination the sandbox changes in the
 NEW_ACCOUNTS = ("gale_compute", "heron_mining")  # made at the pool; the other ten are taken over
 NAMES = (
     "Alder & Finch Mining", "Birch Compute", "Cedar Hash", "Dunmore Digital", "Eskdale Partners", "Fenwick Energy",
-    "Gale Compute", "Heron Mining", "Inver Hashworks", "Juniper Blocks", "Kestrel Capital", "Larch Industries",
+    "Gale Compute", "Heron Mining", "Inver Hashworks", "Juniper 矿业有限公司",
+    "Kestrel شركة التعدين", "Larch \N{ROCKET}",
 )  # fmt: skip
 # share in ppm, basis, who bears the pool's fee: three kinds of terms, so that the table shows each.
 TERMS: tuple[dict[str, Any], ...] = (
@@ -102,7 +104,7 @@ class Story:
         _say(f"Closing {self.first_month:%B} and {self.last_month:%B} …")
         for month in (self.first_month, self.last_month):
             self._close(month)
-        self._wait("the PDFs", self._pdfs_are_there)
+        self._wait("the PDFs", self._files_are_there)
 
     # -- people
 
@@ -233,10 +235,10 @@ class Story:
                 if document.status == DocumentStatus.DRAFT:
                     issue(self.access, document, now=timezone.now())
 
-    def _pdfs_are_there(self) -> bool:
+    def _files_are_there(self) -> bool:
         with tenancy.access_context(self.access):
             issued = Document.objects.visible_to(self.access).filter(status=DocumentStatus.ISSUED).count()
-            return DocumentFile.objects.visible_to(self.access).count() == issued
+            return DocumentFile.objects.visible_to(self.access).count() == issued * len(FileKind)
 
     def _wait(self, what: str, done: Callable[[], bool], *, seconds: float = 240) -> None:
         # Longer than the lease of a reading that was stopped in its middle: the next one may have to wait for it.
@@ -286,7 +288,8 @@ def present_code(secret: str) -> str:
 
 
 def _email(name: str) -> str:
-    return f"owner@{name.lower().replace(' & ', '-').replace(' ', '-')}.example"
+    ascii_words = re.findall(r"[a-z]+", name.lower())
+    return f"owner@{'-'.join(ascii_words)}.example"
 
 
 def _say(text: str) -> None:

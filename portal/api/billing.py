@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
@@ -18,7 +18,8 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import contracts, evidence, rereading, settlement
+from billing import contracts, evidence, files, rereading, settlement
+from billing.files import FileState, FileStatus
 from billing.holds.drafts import Hold, why_held
 from billing.issue import Issued, issue, issue_all
 from billing.models import (
@@ -27,11 +28,11 @@ from billing.models import (
     ContractComponent,
     ContractVersion,
     Document,
-    DocumentFile,
     DocumentLine,
     DocumentStatus,
     DocumentType,
     FeeBearer,
+    FileKind,
 )
 from billing.models.documents import LineComponent, LineKind, LineReason
 from billing.settlement import month_of
@@ -42,9 +43,11 @@ from customers.models import Customer
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.codes import HOLDS
-from portal.api.fields import Choice, Code, Day, InputSerializer, Month, NothingSerializer, WholeNumber
+from portal.api.fields import Choice, Code, Day, InputSerializer, Month, NothingSerializer, QueryFlag, WholeNumber
+from portal.file_types import CONTENT_TYPES
 
 ONE_DAY = timedelta(days=1)
+FILE_STATES = [state.value for state in FileState]
 DIRECTIONS = ["provider_owes", "customer_owes"]
 MOST_SAT = 21_000_000 * 10**8
 SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
@@ -162,6 +165,17 @@ class HoldSerializer(serializers.Serializer[Hold]):
         return {**super().to_representation(hold), "reason": f"{hold.reason[:1].upper()}{hold.reason[1:]}"}
 
 
+class FileSerializer(serializers.Serializer[FileStatus]):
+    kind = serializers.ChoiceField(choices=FileKind.choices)
+    state = serializers.ChoiceField(choices=FILE_STATES)
+    problem = serializers.SerializerMethodField(help_text="Why it could not be made; null: nothing has gone wrong.")
+    tried_at = serializers.DateTimeField(allow_null=True, help_text="When it failed last.")
+
+    @extend_schema_field(OpenApiTypes.STR)
+    def get_problem(self, status: FileStatus) -> str | None:
+        return status.problem or None
+
+
 class DocumentSerializer(serializers.Serializer[Document]):
     id = serializers.CharField(source="code")
     type = serializers.ChoiceField(choices=DocumentType.choices)
@@ -175,6 +189,7 @@ class DocumentSerializer(serializers.Serializer[Document]):
     issued_at = serializers.DateTimeField(allow_null=True)
     held = serializers.SerializerMethodField(help_text="Why a draft cannot be issued; null: nothing holds it.")
     lines = serializers.SerializerMethodField(help_text="The address of its lines.")
+    files = serializers.SerializerMethodField(help_text="How its PDF and its CSV are; empty: it is not issued.")
     pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
     evidence = serializers.SerializerMethodField(help_text="The address of its lines as CSV, with all figures.")
 
@@ -182,6 +197,10 @@ class DocumentSerializer(serializers.Serializer[Document]):
     def get_held(self, document: Document) -> dict[str, Any] | None:
         hold = self.context["holds"].get(document.pk)
         return None if hold is None else dict(HoldSerializer(hold).data)
+
+    @extend_schema_field(FileSerializer(many=True))
+    def get_files(self, document: Document) -> list[dict[str, Any]]:
+        return [dict(FileSerializer(status).data) for status in self.context["files"].get(document.pk, [])]
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_lines(self, document: Document) -> str:
@@ -280,6 +299,10 @@ def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySe
     return documents.filter(period=month_of(month))
 
 
+def of_failed_files(documents: QuerySet[Document], failed: bool, _: datetime) -> QuerySet[Document]:
+    return files.with_failed(documents) if failed else documents
+
+
 class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     resource = "documents"
     one = "document"
@@ -290,6 +313,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         Filter("customer", "customer__code", Code, "cus"),
         Filter("status", "status", serializers.ChoiceField, DocumentStatus.choices),
         Filter("period", of_month, Month, help_text="The month, such as 2026-10."),
+        Filter("file_failed", of_failed_files, QueryFlag, help_text="true: only those with a file that failed."),
     )
     enums = {
         "DocumentType": DocumentType,
@@ -297,11 +321,15 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         "LineKind": LineKind,
         "LineComponent": LineComponent,
         "LineReason": LineReason,
+        "FileKind": FileKind,
+        "FileState": FILE_STATES,
     }
     holds: dict[int, Hold]
+    files: dict[int, list[FileStatus]]
 
     def shown(self, rows: list[Document]) -> list[Document]:
         self.holds = why_held(self.access, [document for document in rows if document.status == DocumentStatus.DRAFT])
+        self.files = files.statuses(self.access, rows)
         return rows
 
     @operation(
@@ -374,7 +402,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         return self.answer(draft)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "holds": self.holds}
+        return {**super().get_serializer_context(), "holds": self.holds, "files": self.files}
 
     @operation("List a document's lines, in their order", answer=DocumentLineSerializer(many=True), paged=True)
     @action(detail=True, filters=(), order=("position",), row_name="position")
@@ -384,34 +412,49 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         return self.get_paginated_response(DocumentLineSerializer(page, many=True).data)
 
     @operation(
+        "Make a document's failed files anew",
+        body=NothingSerializer,
+        status=202,
+        description="A worker makes them now instead of after a wait that grows with each try.",
+    )
+    @action(detail=True, methods=["post"], url_path="retry-files")
+    def retry_files(self, request: Request, id: str) -> Response:
+        self.body()
+        document = self.row()
+        files.retry(self.access, document, now=self.now)
+        return self.answer(document, located=True)
+
+    @operation(
         "A document as PDF",
         answer=OpenApiTypes.BINARY,
         media_type="application/pdf",
         may_conflict=True,
-        description="Made once after issue, then always the same bytes. 409 while it is being made, and for drafts.",
+        description="Made once after issue, then always the same bytes. 409 while it is being made, when it failed, and"
+        " for drafts.",
     )
     @action(detail=True)
     def pdf(self, request: Request, id: str) -> HttpResponse:
-        document = self.row()
-        if document.status != DocumentStatus.ISSUED:
-            raise Refused("This document is not issued, so it has no PDF.", code="document.not_issued")
-        file = DocumentFile.objects.visible_to(self.access).filter(document=document).first()
-        if file is None:
-            raise Refused("The PDF is being made. Try again in a minute.", code="document.pdf_not_made")
-        return HttpResponse(
-            bytes(file.content), content_type="application/pdf", headers=_attachment(f"{document.number}.pdf")
-        )
+        return self._file(self.row(), FileKind.PDF)
 
     @operation(
         "A document's lines as CSV, with all figures they are computed from",
         answer=OpenApiTypes.STR,
         media_type="text/csv",
+        may_conflict=True,
+        description="Of an issued document made once, then always the same bytes. 409 while it is being made, and when"
+        " it failed.",
     )
     @action(detail=True)
-    def evidence(self, request: Request, id: str) -> StreamingHttpResponse:
+    def evidence(self, request: Request, id: str) -> HttpResponseBase:
         document = self.row()
+        if document.status == DocumentStatus.ISSUED:
+            return self._file(document, FileKind.CSV)
         return StreamingHttpResponse(
             tenancy.stream(self.access, lambda: evidence.csv_rows(document)),
-            content_type="text/csv; charset=utf-8",
-            headers=_attachment(f"{document.number or document.code}.csv"),
+            content_type=CONTENT_TYPES[FileKind.CSV],
+            headers=_attachment(f"{document.code}.csv"),
         )
+
+    def _file(self, document: Document, kind: FileKind) -> HttpResponse:
+        content = files.content_of(self.access, document, kind)
+        return HttpResponse(content, content_type=CONTENT_TYPES[kind], headers=_attachment(f"{document.number}.{kind}"))

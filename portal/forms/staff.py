@@ -294,6 +294,9 @@ class RewardFilter(forms.Form):
         return given
 
 
+FILE_FAILED = "file_failed"
+
+
 class DocumentFilter(forms.Form):
     q = Words(
         required=False,
@@ -305,7 +308,11 @@ class DocumentFilter(forms.Form):
     status = forms.ChoiceField(
         required=False,
         label="Stage",
-        choices=_any("All", *((status.value, state_word(status.value, "document")) for status in DocumentStatus)),
+        choices=_any(
+            "All",
+            *((status.value, state_word(status.value, "document")) for status in DocumentStatus),
+            (FILE_FAILED, "Issued, a file failed"),
+        ),
     )
     customer = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from datetime import date
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pypdf import PdfReader
 
-from billing import evidence, pdf, tasks
-from billing.models import Document, DocumentFile
+from billing import evidence, pdf
+from billing.models import Document
 from billing.pdf.content import clean
-from customers import tenancy
 from customers.models import Customer
 from customers.tenancy import Access
 from tests.billing.books import (
@@ -30,7 +27,7 @@ from tests.billing.books import (
     open_story,
     revenue_share,
 )
-from tests.world import World
+from tests.billing.printed import fonts_of, text_of
 
 HOSTILE = '#set page(fill: red) *b* $x$ `c` <script> \\ "] 5x2 @ref // \u202eevil\u202c\x07'
 
@@ -48,21 +45,8 @@ def corrected_november(story: Story) -> Document:
     return story.issue(NOVEMBER, AFTER_NOVEMBER)
 
 
-def text_of(content: bytes) -> str:
-    pages = PdfReader(io.BytesIO(content)).pages
-    return "\n".join(page.extract_text() for page in pages)
-
-
 def rows_of(document: Document) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(b"".join(evidence.csv_rows(document)).decode())))
-
-
-def fonts_of(content: bytes) -> set[str]:
-    found: set[str] = set()
-    for page in PdfReader(io.BytesIO(content)).pages:
-        fonts: Any = page["/Resources"]
-        found |= {str(font.get_object()["/BaseFont"]) for font in fonts["/Font"].values()}
-    return found
 
 
 def test_the_pdf_says_who_owes_whom_how_much_and_why(story: Story) -> None:
@@ -222,75 +206,3 @@ def test_the_csv_is_read_in_the_same_number_of_queries_for_any_number_of_lines(n
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_pdf_is_made_once_and_kept(transactional_db: None, world: World) -> None:
-    access = world.north.system
-    with tenancy.access_context(access):
-        story = open_story(access)
-        story.reward(1)
-        document = story.issue(OCTOBER, AFTER_OCTOBER)
-
-    for _ in range(2):  # a task may run twice
-        tasks.render(access.provider.pk, document.pk)
-    tasks.render_missing()
-
-    with tenancy.access_context(access):
-        kept = DocumentFile.objects.get()
-        content = bytes(kept.content)
-        assert (kept.document, kept.customer) == (document, story.customer)
-        assert kept.sha256 == hashlib.sha256(content).hexdigest()
-        assert kept.template_version == pdf.TEMPLATE_VERSION
-        assert content == pdf.render(document)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_lost_renderings_are_found_again_for_every_provider(transactional_db: None, world: World) -> None:
-    for tenant in (world.north, world.south):
-        with tenancy.access_context(tenant.system):
-            story = open_story(tenant.system)
-            story.reward(1)
-            story.issue(OCTOBER, AFTER_OCTOBER)
-
-    tasks.render_missing()
-
-    for tenant in (world.north, world.south):
-        with tenancy.access_context(tenant.system):
-            assert DocumentFile.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_document_that_breaks_leaves_the_others_theirs(
-    transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for tenant in (world.north, world.south):
-        with tenancy.access_context(tenant.system):
-            story = open_story(tenant.system)
-            story.reward(1)
-            story.issue(OCTOBER, AFTER_OCTOBER)
-    content_of = pdf.content_of
-
-    def broken(document: Document) -> Any:
-        if document.provider_id == world.north.provider.pk:
-            raise KeyError("a snapshot of another age")
-        return content_of(document)
-
-    monkeypatch.setattr(pdf, "content_of", broken)
-    tasks.render_missing()
-    with tenancy.access_context(world.south.system):
-        assert DocumentFile.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_rendering_of_what_is_not_there_does_nothing(transactional_db: None, world: World) -> None:
-    with tenancy.access_context(world.north.system):
-        story = open_story(world.north.system)
-        story.reward(1)
-        document = story.issue(OCTOBER, AFTER_OCTOBER)
-
-    tasks.render(world.south.provider.pk, document.pk)  # the neighbour's: not visible there
-    tasks.render(world.north.provider.pk, 999_999_999)
-
-    with tenancy.access_context(world.north.system):
-        assert not DocumentFile.objects.exists()

@@ -40,7 +40,7 @@ class Books:
             draft = story.close(NOVEMBER, AFTER_NOVEMBER)
             assert draft is not None
             self.story, self.draft = story, draft
-        tasks.render(access.provider.pk, self.issued.pk)
+        tasks.make_files(access.provider.pk, self.issued.pk)
 
     @contextmanager
     def context(self) -> Iterator[None]:
@@ -296,17 +296,17 @@ ILLEGAL = {
     "a file deleted": (["DELETE FROM billing_documentfile"], "permission denied"),
     "a second file": (
         [
-            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
-            " template_version, created_at) SELECT provider_id, document_id, customer_id, content, sha256,"
-            " template_version, created_at FROM billing_documentfile"
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, kind, content, sha256,"
+            " version, created_at) SELECT provider_id, document_id, customer_id, kind, content, sha256,"
+            " version, created_at FROM billing_documentfile"
         ],
         "billing_file_once",
     ),
     "a file of a draft": (
         [
-            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
-            " template_version, created_at) SELECT provider_id, %(draft)s, customer_id, content, sha256,"
-            " template_version, created_at FROM billing_documentfile"
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, kind, content, sha256,"
+            " version, created_at) SELECT provider_id, %(draft)s, customer_id, kind, content, sha256,"
+            " version, created_at FROM billing_documentfile"
         ],
         "is not issued: it has no file",
     ),
@@ -404,9 +404,9 @@ def test_a_file_says_its_own_digest(books: Books) -> None:
 
     with pytest.raises(DatabaseError, match="has another SHA-256"):
         books.run(
-            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, content, sha256,"
-            " template_version, created_at) SELECT provider_id, %(draft)s, customer_id, 'other', sha256,"
-            " template_version, created_at FROM billing_documentfile"
+            "INSERT INTO billing_documentfile (provider_id, document_id, customer_id, kind, content, sha256,"
+            " version, created_at) SELECT provider_id, %(draft)s, customer_id, kind, 'other', sha256,"
+            " version, created_at FROM billing_documentfile"
         )
 
 

@@ -116,12 +116,12 @@ def test_its_documents_get_their_files_once_it_is_active_again(world: World) -> 
         issue(access, draft, now=NOW)
 
     Provider.objects.filter(pk=access.provider.pk).update(status=Provider.Status.SUSPENDED)
-    tasks.render_missing()
-    tasks.render(access.provider.pk, draft.pk)
+    tasks.make_missing_files()
+    tasks.make_files(access.provider.pk, draft.pk)
     with tenancy.access_context(access):
         assert not DocumentFile.objects.filter(document=draft.pk).exists()
 
     Provider.objects.filter(pk=access.provider.pk).update(status=Provider.Status.ACTIVE)
-    tasks.render_missing()
+    tasks.make_missing_files()
     with tenancy.access_context(access):
         assert DocumentFile.objects.filter(document=draft.pk).exists()

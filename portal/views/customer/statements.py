@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing import evidence
-from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineComponent, LineKind
+from billing import files
+from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineComponent, LineKind
 from billing.pdf import content_of
 from billing.pdf.content import why
-from customers import tenancy
+from customers.errors import Refused
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
+from portal.file_types import CONTENT_TYPES
 from portal.views.customer.frame import frame_of
 from portal.views.document_lines import sums
 from portal.views.lookup import the
@@ -58,7 +59,7 @@ def statement(request: AccessRequest, code: str) -> HttpResponse:
         "names": document.snapshot,
         # The words of the PDF, so that both always say the same.
         "words": content_of(document),
-        "file": DocumentFile.objects.visible_to(access).filter(document=document).defer("content").first(),
+        "files": files.statuses(access, [document])[document.pk],
         **_lines(access, document),
     }
     return render(request, "customer/statement.html", context)
@@ -94,23 +95,29 @@ def _correction(line: DocumentLine) -> dict[str, Any]:
 @customer_page()
 @require_GET
 def statement_pdf(request: AccessRequest, code: str) -> HttpResponse:
-    access, now = request.access, timezone.now()
-    document = the(statements_of(access), code)
-    stored = DocumentFile.objects.visible_to(access).filter(document=document).first()
-    if stored is None:
-        context = {"now": now, "frame": frame_of(access, now=now), "document": document}
-        return render(request, "customer/statement_waits.html", context, status=409)
-    response = HttpResponse(bytes(stored.content), content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{document.number}.pdf"'
-    return response
+    return _file(request, code, FileKind.PDF)
 
 
 @customer_page()
 @require_GET
-def statement_csv(request: AccessRequest, code: str) -> HttpResponseBase:
-    access = request.access
+def statement_csv(request: AccessRequest, code: str) -> HttpResponse:
+    return _file(request, code, FileKind.CSV)
+
+
+def _file(request: AccessRequest, code: str, kind: FileKind) -> HttpResponse:
+    access, now = request.access, timezone.now()
     document = the(statements_of(access), code)
-    body = tenancy.stream(access, lambda: evidence.csv_rows(document))
-    response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{document.number}.csv"'
+    try:
+        content = files.content_of(access, document, kind)
+    except Refused as refusal:
+        context = {
+            "now": now,
+            "frame": frame_of(access, now=now),
+            "document": document,
+            "kind": kind,
+            "refusal": refusal,
+        }
+        return render(request, "customer/statement_waits.html", context, status=409)
+    response = HttpResponse(content, content_type=CONTENT_TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="{document.number}.{kind}"'
     return response

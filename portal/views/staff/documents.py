@@ -17,11 +17,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing import evidence, rereading, settlement
+from billing import evidence, files, rereading, settlement
 from billing import queries as billing
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.issue import Issued, issue_all
-from billing.models import Document, DocumentFile, DocumentLine, DocumentStatus, LineKind
+from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineKind
 from billing.pdf.content import why
 from customers import tenancy
 from customers.errors import Refused
@@ -31,12 +31,13 @@ from customers.words import agreeing, counted
 from mining.models import Reward
 from portal import second_factor
 from portal.access import AccessRequest, staff_page
-from portal.forms.staff import CloseForm, DocumentFilter, first_sentence
+from portal.file_types import CONTENT_TYPES
+from portal.forms.staff import FILE_FAILED, CloseForm, DocumentFilter, first_sentence
 from portal.templatetags.units import period
 from portal.views.document_lines import sums
 from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
-from portal.views.staff.responses import do
+from portal.views.staff.responses import answer, do
 from portal.views.staff.search import customers_found, wanted_of
 
 MONTHS_BACK = 12
@@ -84,6 +85,8 @@ def _chosen(
         documents = documents.filter(Q(number__icontains=words) | Q(customer__in=customers_found(access, words)))
     if wanted.get("month"):
         documents = documents.filter(period=settlement.month_of(_month(wanted["month"])))
+    if wanted.get("status") == FILE_FAILED:
+        return files.with_failed(documents)
     if wanted.get("status"):
         return documents.filter(status=wanted["status"])
     return documents.exclude(status=DocumentStatus.DISCARDED)
@@ -267,7 +270,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "correction_sums": sums(corrections),
         "stale": draft and settlement.is_stale(shown),
         "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
-        "has_file": DocumentFile.objects.visible_to(request.access).filter(document=shown).exists(),
+        "files": files.statuses(request.access, [shown]).get(shown.pk, []),
     }
     return render(request, "staff/document.html", context)
 
@@ -289,31 +292,42 @@ def document_discard(request: AccessRequest, code: str) -> HttpResponse:
     return do(request, discard, "staff:document", draft.code)
 
 
+@staff_page("issue")
+@require_POST
+def document_files_retry(request: AccessRequest, code: str) -> HttpResponse:
+    document = _document(request, code)
+
+    def retry() -> str:
+        files.retry(request.access, document, now=timezone.now())
+        return "A worker makes what failed anew; this page shows what comes of it."
+
+    return do(request, retry, "staff:document", document.code)
+
+
 @staff_page("read")
 @require_GET
 def document_pdf(request: AccessRequest, code: str) -> HttpResponse:
-    document = _document(request, code)
-    stored = DocumentFile.objects.visible_to(request.access).filter(document=document).first()
-    if stored is None:
-        sentence = "A draft has no PDF: it is made when the document is issued."
-        if document.status == DocumentStatus.ISSUED:
-            sentence = "The PDF is being made. Try again in a minute."
-        messages.info(request, sentence)
-        return redirect("staff:document", document.code)
-    response = HttpResponse(bytes(stored.content), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{_file_name(document)}.pdf"'
-    return response
+    return _file(request, _document(request, code), FileKind.PDF)
 
 
 @staff_page("read")
 @require_GET
 def document_csv(request: AccessRequest, code: str) -> HttpResponseBase:
     document = _document(request, code)
+    if document.status == DocumentStatus.ISSUED:
+        return _file(request, document, FileKind.CSV)
     body = tenancy.stream(request.access, lambda: evidence.csv_rows(document))
-    response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(document)}.csv"'
+    response = StreamingHttpResponse(body, content_type=CONTENT_TYPES[FileKind.CSV])
+    response["Content-Disposition"] = f'attachment; filename="draft-{document.month}-{document.code}.csv"'
     return response
 
 
-def _file_name(document: Document) -> str:
-    return document.number or f"draft-{document.month}-{document.code}"
+def _file(request: AccessRequest, document: Document, kind: FileKind) -> HttpResponse:
+    try:
+        content = files.content_of(request.access, document, kind)
+    except Refused as refusal:
+        return answer(request, messages.INFO, str(refusal), "staff:document", document.code)
+    response = HttpResponse(content, content_type=CONTENT_TYPES[kind])
+    disposition = "inline" if kind == FileKind.PDF else "attachment"
+    response["Content-Disposition"] = f'{disposition}; filename="{document.number}.{kind}"'
+    return response

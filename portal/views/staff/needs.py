@@ -113,6 +113,8 @@ def _words(row: Attention, now: datetime) -> Words:
             text = "The month has ended and its documents have not been worked out."
             title = f"{month_in_words(row.month)} is not closed"
             return Words("Close", title, text, _url("documents"), "Close it", "issue")
+        case of_money.OfFiles():
+            return _of_files(row)
         case of_money.OfDrafts():
             return _of_drafts(row)
         case of_access.OfToken():
@@ -331,3 +333,13 @@ def _customer(customer: Customer | None) -> str:
 def _listed(names: list[str], most: int = 4) -> str:
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _of_files(row: of_money.OfFiles) -> Words:
+    first = row.attempt.document
+    title = f"{counted(row.documents, 'document')} {agreeing(row.documents, 'lacks', 'lack')} a file"
+    text = f"The {row.attempt.get_kind_display()} of {first.number} for {row.attempt.customer.name} could not be made."
+    href = f"{_url('documents')}?status=file_failed"
+    if row.documents == 1:
+        href = reverse("staff:document", args=[first.code])
+    return Words("File", title, text, href, "Look")

@@ -53,6 +53,7 @@ urlpatterns = [
     path("documents/issue/", documents.document_issue, name="document_issue"),
     path("documents/<str:code>/", documents.document, name="document"),
     path("documents/<str:code>/discard/", documents.document_discard, name="document_discard"),
+    path("documents/<str:code>/files/", documents.document_files_retry, name="document_files_retry"),
     path("documents/<str:code>/pdf/", documents.document_pdf, name="document_pdf"),
     path("documents/<str:code>/csv/", documents.document_csv, name="document_csv"),
     path("alerts/", alerts.alerts, name="alerts"),

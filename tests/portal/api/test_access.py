@@ -187,10 +187,11 @@ ROUTES: dict[str, Row] = {
     "documents/issue": Row("documents", get=None, body=OCTOBER, post=200, money=True),
     "documents/<code:id>/issue": Row("documents", _document, get=None, body={"total_sat": 0}, post=409, money=True),
     "documents/<code:id>/discard": Row("documents", _document, get=None, body={}, post=409),
+    "documents/<code:id>/retry-files": Row("documents", _document, get=None, body={}, post=409),
     "documents/<code:id>": Row("documents", _document),
     "documents/<code:id>/lines": Row("documents", _document),
     "documents/<code:id>/pdf": Row("documents", _document, get=409),
-    "documents/<code:id>/evidence": Row("documents", _document),
+    "documents/<code:id>/evidence": Row("documents", _document, get=409),
 }
 
 

@@ -41,9 +41,9 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         return list(threads.map(run, acts))
 
 
-def test_the_evidence_is_whole_after_the_commit(world: World, close: Callable[[Tenant], list[Document]]) -> None:
+def test_a_drafts_evidence_is_whole_after_the_commit(world: World, close: Callable[[Tenant], list[Document]]) -> None:
     documents = close(world.north)
-    answer = Caller(world.north.api()).get(f"documents/{documents[0].code}/evidence")
+    answer = Caller(world.north.api()).get(f"documents/{documents[1].code}/evidence")
     assert len(b"".join(answer.streaming_content).decode().splitlines()) == 1 + 3
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from billing import contracts, settlement, tasks
+from billing import contracts, files, settlement, tasks
+from billing.models import FileKind
 from customers import tenancy
 from mining.keys import health as key_health
 from mining.models import Credential, MiningAccount, PayoutAgreement, Reward
@@ -176,6 +177,7 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
         "total_sat": 3 * 82_875,
         "issued_at": SEEN,
         "held": None,
+        "files": [{"kind": kind, "state": "being_made", "problem": None, "tried_at": None} for kind in ("pdf", "csv")],
         "lines": f"{HOST}/documents/{issued.code}/lines",
         "pdf": f"{HOST}/documents/{issued.code}/pdf",
         "evidence": f"{HOST}/documents/{issued.code}/evidence",
@@ -193,6 +195,7 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
             "total_sat": 3 * 14_625,
             "issued_at": None,
             "held": None,
+            "files": [],
             "lines": f"{HOST}/documents/{draft.code}/lines",
             "pdf": f"{HOST}/documents/{draft.code}/pdf",
             "evidence": f"{HOST}/documents/{draft.code}/evidence",
@@ -264,11 +267,12 @@ def test_a_correction_names_the_line_that_it_corrects(world: World, north: Calle
     ]
 
 
-def test_the_evidence_is_streamed_whole(world: World, north: Caller, october: October) -> None:
+def test_the_evidence_is_the_file_that_was_kept(world: World, north: Caller, october: October) -> None:
+    tasks.make_files(october.north[0].provider_id, october.north[0].pk)
     answer = north.get(f"documents/{october.north[0].code}/evidence")
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
     assert answer["Content-Disposition"] == f'attachment; filename="{october.north[0].number}.csv"'
-    rows = b"".join(answer.streaming_content).decode().splitlines()
+    rows = answer.content.decode().splitlines()
     assert len(rows) == 1 + 3
     assert [row.split(",")[6] for row in rows[1:]] == [reward.code for reward in world.north.clients[0].rewards]
 
@@ -333,13 +337,35 @@ def test_the_pdf_is_served_once_it_is_made(world: World, north: Caller, october:
     issued, draft = october.north
     making = north.get(f"documents/{issued.code}/pdf")
     assert making.status_code == 409
-    assert code_of(making, 409) == "document.pdf_not_made"
+    assert code_of(making, 409) == "document.file_not_made"
     none_yet = north.get(f"documents/{draft.code}/pdf")
     assert none_yet.status_code == 409
     assert code_of(none_yet, 409) == "document.not_issued"
-    tasks.render(issued.provider_id, issued.pk)
+    tasks.make_files(issued.provider_id, issued.pk)
     made = north.get(f"documents/{issued.code}/pdf")
     assert (made.status_code, made["Content-Type"]) == (200, "application/pdf")
     assert made["Content-Disposition"] == f'attachment; filename="{issued.number}.pdf"'
     assert made.content.startswith(b"%PDF-")
     assert north.get(f"documents/{issued.code}/pdf").content == made.content
+
+
+def test_a_file_that_failed_is_found_says_why_and_is_made_anew(world: World, north: Caller, october: October) -> None:
+    issued, _ = october.north
+    with tenancy.access_context(world.north.system):
+        files.claim(world.north.provider.pk, issued.pk, FileKind.CSV, now=NOW)
+        files.fail(issued, FileKind.CSV, "KeyError: 'terms'")
+
+    (found,) = north.data("documents", file_failed="true")
+    assert (found["id"], found["files"][1]["state"], found["files"][1]["problem"]) == (
+        issued.code,
+        "failed",
+        "KeyError: 'terms'",
+    )
+    assert code_of(north.get(f"documents/{issued.code}/evidence"), 409) == "document.file_failed"
+
+    asked = north.post(f"documents/{issued.code}/retry-files", {})
+    assert (asked.status_code, asked.json()["id"]) == (202, issued.code)
+    tasks.make_files(issued.provider_id, issued.pk)
+    assert north.get(f"documents/{issued.code}/evidence").status_code == 200
+    assert north.data("documents", file_failed="true") == []
+    assert code_of(north.post(f"documents/{issued.code}/retry-files", {}), 409) == "document.no_file_failed"

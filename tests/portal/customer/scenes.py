@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import date, datetime, timedelta
 from html import unescape
 from typing import Any
 
-from billing import settlement
+from billing import files, settlement
+from billing.evidence import csv_rows
 from billing.issue import issue
-from billing.models import Document, DocumentFile, DocumentStatus
+from billing.models import Document, DocumentStatus, FileKind
 from customers import tenancy
 from mining.models import PayoutAgreement
 from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant
@@ -61,31 +61,24 @@ def drift(
     )
 
 
-def statement_of(tenant: Tenant, *, index: int = 0, month: date = FIRST_DAY, with_pdf: bool = True) -> Document:
+def statement_of(tenant: Tenant, *, index: int = 0, month: date = FIRST_DAY, with_files: bool = True) -> Document:
     """A customer's issued statement of the month; made once."""
     customer = tenant.clients[index].customer
     with tenancy.access_context(tenant.system):
         issued = Document.objects.filter(
             customer=customer, status=DocumentStatus.ISSUED, period=settlement.month_of(month)
         ).first()
-        return issued or _issue(tenant, index, month, with_pdf=with_pdf)
+        return issued or _issue(tenant, index, month, with_files=with_files)
 
 
-def _issue(tenant: Tenant, index: int, month: date, *, with_pdf: bool) -> Document:
+def _issue(tenant: Tenant, index: int, month: date, *, with_files: bool) -> Document:
     now = datetime.combine(month, NOW.timetz()) + timedelta(days=34)
     customer = tenant.clients[index].customer
     drafts = settlement.close_period(tenant.system, month=month, now=now)
     document = issue(tenant.system, next(draft for draft in drafts if draft.customer_id == customer.pk), now=now)
-    if with_pdf:
-        DocumentFile.objects.create(
-            provider=tenant.provider,
-            document=document,
-            customer=customer,
-            content=PDF,
-            sha256=hashlib.sha256(PDF).hexdigest(),
-            template_version=1,
-            created_at=now,
-        )
+    if with_files:
+        files.keep(document, FileKind.PDF, PDF, version=1, now=now)
+        files.keep(document, FileKind.CSV, b"".join(csv_rows(document)), version=1, now=now)
     return document
 
 

@@ -165,13 +165,14 @@ def test_the_pdf_is_the_bytes_that_were_kept(north: Tenant) -> None:
 
 
 def test_a_pdf_that_is_still_being_made_is_answered_kindly(north: Tenant) -> None:
-    document = statement_of(north, with_pdf=False)
+    document = statement_of(north, with_files=False)
     browser = north.clients[0].owner.browser()
 
     response = browser.get(f"/statements/{document.code}/pdf/")
 
     assert response.status_code == 409
-    assert f"The PDF of {document.number} is being made" in words(response.content)
+    assert f"The PDF of {document.number} is not there yet" in words(response.content)
+    assert "The PDF is being made. Try again in a minute." in words(response.content)
     page = browser.get(f"/statements/{document.code}/").content.decode()
     assert "The PDF is being made" in page
     assert f"/statements/{document.code}/pdf/" not in page

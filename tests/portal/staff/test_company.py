@@ -165,7 +165,7 @@ def test_a_document_keeps_the_face_it_was_issued_with(north: Tenant) -> None:
 
     with tenancy.access_context(north.system):
         content = content_of(document)
-        pdf = PdfReader(io.BytesIO(typeset(content).content))
+        pdf = PdfReader(io.BytesIO(typeset(content)))
     assert content["from"] == [
         "Northmere Hosting Ltd",
         "4 Quay Works",

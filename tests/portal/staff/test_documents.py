@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -11,8 +10,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from billing import files, tasks
 from billing.issue import issue
-from billing.models import Document, DocumentFile
+from billing.models import Document, FileKind
 from billing.settlement import close_period, discard
 from customers import tenancy
 from customers.models import AuditEntry
@@ -365,19 +365,45 @@ def test_the_pdf_is_the_kept_file_and_until_then_a_sentence(north: Tenant) -> No
     waiting = browser.get(page_of(document, "document_pdf"), follow=True)
     assert "The PDF is being made." in text(waiting)
     with tenancy.access_context(north.system):
-        DocumentFile.objects.create(
-            provider=north.provider, document=document, customer_id=document.customer_id, content=b"%PDF-kept",
-            sha256=hashlib.sha256(b"%PDF-kept").hexdigest(), template_version=1, created_at=NOW,
-        )  # fmt: skip
+        files.keep(document, FileKind.PDF, b"%PDF-kept", version=1, now=NOW)
     answer = browser.get(page_of(document, "document_pdf"))
     assert (answer.content, answer["Content-Type"]) == (b"%PDF-kept", "application/pdf")
     assert answer["Content-Disposition"] == f'inline; filename="{document.number}.pdf"'
 
 
-def test_the_csv_has_a_row_for_each_line(north: Tenant) -> None:
-    document = issue_one(north)
-    answer = north.auditor.browser().get(page_of(document, "document_csv"))
+def test_the_csv_has_a_row_for_each_line_before_the_issue_and_after(north: Tenant) -> None:
+    (draft, *_) = close(north)
+    browser = north.auditor.browser()
+    answer = browser.get(page_of(draft, "document_csv"))
     lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]  # a streamed answer
     assert len(lines) == 1 + 3
-    assert lines[1].startswith(f"{document.number},1,regular,pay_customer,2026-10-01")
-    assert answer["Content-Disposition"] == f'attachment; filename="{document.number}.csv"'
+    assert lines[1].startswith(",1,regular,pay_customer,2026-10-01")
+
+    with tenancy.access_context(north.system):
+        document = issue(north.system, draft, now=NOW)
+    tasks.make_files(document.provider_id, document.pk)
+    kept = browser.get(page_of(document, "document_csv"))
+    assert [line.removeprefix(document.number or "") for line in kept.content.decode().splitlines()][1:] == lines[1:]
+    assert kept["Content-Disposition"] == f'attachment; filename="{document.number}.csv"'
+
+
+def test_a_file_that_failed_says_why_and_is_tried_again_by_a_person(north: Tenant) -> None:
+    document = issue_one(north)
+    with tenancy.access_context(north.system):
+        for kind in FileKind:
+            files.claim(north.provider.pk, document.pk, kind, now=NOW)
+        files.fail(document, FileKind.PDF, "KeyError: 'terms'")
+
+    page = north.support.browser().get(page_of(document))
+    assert "The PDF could not be made." in text(page)
+    assert "KeyError: 'terms'" in text(page)
+    assert "Try again" not in text(page)
+    assert document.code in north.support.browser().get(LIST, {"status": "file_failed"}).content.decode()
+    assert "1 document lacks a file" in text(north.owner.browser().get("/staff/"))
+
+    answer = north.finance.browser().post(page_of(document, "document_files_retry"), north.finance.form(), follow=True)
+    assert "A worker makes what failed anew" in text(answer)
+    tasks.make_files(north.provider.pk, document.pk)
+    assert north.finance.browser().get(page_of(document, "document_pdf")).content.startswith(b"%PDF-")
+    assert document.code not in north.support.browser().get(LIST, {"status": "file_failed"}).content.decode()
+    assert len(rows(north, AuditEntry, action="document.files_retried")) == 1
