@@ -37,9 +37,6 @@ from mining.models.runs import Subject
 from mining.payouts.views import DRIFTS, drifting
 from mining.sync.quarantine import UNMATCHED
 
-# Nobody can settle a quarantined record in the portal yet, so one that was looked at must not stay in the headline
-# for ever: the sync page keeps them all.
-QUARANTINE_NEWS = timedelta(days=14)
 # What is asked of the pool is asked within seconds, and looked up for a minute.
 STUCK_AFTER = timedelta(minutes=5)
 
@@ -168,7 +165,7 @@ def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
     yield from _accounts(access)
     yield from _acts(access, now)
     yield from _links(access, now)
-    yield from _quarantine(access, now)
+    yield from _quarantine(access)
 
 
 def _keys(access: Access, unread: list[PoolLogin], now: datetime) -> Iterator[Attention]:
@@ -284,15 +281,15 @@ def _links(access: Access, now: datetime) -> Iterator[Attention]:
         yield OfLinks(code=Code.LINKS_END_SOON, severity=Severity.INFO, links=links)
 
 
-def _quarantine(access: Access, now: datetime) -> Iterator[Attention]:
-    news = QuarantinedRecord.objects.visible_to(access).filter(seen_at__gte=now - QUARANTINE_NEWS)
+def _quarantine(access: Access) -> Iterator[Attention]:
+    waiting = QuarantinedRecord.objects.visible_to(access).filter(settled_at=None)
     of_links = Q(sync_run__subject=Subject.WATCHERS)
     kinds = {
         Code.REWARD_CHANGES_QUARANTINED: Q(reason=UNMATCHED),
         Code.REWARDS_QUARANTINED: ~Q(reason=UNMATCHED) & ~of_links,
         Code.LINKS_QUARANTINED: of_links,
     }
-    counts = news.aggregate(**{code.name: Count("pk", filter=kind) for code, kind in kinds.items()})
+    counts = waiting.aggregate(**{code.name: Count("pk", filter=kind) for code, kind in kinds.items()})
     for code in kinds:
         if counts[code.name]:
             yield Counted(code=code, severity=Severity.LOW, count=counts[code.name])

@@ -234,7 +234,9 @@ def provider_age(access: Access, *, now: datetime) -> timedelta | None:
 
 
 def quarantine(access: Access) -> list[QuarantinedRecord]:
-    return list(QuarantinedRecord.objects.visible_to(access).select_related("login").order_by("-pk")[:200])
+    """What waits for a person, the newest first."""
+    waiting = QuarantinedRecord.objects.visible_to(access).filter(settled_at=None)
+    return list(waiting.select_related("login").order_by("-pk")[:200])
 
 
 def _span(now: datetime, hours: int) -> tuple[datetime, datetime]:

@@ -31,6 +31,8 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "links": (Role.OWNER, Role.SUPPORT),
     # The pool cannot take a link back: one that never ends is an owner's to give.
     "links_forever": (Role.OWNER,),
+    # What a quarantined record is: another reward to bill, or none.
+    "settle": (Role.OWNER, Role.FINANCE),
     # Where a customer's rewards go.
     "payouts": (Role.OWNER, Role.FINANCE),
     "keys": (Role.OWNER,),

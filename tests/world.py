@@ -5,6 +5,7 @@ Whatever leaks from one to the other looks right at first glance: so tests compa
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from customers import onboarding, tenancy, tokens
 from customers.models import Customer, MemberKind, Membership, Provider, Role, User
 from customers.sealing import seal
 from customers.tenancy import Access, Kind
-from mining.models import Credential, HashratePoint, MiningAccount, PoolLogin, Reward, SyncRun
+from mining.models import Credential, HashratePoint, MiningAccount, PoolLogin, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import RewardStatus
 from portal.middleware import ACTING_AS, MEMBERSHIP
 from portal.sessions import BEGAN, SEEN
@@ -287,3 +288,27 @@ def draft_document(client: ClientOfProvider) -> Document:
         created_at=NOW,
         computed_at=NOW,
     )
+
+
+def make_twin(tenant: Tenant) -> QuarantinedRecord:
+    """A second record exactly like the first customer's first reward; the same again when asked twice."""
+    reward = tenant.clients[0].rewards[0]
+    raw = {
+        "miningAccountName": tenant.clients[0].account.name,
+        "date": int(reward.reward_at.timestamp()),
+        "rewardCurrency": reward.currency,
+        "totalReward": reward.total_raw,
+        "reward": reward.net_raw,
+        "fee": reward.fee_raw,
+        "status": reward.status,
+        "payoutDestination": reward.payout_destination,
+    }
+    record, _ = QuarantinedRecord.objects.get_or_create(
+        provider=tenant.provider,
+        login=tenant.login,
+        account_name=tenant.clients[0].account.name,
+        reason="twin",
+        fingerprint="2",
+        defaults={"sync_run": tenant.run, "raw": json.dumps(raw), "day": reward.day, "seen_at": NOW},
+    )
+    return record

@@ -398,8 +398,14 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=64)),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('raw', models.TextField()),
+                ('day', models.DateField(null=True)),
                 ('seen_at', models.DateTimeField()),
+                ('settled_as', models.CharField(blank=True, choices=[('another', 'Another'), ('same', 'Same'), ('put_aside', 'Put Aside'), ('read_again', 'Read Again'), ('taken_in', 'Taken In')], default='', max_length=16)),
+                ('settled_at', models.DateTimeField(null=True)),
+                ('settled_by', models.CharField(blank=True, default='', max_length=254)),
+                ('note', models.CharField(blank=True, default='', max_length=500)),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('reward', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.reward')),
                 ('sync_run', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mining.syncrun')),
             ],
         ),
@@ -570,6 +576,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='quarantinedrecord',
             constraint=models.UniqueConstraint(fields=('provider', 'login', 'fingerprint', 'reason'), name='mining_quarantine_once'),
+        ),
+        migrations.AddIndex(
+            model_name='quarantinedrecord',
+            index=models.Index(condition=models.Q(('settled_at', None)), fields=['provider', 'login', 'account_name'], name='mining_quarantine_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='quarantinedrecord',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('note', ''), ('reward', None), ('settled_as', ''), ('settled_at', None), ('settled_by', '')), models.Q(('settled_at__isnull', False), models.Q(('settled_as', ''), _negated=True), models.Q(('settled_by', ''), _negated=True)), _connector='OR'), name='mining_quarantine_settled'),
         ),
         migrations.AddIndex(
             model_name='watcherlink',

@@ -106,8 +106,21 @@ class RewardObservation(TenantModel):
         indexes = [models.Index(fields=["provider", "reward", "seen_at"], name="mining_observation_reward")]
 
 
+class Settlement(models.TextChoices):
+    """What became of a quarantined record: a person said so, or a later reading could tell."""
+
+    ANOTHER = "another"  # a reward of its own: taken in
+    SAME = "same"  # a reward that we have: listed twice, moved, or changed
+    PUT_ASIDE = "put_aside"  # no reward, for good
+    READ_AGAIN = "read_again"  # it can be read by now: the next reading takes it in
+    TAKEN_IN = "taken_in"  # a later reading knew where it belongs
+
+
 class QuarantinedRecord(TenantModel):
-    """A record not taken in: malformed, a twin, a change that nobody can match, or one that moved or is new."""
+    """A record not taken in: malformed, a twin, a change that nobody can match, or one that moved or is new.
+
+    Settled once and for ever: the same record asks nobody again, however often it is read.
+    """
 
     code = models.CharField(max_length=32, default=partial(new_code, "qtn"), editable=False)
     login = models.ForeignKey(PoolLogin, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
@@ -116,10 +129,29 @@ class QuarantinedRecord(TenantModel):
     reason = models.CharField(max_length=64)
     fingerprint = models.CharField(max_length=64)
     raw = models.TextField()
+    day = models.DateField(null=True)  # the UTC date of a reward; null: nobody can tell
     seen_at = models.DateTimeField()
+    settled_as = models.CharField(max_length=16, choices=Settlement, blank=True, default="")
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.CharField(max_length=254, blank=True, default="")  # as the audit names people and programs
+    note = models.CharField(max_length=500, blank=True, default="")
+    # What it became, or which one it is; null: neither.
+    reward = models.ForeignKey(Reward, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+")
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["provider", "login", "account_name"],
+                condition=Q(settled_at=None),
+                name="mining_quarantine_open",
+            )
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(settled_at=None, settled_as="", settled_by="", note="", reward=None)
+                | (Q(settled_at__isnull=False) & ~Q(settled_as="") & ~Q(settled_by="")),
+                name="mining_quarantine_settled",
+            ),
             models.UniqueConstraint(fields=["provider", "code"], name="mining_quarantine_code"),
             # The same record is quarantined once, however often it is read again.
             models.UniqueConstraint(

@@ -9,12 +9,12 @@ on each side of a place, that record changed. What is still in doubt is quaranti
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from mining.models import Reward
 from mining.models.rewards import Destination, RewardStatus
@@ -39,6 +39,10 @@ class Candidate:
     @property
     def record(self) -> RewardRecord:
         return self.listed.record
+
+    @property
+    def day(self) -> date:
+        return self.record.reward_at.astimezone(UTC).date()
 
     @property
     def core(self) -> Core:
@@ -93,12 +97,17 @@ def _step(number: Decimal | None, step: Decimal) -> Decimal | None:
     return None if number is None else EXACT.quantize(number, step)
 
 
+class Twin(NamedTuple):
+    candidate: Candidate
+    ordinal: int  # which one of those that are alike at this place: 2, 3 …
+
+
 @dataclass
 class Match:
     pairs: list[tuple[Reward, Candidate]] = field(default_factory=list)
     moved: list[tuple[Reward, Candidate]] = field(default_factory=list)
     new: list[Candidate] = field(default_factory=list)
-    twins: list[Candidate] = field(default_factory=list)  # as another one of this place: the first counts
+    twins: list[Twin] = field(default_factory=list)  # as another one of this place: the first counts
     unmatched: list[Candidate] = field(default_factory=list)  # nobody can say which stored reward each one is
     moved_or_new: list[tuple[Leftover, Candidate]] = field(default_factory=list)  # was it listed elsewhere before?
     missing: list[Reward] = field(default_factory=list)
@@ -277,18 +286,32 @@ def _without_twins(result: Match, left: list[Candidate]) -> list[Candidate]:
     """
     seen = [(one.core, one.record.transaction_hash) for _, one in result.pairs]
     kept = []
+    alike_here = Counter(core for core, _ in seen)
     for one in left:
+        alike_here[one.core] += 1
         mine = one.record.transaction_hash
         alike = [other for core, other in seen if core == one.core]
         if any(mine is None or other is None or mine == other for other in alike):
-            result.twins.append(one)
+            # Those that are stored count too: once a person has taken a twin in, the next one is the third.
+            result.twins.append(Twin(one, alike_here[one.core]))
         else:
             kept.append(one)
             seen.append((one.core, mine))
     return kept
 
 
+# The same for one record whatever becomes of its status, so that it is asked about once.
+
+
 def twin_fingerprint(twin: Candidate, ordinal: int) -> str:
-    """The same for one twin whatever becomes of its status, so that it is reported once."""
-    place = "|".join(map(str, (*twin.listed.place, *twin.core, ordinal)))
-    return hashlib.sha256(f"twin|{place}".encode()).hexdigest()
+    return _fingerprint("twin", twin, ordinal)
+
+
+def doubt_fingerprint(one: Candidate, ordinal: int = 1) -> str:
+    """`ordinal`: of those in doubt that are alike at one place, for two payments of one amount."""
+    return _fingerprint("doubt", one, ordinal)
+
+
+def _fingerprint(kind: str, one: Candidate, ordinal: int) -> str:
+    place = "|".join(map(str, (*one.listed.place, *one.core, ordinal)))
+    return hashlib.sha256(f"{kind}|{place}".encode()).hexdigest()

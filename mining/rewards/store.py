@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
-from django.db.models import Max
 
 from customers.tenancy import TenantQuerySet
 from mining.models import MiningAccount, Reward, RewardObservation
@@ -21,13 +20,17 @@ from mining.models.runs import Subject
 from mining.pool.answers.strict_json import Fields, Unreadable, read_json
 from mining.pool.answers.types import RejectedRecord
 from mining.pool.listings.rewards import Listing
+from mining.rewards import taking_in
 from mining.rewards.matching import (
     MOVES_WITHIN,
     Candidate,
+    Core,
     Leftover,
     Match,
     Place,
+    Twin,
     candidate,
+    doubt_fingerprint,
     groups,
     match,
     settle,
@@ -40,6 +43,7 @@ from mining.sync.quarantine import (
     Quarantined,
     quarantine,
     records_quarantined,
+    settle_taken_in,
 )
 from mining.sync.reading import READ_AT_GRAIN, Outcome, Reading
 
@@ -209,50 +213,35 @@ class Store:
         # Oldest first: what a run that is killed has written is what a reading of the newest days need not repeat.
         for batch in _batches(new):
             with self.reading.writing():
-                rows = [self._new(one, accounts[one.record.account], now) for one in batch]
-                self._number(rows)
-                Reward.objects.bulk_create(rows)
-                self._observe([(row, one, None) for row, one in zip(rows, batch, strict=True)], now)
+                provider = self.reading.provider_id
+                new_rows = [taking_in.new_row(provider, one, accounts[one.record.account], now=now) for one in batch]
+                taking_in.number(provider, new_rows)
+                Reward.objects.bulk_create(new_rows)
+                self._observe([(row, one, None) for row, one in zip(new_rows, batch, strict=True)], now)
         for changes in _batches([*changed, *match.moved]):
             self._change(changes, now)
         with self.reading.writing():
             if back:
                 Reward.objects.filter(provider=self.reading.provider_id, pk__in=back).update(missing_since=None)
             self._quarantine(_twins(match.twins))
-            self._quarantine(_in_doubt(UNMATCHED, one) for one in match.unmatched)
+            self._quarantine(_in_doubt(UNMATCHED, match.unmatched))
             undecided = [one for leftover, one in match.moved_or_new if leftover.whole]
-            self._quarantine(_in_doubt(MOVED_OR_NEW, one) for one in undecided)
+            self._quarantine(_in_doubt(MOVED_OR_NEW, undecided))
         self._undecided += len(match.moved_or_new) - len(undecided)
         self.outcome.rows_new += len(new)
         self.outcome.rows_changed += len(changed) + len(match.moved) + len(back)
         if match.moved:
             log.warning("rewards.moved", run=self.reading.run.code, rewards=len(match.moved))
 
-    def _new(self, one: Candidate, account: MiningAccount, now: datetime) -> Reward:
-        return Reward(
-            provider_id=self.reading.provider_id,
-            mining_account=account,
-            **_stand(one),
-            currency=one.record.currency,
-            fingerprint=one.fingerprint,
-            first_seen_at=now,
-            changed_at=now,
-            **one.columns,
-        )
-
     def _change(self, changes: Sequence[tuple[Reward, Candidate]], now: datetime) -> None:
         with self.reading.writing():
             seen, moved = [], []
             for row, one in changes:
-                before = None if row.reward_at == one.record.reward_at else row.reward_at
-                changes_day = row.day != _stand(one)["day"]
-                for name, value in {**one.columns, **_stand(one)}.items():
-                    setattr(row, name, value)
-                row.fingerprint, row.changed_at, row.missing_since = one.fingerprint, now, None
+                before, changes_day = taking_in.alter(row, one, now=now)
                 seen.append((row, one, before))
                 if changes_day:
                     moved.append(row)
-            self._number(moved)
+            taking_in.number(self.reading.provider_id, moved)
             # An upsert and not bulk_update, whose CASE grows with the square of the rows: on a good day all change.
             Reward.objects.bulk_create(
                 [row for row, _ in changes],
@@ -262,36 +251,13 @@ class Store:
             )
             self._observe(seen, now)
 
-    def _number(self, rows: Sequence[Reward]) -> None:
-        """The next free numbers of their dates, in this order. Inside `reading.writing()`."""
-        if not rows:
-            return
-        days = [row.day for row in rows]
-        taken = dict[tuple[int, date, str], int]()
-        known = Reward.objects.filter(
-            provider=self.reading.provider_id,
-            mining_account__in={row.mining_account_id for row in rows},
-            day__range=(min(days), max(days)),
-        )
-        for *place, number in known.values_list("mining_account", "day", "currency").annotate(Max("occurrence")):
-            taken[tuple(place)] = number
-        for row in rows:
-            key = row.mining_account_id, row.day, row.currency
-            row.occurrence = taken[key] = taken.get(key, 0) + 1
-
-    def _observe(self, seen: Iterable[tuple[Reward, Candidate, datetime | None]], now: datetime) -> None:
+    def _observe(self, seen: Sequence[tuple[Reward, Candidate, datetime | None]], now: datetime) -> None:
+        """Inside `reading.writing()`."""
+        run = self.reading.run
         RewardObservation.objects.bulk_create(
-            RewardObservation(
-                provider_id=self.reading.provider_id,
-                reward_id=row.pk,
-                sync_run=self.reading.run,
-                seen_at=now,
-                fingerprint=one.fingerprint,
-                raw=one.listed.text,
-                moved_from=before,
-            )
-            for row, one, before in seen
+            taking_in.observation(row, one, run=run, moved_from=before, now=now) for row, one, before in seen
         )
+        settle_taken_in(self.reading, {doubt_fingerprint(one) for _, one, _ in seen})
 
     def _quarantine(self, records: Iterable[Quarantined]) -> None:
         """Inside `reading.writing()`. Two parts may both meet what stands where they meet: counted once."""
@@ -347,29 +313,26 @@ def _says_the_same(row: Reward, one: Candidate) -> bool:
     return row.fingerprint == one.fingerprint
 
 
-def _stand(one: Candidate) -> dict[str, Any]:
-    moment = one.record.reward_at
-    return {"reward_at": moment, "day": moment.astimezone(UTC).date()}
-
-
 # --- Records that are not taken in
 
 
 def _rejected(record: RejectedRecord) -> Quarantined:
     place = _place_of(record)
-    return Quarantined.unreadable(record, place[0] if place else "")
+    name, moment = place or ("", None)
+    return Quarantined.unreadable(record, name, None if moment is None else moment.astimezone(UTC).date())
 
 
-def _twins(twins: Iterable[Candidate]) -> Iterator[Quarantined]:
-    ordinals: Counter[Place] = Counter()
-    for one in twins:
-        place = one.listed.place
-        ordinals[place] += 1
-        yield Quarantined(TWIN, place[0], twin_fingerprint(one, ordinals[place] + 1), one.listed.text)
+def _twins(twins: Iterable[Twin]) -> Iterator[Quarantined]:
+    for one, ordinal in twins:
+        yield Quarantined(TWIN, one.record.account, twin_fingerprint(one, ordinal), one.listed.text, one.day)
 
 
-def _in_doubt(reason: str, one: Candidate) -> Quarantined:
-    return Quarantined(reason, one.record.account, one.fingerprint, one.listed.text)
+def _in_doubt(reason: str, doubted: Iterable[Candidate]) -> Iterator[Quarantined]:
+    alike: Counter[tuple[Place, Core]] = Counter()
+    for one in doubted:
+        alike[one.listed.place, one.core] += 1
+        fingerprint = doubt_fingerprint(one, alike[one.listed.place, one.core])
+        yield Quarantined(reason, one.record.account, fingerprint, one.listed.text, one.day)
 
 
 def _place_of(record: RejectedRecord) -> tuple[str, datetime] | None:

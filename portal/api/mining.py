@@ -23,10 +23,11 @@ from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as key_store
 from mining.models import Credential, HashratePoint, MiningAccount, QuarantinedRecord, Reward, SyncRun
-from mining.models.rewards import Destination, RewardStatus
+from mining.models.rewards import Destination, RewardStatus, Settlement
 from mining.models.runs import Subject
 from mining.payouts import agreements
 from mining.pool.rights import ACTING, ENDPOINTS
+from mining.rewards import settling
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.customers import CustomerAccountSerializer
@@ -257,6 +258,8 @@ class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
 
 # --- Records that were not taken in
 
+SAID = [(choice.value, choice.label) for choice in Settlement if choice != Settlement.TAKEN_IN]
+
 
 class QuarantinedRecordSerializer(serializers.Serializer[QuarantinedRecord]):
     id = serializers.CharField(source="code")
@@ -265,24 +268,99 @@ class QuarantinedRecordSerializer(serializers.Serializer[QuarantinedRecord]):
     sync_run = serializers.CharField(source="sync_run.code", help_text="The run that met it first.")
     reason = serializers.CharField(
         help_text="twin: a second record exactly like another one. unmatched: a change that fits none of the records"
-        " we have. amount_identity: its amounts do not add up. Else the field that could not be read."
+        " we have. moved_or_new: a reward that may be another one, dated anew. amount_identity: its amounts do"
+        " not add up. Else the field that could not be read."
     )
     raw = serializers.CharField(help_text="The record as the pool wrote it (JSON).")
+    date = serializers.DateField(
+        source="day", allow_null=True, help_text="The day (UTC) of the reward; null: it is none, or nobody can tell."
+    )
     seen_at = serializers.DateTimeField()
+    settled_as = serializers.ChoiceField(
+        choices=Settlement.choices, allow_null=True, help_text="What it is; null: nobody has settled it yet."
+    )
+    settled_at = serializers.DateTimeField(allow_null=True)
+    settled_by = OrNull()
+    note = OrNull()
+    reward = serializers.CharField(
+        source="reward.code", allow_null=True, help_text="What it became, or which one it is."
+    )
+    choices = serializers.SerializerMethodField(help_text="What a person can say that it is.")
+    may_be = serializers.SerializerMethodField(help_text="The rewards that it may be, or is exactly like.")
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=Settlement.choices)))
+    def get_choices(self, record: QuarantinedRecord) -> list[str]:
+        return [] if record.settled_at else [choice.value for choice in settling.choices(record)]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_may_be(self, record: QuarantinedRecord) -> list[str]:
+        return [reward.code for reward in self.context["may_be"][record.pk]]
+
+    def to_representation(self, record: QuarantinedRecord) -> dict[str, Any]:
+        return {**super().to_representation(record), "settled_as": record.settled_as or None}
+
+
+class SettleSerializer(InputSerializer):
+    decision = Choice(
+        choices=SAID,
+        help_text="another: a reward of its own, taken in. same: one that we have (a twin is then put aside; else what"
+        " we have follows the record). put_aside: none, for good. read_again: it can be read by now.",
+    )
+    reward = Code("rwd", required=False, help_text="Which one of `may_be` it is, when there are several.")
+    note = Words(max_length=settling.LONGEST_NOTE, help_text="Why, for whoever asks later.")
+
+
+def settled(records: QuerySet[QuarantinedRecord], is_settled: bool, _: datetime) -> QuerySet[QuarantinedRecord]:
+    return records.filter(settled_at__isnull=not is_settled)
 
 
 class QuarantinedRecords(ListModelMixin, RetrieveModelMixin, Resource[QuarantinedRecord]):
     resource = "quarantined-records"
     one = "quarantined record"
-    about = "Records of the pool that were not taken in: a person has to look at each."
+    about = "Records of the pool that were not taken in: a person has to look at each, and settles it."
     model = QuarantinedRecord
-    related = ("sync_run", "login")
+    related = ("sync_run", "login", "reward")
     serializer_class = QuarantinedRecordSerializer
     filters = (
         Filter("credential", "login__name", Words, max_length=64, help_text="The label of the pool key."),
         Filter("account_name", "account_name", Text, max_length=255, help_text="The account's name at the pool."),
         Filter("reason", "reason", Text, max_length=64),
+        Filter("settled", settled, QueryFlag, help_text="false: only those that wait for a person."),
     )
+    enums = {"QuarantineSettlement": Settlement, "QuarantineDecision": SAID}
+    may_be: dict[int, list[Reward]]
+
+    def shown(self, rows: list[QuarantinedRecord]) -> list[QuarantinedRecord]:
+        self.may_be = settling.candidates(self.access, [row for row in rows if row.settled_at is None])
+        return rows
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "may_be": self.may_be}
+
+    @operation(
+        "Settle a record",
+        body=SettleSerializer,
+        scope=MONEY,
+        description="Say what it is, once and for good: the same record asks nobody again. Saying the same again"
+        " changes nothing; saying something else is refused (409).",
+    )
+    @action(detail=True, methods=["post"])
+    def settle(self, request: Request, id: str) -> Response:
+        said, record = self.body(), self.get_object()
+        reward = None
+        if "reward" in said:
+            reward = Reward.objects.visible_to(self.access).filter(code=said["reward"]).first()
+            if reward is None:
+                raise wrong("reward", f"There is no reward {said['reward']}.")
+        record = settling.settle(
+            self.access,
+            record,
+            decision=Settlement(said["decision"]),
+            note=said["note"],
+            reward=reward,
+            now=self.now,
+        )
+        return self.answer_anew(record)
 
 
 # --- Sync runs

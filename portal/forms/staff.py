@@ -12,7 +12,7 @@ from django import forms
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
 from customers.words import YEARS, month_in_words
-from mining.models import PoolLogin
+from mining.models import PoolLogin, Reward
 from mining.models.logins import LONGEST_NAME
 from mining.models.rewards import RewardStatus
 from portal.forms.fields import Email, Words
@@ -254,6 +254,36 @@ def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
     if kind == MemberKind.CUSTOMER:
         return [(Role.OWNER.value, "Owner"), (Role.VIEWER.value, "Viewer: reads only")]
     return [(role.value, ROLE_WORDS[role]) for role in ROLES[kind]]
+
+
+class SettleForm(forms.Form):
+    """What a quarantined record is."""
+
+    decision = forms.ChoiceField(label="What is it?", widget=forms.RadioSelect)
+    reward = forms.ChoiceField(label="Which reward is it?", required=False, widget=forms.RadioSelect)
+    note = Words(max_length=500, label="Why", help_text="For whoever asks later: what the pool said, or who said so.")
+
+    def __init__(self, *args: Any, choices: list[tuple[str, str]], rewards: list[Reward], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sayings = dict(choices)
+        self.fields["decision"] = forms.ChoiceField(
+            label="What is it?",
+            choices=choices,
+            widget=forms.RadioSelect,
+            error_messages={"required": "Say what it is.", "invalid_choice": "This cannot be said of such a record."},
+        )
+        # With one that it may be there is nothing to choose.
+        if len(rewards) < 2:
+            del self.fields["reward"]
+        else:
+            named = [(reward.code, f"{reward.code}, {reward.reward_at:%Y-%m-%d %H:%M:%S} UTC") for reward in rewards]
+            self.fields["reward"] = forms.ChoiceField(
+                label="If it is one that we have: which?", required=False, choices=named, widget=forms.RadioSelect
+            )
+
+    @property
+    def saying(self) -> str:
+        return self._sayings[self.cleaned_data["decision"]]
 
 
 # --- Filters: a wrong value is told beside the field, and nothing is listed

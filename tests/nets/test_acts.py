@@ -33,6 +33,7 @@ ACTS = {
     "staff/documents/issue/": "POST documents/issue",
     "staff/documents/<str:code>/discard/": "POST documents/<code:id>/discard",
     "staff/documents/<str:code>/files/": "POST documents/<code:id>/retry-files",
+    "staff/quarantine/<str:code>/": "POST quarantined-records/<code:id>/settle",
     "staff/sync/now/": "POST sync-runs",
     "staff/keys/paste/": "POST credentials",
     "staff/keys/<str:code>/verify/": "POST credentials/<code:id>/verify",

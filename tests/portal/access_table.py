@@ -17,7 +17,7 @@ from mining.models import PoolIntent, WatcherLink
 from portal.access import STAFF_ACTS
 from tests.portal.customer.scenes import statement_of
 from tests.portal.watcher_links import make_link
-from tests.world import NOW, Tenant, draft_document
+from tests.world import NOW, Tenant, draft_document, make_twin
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ def intent(tenant: Tenant) -> dict[str, str]:
             },
         )
     return {"code": found.code}
+
+
+def quarantined(tenant: Tenant) -> dict[str, str]:
+    with tenancy.access_context(tenant.system):
+        return {"code": make_twin(tenant).code}
 
 
 def link(tenant: Tenant) -> dict[str, str]:
@@ -168,6 +173,7 @@ ROUTES: dict[str, Row] = {
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
     "staff/documents/<str:code>/csv/": Row("staff:read", document),
     "staff/alerts/": Row("staff:read"),
+    "staff/quarantine/<str:code>/": Row("staff:read", quarantined),
     "staff/sync/": Row("staff:read"),
     "staff/sync/now/": Row("staff:sync", method="post", answers=(302,)),
     "staff/keys/": Row("staff:read"),

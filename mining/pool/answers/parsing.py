@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from mining.pool.answers.strict_json import ExtraFields, Fields, Redact, Unreadable
+from mining.pool.answers.strict_json import ExtraFields, Fields, Redact, Unreadable, read_json
 from mining.pool.answers.types import (
     NOTHING,
     AccountsPage,
@@ -97,6 +97,15 @@ def parse_rewards(document: object, extra: ExtraFields, redact: Redact) -> Rewar
     records, rejected = _each(envelope.records("data"), lambda value: _reward(value, extra, redact), redact)
     extra.note("rewards", envelope.extra())
     return RewardsPage(records, rejected, limit, offset)
+
+
+def read_reward(text: str) -> RewardRecord:
+    """One record out of the text that was kept of it. Raises Unreadable."""
+
+    def cut(text: str, longest: int) -> str:
+        return text[:longest]  # it was redacted when it was kept
+
+    return _reward(read_json(text.encode()), ExtraFields(cut), cut)
 
 
 def _each(

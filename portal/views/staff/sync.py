@@ -15,20 +15,15 @@ from customers.tenancy import Access
 from mining import planner
 from mining import queries as mining
 from mining.keys import logins
-from mining.models import PoolLogin, QuarantinedRecord, SyncRun
+from mining.models import PoolLogin, SyncRun
 from mining.models.runs import Subject
 from mining.rewards import rereading
 from portal.access import AccessRequest, staff_page
 from portal.views.paging import keyset
+from portal.views.staff.quarantine import why
 from portal.views.staff.responses import do, fragment
 
 RUNS = 20
-# Any other reason names the field that could not be read.
-ASIDE_WORDS = {
-    "twin": "A second record exactly like another one: the first counts",
-    "unmatched": "A change that fits none of the records we have",
-    "amount_identity": "A record whose amounts do not add up",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class Reading:
 def sync(request: AccessRequest) -> HttpResponse:
     access = request.access
     context = _live(access, request.GET.get("after")) | {
-        "quarantine": [(record, _why_quarantined(record)) for record in mining.quarantine(access)],
+        "quarantine": [(record, why(record)) for record in mining.quarantine(access)],
         "unassigned": mining.unassigned_accounts(access),
     }
     return fragment(request, "staff/sync.html", "staff/_sync_live.html", context)
@@ -84,10 +79,6 @@ def _readings(access: Access, unread: Container[PoolLogin]) -> list[Reading]:
         for entry in mining.subjects(access)
     ]
     return sorted(readings, key=lambda reading: (reading.login.name, order.index(Subject(reading.newest.subject))))
-
-
-def _why_quarantined(record: QuarantinedRecord) -> str:
-    return ASIDE_WORDS.get(record.reason) or f"A record that could not be read ({record.reason.replace('_', ' ')})"
 
 
 @staff_page("sync")
