@@ -31,8 +31,8 @@ MAKE = (
     """INSERT INTO mining_poollogin (provider_id, code, name, created_at)
     SELECT DISTINCT provider_id, 'lgn_' || provider_id, 'main', now() FROM customers_customer""",
     """INSERT INTO mining_miningaccount (provider_id, code, login_id, name, customer_id, state, first_seen_at,
-        links_unseen)
-    SELECT c.provider_id, 'acc_' || c.id, l.id, 'account_' || c.id, c.id, 'active', now(), 0
+        links_unseen, site)
+    SELECT c.provider_id, 'acc_' || c.id, l.id, 'account_' || c.id, c.id, 'active', now(), 0, ''
     FROM customers_customer c JOIN mining_poollogin l ON l.provider_id = c.provider_id""",
     """INSERT INTO billing_contract (provider_id, code, customer_id, created_at)
     SELECT provider_id, 'con_' || id, id, now() FROM customers_customer""",
@@ -69,6 +69,11 @@ def timed(name: str, act: Callable[[], object]) -> None:
 
 def main(contracts: int = 1000) -> None:
     """On servers of its own (or those that DATABASE_URL and REDIS_URL name: an empty database)."""
+    on_servers(lambda: measure(contracts))
+
+
+def on_servers(act: Callable[[], None]) -> None:
+    """With a database that is migrated and empty."""
     with servers.running(None) as addresses:
         os.environ.update(addresses)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -76,13 +81,13 @@ def main(contracts: int = 1000) -> None:
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(64))
         key = X25519PrivateKey.generate().public_key().public_bytes_raw()
         os.environ.setdefault("POOL_SEALING_PUBLIC_KEYS", f"bench:{base64.urlsafe_b64encode(key).decode().rstrip('=')}")
-        measure(contracts)
+        django.setup()
+        logging.disable(logging.INFO)  # figures only
+        call_command("migrate", verbosity=0, interactive=False)
+        act()
 
 
 def measure(contracts: int) -> None:
-    django.setup()
-    logging.disable(logging.INFO)  # figures only
-    call_command("migrate", verbosity=0, interactive=False)
     from billing import settlement
     from billing.issue import issue
     from customers import onboarding, tenancy

@@ -31,8 +31,9 @@ MAKE = (
         key_hint, created_at, endpoints, problem, verified_at, last_success_at)
     SELECT provider_id, 'crd_bench', id, 'active', '', '', 'digest ' || id, 'hint', %(now)s, '{}', '', %(now)s, %(now)s
     FROM mining_poollogin""",
-    """INSERT INTO mining_miningaccount (provider_id, code, login_id, name, state, first_seen_at, links_unseen)
-    SELECT provider_id, 'acc_' || n, id, 'account ' || n, 'active', %(now)s, 0
+    """INSERT INTO mining_miningaccount (provider_id, code, login_id, name, state, first_seen_at, links_unseen,
+        site)
+    SELECT provider_id, 'acc_' || n, id, 'account ' || n, 'active', %(now)s, 0, ''
     FROM mining_poollogin, generate_series(1, 3) n""",
     f"""INSERT INTO mining_syncrun (provider_id, code, login_id, subject, depth, state, asked, begins_after, turns,
         accounts_answered, queued_at, started_at, finished_at, calls, rows_new, rows_changed, quarantined,
