@@ -1,7 +1,8 @@
 """Random histories of readings: what is stored and summed in the database equals what the oracle works out by itself.
 
-All histories are one provider's accounts, so that the set-based statements meet them together. FLEET_HISTORIES=1000
-takes more of them, FLEET_SEED others; the seed is in each failure's message.
+All histories are one provider's accounts, so that the set-based statements meet them together. More and others:
+    FLEET_HISTORIES=1000 FLEET_SEED=7 make test ARGS=tests/mining/fleet/test_oracle.py
+The seed of a history is in each failure's message.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from mining.sync.fanout import Answers
 from mining.sync.reading import Reading
 from tests.mining.fleet.oracle import DAY, Counted, History, Named, by_day
 
-HISTORIES = int(os.environ.get("FLEET_HISTORIES", "200"))
+HISTORIES = int(os.environ.get("FLEET_HISTORIES", "60"))
 SEED = int(os.environ.get("FLEET_SEED", "1"))
 START = datetime(2026, 10, 1, tzinfo=UTC)
 LENGTH = int(1.9 * DAY)
