@@ -10,18 +10,24 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from django.db.models import Exists, OuterRef, Q
+
 from billing import queries
 from billing.holds import drafts as held_drafts
 from billing.holds import misdirected
 from billing.holds.misdirected import Misdirection
-from billing.models import FileAttempt
+from billing.models import DocumentStatus, FileAttempt
 from customers.models import Customer
 from customers.tenancy import Access
-from mining.attention import Attention, Counted, Severity
+from mining import alerts
+from mining.attention import Attention, Cause, Counted, Severity
+from mining.models import Alert, MiningAccount, Reward
+from mining.models.rewards import IN_DOUBT, RewardStatus
 
 
 class Code(StrEnum):
     REWARDS_MISDIRECTED = "reward.misdirected"
+    BILLED_IN_DOUBT = "reward.billed_in_doubt"
     REWARDS_MISSING = "reward.missing"
     REWARDS_UNKNOWN = "reward.unknown"
     REWARDS_UNCOVERED = "reward.uncovered"
@@ -60,9 +66,33 @@ class OfFiles(Attention):
     documents: int
 
 
+# --- Causes: what alerts are opened from too
+
+# Nothing of it is taken back, and the customer's next documents are held (omissions.sql).
+IN_DOUBT_ONCE_BILLED = Reward.objects.filter(
+    IN_DOUBT, mining_account=OuterRef("pk"), lines__document__status=DocumentStatus.ISSUED
+).exclude(status=RewardStatus.CANCELED)
+BILLED_IN_DOUBT = Cause(
+    Code.BILLED_IN_DOUBT,
+    Alert.Kind.BILLED_IN_DOUBT,
+    stands=Q(Exists(IN_DOUBT_ONCE_BILLED)),
+    over=~Q(Exists(IN_DOUBT_ONCE_BILLED)),
+)
+
+
+def refresh_alerts(provider_id: int, *, now: datetime) -> None:
+    """Alerts of the money's causes. Safe to repeat. Opens its own context."""
+    accounts = alerts.Subject("mining_account", MiningAccount.objects.exclude(customer=None), (BILLED_IN_DOUBT,))
+    alerts.agree(provider_id, [accounts], now=now)
+
+
+# --- What needs a person now
+
+
 def attention(access: Access, *, now: datetime) -> Iterator[Attention]:
     drafted = misdirected.on_drafts(access)
     yield from _misdirected(access, drafted, now)
+    yield from _billed_in_doubt(access)
     unsure = queries.unsure(access)
     for code, count in ((Code.REWARDS_MISSING, unsure.missing), (Code.REWARDS_UNKNOWN, unsure.unknown)):
         if count:
@@ -95,6 +125,17 @@ def _failed_files(access: Access) -> Iterator[Attention]:
     if first is not None:
         documents = failed.values("document").distinct().count()
         yield OfFiles(code=Code.FILES_FAILED, severity=Severity.LOW, attempt=first, documents=documents)
+
+
+def _billed_in_doubt(access: Access) -> Iterator[Attention]:
+    accounts = MiningAccount.objects.visible_to(access).exclude(customer=None).filter(BILLED_IN_DOUBT.stands)
+    doubted = list(accounts.select_related("customer").order_by("customer__name", "pk"))
+    if doubted:
+        yield OfCustomers(
+            code=Code.BILLED_IN_DOUBT,
+            severity=Severity.DOWN,
+            customers=[account.customer for account in doubted if account.customer],
+        )
 
 
 def _without_terms(access: Access) -> Iterator[Attention]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from billing.holds import omissions
 from billing.models import Document, DocumentLine
 from billing.words import btc_text
 from mining.pool.answers.decimals import plain
@@ -43,8 +44,10 @@ COLUMNS = (
     "was_sat",
     "is_sat",
     "flags",
+    "left_out",
 )
-FORMAT_VERSION = 1  # raise it with any change of the columns
+FORMAT_VERSION = 2  # raise it with any change of the columns
+LEFT_OUT = "left_out"  # the kind of a row that is no line: what the document does not know, in words
 ROWS_AT_ONCE = 2000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -60,6 +63,7 @@ def csv_rows(document: Document) -> Iterator[bytes]:
     )
     for line in lines.iterator(chunk_size=ROWS_AT_ONCE):
         yield _encoded(_row(document, line))
+    yield from (_encoded(_left_out(document, omission)) for omission in omissions.of_document(document))
 
 
 def _row(document: Document, line: DocumentLine) -> tuple[str, ...]:
@@ -96,7 +100,20 @@ def _row(document: Document, line: DocumentLine) -> tuple[str, ...]:
         str(corrected.position) if corrected else "",
         *_was_and_is(facts, line.amount_sat),
         "share_capped" if facts.get("share_capped") else "",
+        "",
     )
+
+
+def _left_out(document: Document, omission: dict[str, Any]) -> tuple[str, ...]:
+    """Without an amount: it is in no sum."""
+    cells = dict.fromkeys(COLUMNS, "") | {
+        "document": text(document.number or ""),
+        "kind": LEFT_OUT,
+        "date": omission["day"] or "",
+        "reason": omission["kind"],
+        "left_out": text(omission["words"]),
+    }
+    return tuple(cells.values())
 
 
 def _was_and_is(facts: dict[str, Any], amount_sat: int) -> tuple[str, str]:

@@ -11,7 +11,9 @@ from django.db import IntegrityError, transaction
 
 from billing import journal, numbering, settlement
 from billing.holds import drafts as held_drafts
+from billing.holds import omissions
 from billing.holds.drafts import Hold
+from billing.holds.omissions import Omission
 from billing.models import (
     Contract,
     ContractComponent,
@@ -44,7 +46,8 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
         settlement.lock_closing(access, shared=True)
         (draft,) = _claim(access, [document])
         _refuse_held(access, draft)
-        return _issue(access, draft, provider=face(access), now=now)
+        left_out = omissions.on_documents(access, [draft]).get(draft.pk, [])
+        return _issue(access, draft, provider=face(access), left_out=left_out, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,12 @@ def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -
         drafts = _claim(access, documents)
         # Asked once for all. What comes to be held after this is seen by the database, when the number is taken.
         holds = held_drafts.why_held(access, drafts)
-        provider = face(access)
-        issued = [_issue(access, draft, provider=provider, now=now) for draft in drafts if draft.pk not in holds]
+        provider, left_out = face(access), omissions.on_documents(access, drafts)
+        issued = [
+            _issue(access, draft, provider=provider, left_out=left_out.get(draft.pk, []), now=now)
+            for draft in drafts
+            if draft.pk not in holds
+        ]
         return Issued(issued, list(holds.values()))
 
 
@@ -93,11 +100,13 @@ def _refuse_no_draft(document: Document) -> None:
         raise Refused("This draft was discarded. Close its month again to get a new one.", code="document.discarded")
 
 
-def _issue(access: Access, draft: Document, *, provider: dict[str, str], now: datetime) -> Document:
+def _issue(
+    access: Access, draft: Document, *, provider: dict[str, str], left_out: list[Omission], now: datetime
+) -> Document:
     """Issue a draft that is claimed and not held."""
     _refuse_unfit(access, draft)
     issued_on = now.astimezone(UTC).date()
-    draft.snapshot = snapshot(draft, provider)
+    draft.snapshot = snapshot(draft, provider, left_out)
     journal.post_document(draft, effective_on=issued_on, now=now)
     audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
     try:
@@ -144,7 +153,7 @@ def _number(draft: Document, now: datetime) -> None:
     draft.save(update_fields=["series", "sequence", "number", "status", "issued_at", "issued_on", "snapshot"])
 
 
-def snapshot(draft: Document, provider: dict[str, str]) -> dict[str, Any]:
+def snapshot(draft: Document, provider: dict[str, str], left_out: list[Omission]) -> dict[str, Any]:
     """Parties, terms in words and dates as they stand at issue: the document can be read for ever from it."""
     return {
         "title": TITLES[DocumentType(draft.type)],
@@ -161,6 +170,7 @@ def snapshot(draft: Document, provider: dict[str, str]) -> dict[str, Any]:
         },
         "rounding": "half-even, once per reward; the provider takes the residue",
         "pending": _pending(draft),
+        "left_out": [omission.as_frozen() for omission in left_out],
     }
 
 

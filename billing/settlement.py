@@ -13,8 +13,10 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import Count
 
 from billing import rereading
+from billing.holds.drafts import Hold, why_held
 from billing.models import Document, DocumentStatus, DocumentType
 from billing.models.documents import direction_of
 from billing.planning import hash_joins
@@ -162,6 +164,7 @@ class Preview:
     type: DocumentType
     balance_sat: int
     line_count: int
+    hold: Hold | None  # as the draft would be held
 
     @property
     def total_sat(self) -> int:
@@ -175,9 +178,12 @@ class Preview:
 def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
     """What close_period would do now, by doing it and rolling back."""
     with transaction.atomic():
-        drafts = close_period(access, month=month, now=now)
+        close_period(access, month=month, now=now)
+        drafts = list(drafts_of(access, month).annotate(line_count=Count("lines")))
+        holds = why_held(access, drafts)
         previews = [
-            Preview(d.customer, d.contract_id, DocumentType(d.type), d.balance_sat, d.lines.count()) for d in drafts
+            Preview(d.customer, d.contract_id, DocumentType(d.type), d.balance_sat, d.line_count, holds.get(d.pk))
+            for d in drafts
         ]
         transaction.set_rollback(True)
     return previews

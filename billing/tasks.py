@@ -9,7 +9,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from billing import evidence, files, pdf, rereading
+from billing import attention, evidence, files, pdf, rereading
 from billing.models import Document, FileKind
 from customers import tenancy
 from customers.providers import each_active, while_active
@@ -74,3 +74,9 @@ def _make_missing_of(provider_id: int) -> None:
             documents = files.due(provider_id, kind, now=now, most=SWEEP)
         for document_id in documents:
             _make(provider_id, document_id, kind)
+
+
+@shared_task(acks_late=True)
+def refresh_alerts() -> None:
+    """Each minute (beat): open and end alerts about the money."""
+    each_active(partial(attention.refresh_alerts, now=timezone.now()), failed="alerts.failed")

@@ -6,6 +6,7 @@ that is being checked, an act that is being looked up once more) leaves it as it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -34,9 +35,14 @@ class Subject(NamedTuple):
 
 
 def refresh(provider_id: int, *, now: datetime) -> None:
+    """Alerts of the pool's causes. Opens its own context."""
+    agree(provider_id, _subjects(now), now=now)
+
+
+def agree(provider_id: int, subjects: Iterable[Subject], *, now: datetime) -> None:
     """Safe to repeat: what is open stays as it is while its cause stands. Opens its own context."""
     with tenancy.provider_context(provider_id):
-        for subject in _subjects(now):
+        for subject in subjects:
             for cause in subject.causes:
                 opened = _open(provider_id, subject, cause, now=now)
                 ended = _end(provider_id, subject, cause, now=now)

@@ -117,7 +117,7 @@ class Counted(Attention):
 class Cause(NamedTuple):
     """Three-valued: in which rows it surely stands, in which it is surely over; in the others nobody knows."""
 
-    code: Code
+    code: StrEnum
     alert: Alert.Kind
     stands: Q
     over: Q

@@ -298,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
     # Those that piled up while no worker was there do no harm, but one is enough.
     "sync what is due": {"task": "mining.tasks.sync_due", "schedule": 60.0, "options": {"expires": 300}},
     "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
+    "see it of the money": {"task": "billing.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "work out uptime": {"task": "mining.tasks.keep_uptime", "schedule": 600.0, "options": {"expires": 600}},
     "make and drop months": {"task": "mining.tasks.keep_partitions", "schedule": 21_600.0},

@@ -189,6 +189,8 @@ def _client(tenant: Tenant, index: int, name: str) -> ClientOfProvider:
         pool_fee_percent=Decimal("2.5"),
         workers_read_at=NOW,
         hashrate_read_at=NOW,
+        rewards_read_at=NOW,
+        rewards_read_in_full_at=NOW,
     )
     contract = Contract.objects.create(provider=provider, customer=customer, created_at=NOW)
     version = ContractVersion.objects.create(

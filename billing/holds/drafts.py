@@ -1,7 +1,7 @@
-"""Drafts that are not issued because of where the pool pays or paid.
+"""Drafts that are not issued: because of where the pool pays or paid, or because of what they leave out.
 
 Whoever changed a payout destination may be after the money, and what is owed to whom follows from it. The caller is in
-the access's context. The database refuses the same (held_documents.sql).
+the access's context. The database refuses the same (held_documents.sql, omissions.sql).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from billing.holds import misdirected
+from billing.holds import misdirected, omissions
 from billing.holds.misdirected import MisdirectedReward, Misdirection, on_drafts
+from billing.holds.omissions import Omission
 from billing.models import Document, DocumentStatus
 from customers.errors import Refused
 from customers.tenancy import Access
@@ -50,33 +51,49 @@ class Hold:
 
 
 def why_held(access: Access, documents: Iterable[Document]) -> dict[int, Hold]:
-    """Those of these documents that are held, by primary key. Four queries."""
+    """Those of these documents that are held, by primary key. Five queries."""
     shown = list(documents)
     before = _drafts_before(access, shown)
     drifting = _drifting(access, shown)
-    waiting = misdirected.on_documents(access, [*shown, *(draft for drafts in before.values() for draft in drafts)])
+    looked_at = {draft.pk: draft for drafts in (shown, *before.values()) for draft in drafts}
+    own = _own_holds(access, looked_at.values())
     holds = {}
     for document in shown:
         if (account := drifting.get(document.customer_id)) is not None:
             holds[document.pk] = _drifts(document, account)
-        elif document.pk in waiting:
+        elif document.pk in own:
+            holds[document.pk] = own[document.pk]
+        elif (first := next((own[draft.pk] for draft in before[document.pk] if draft.pk in own), None)) is not None:
+            holds[document.pk] = _comes_later(document, first)
+    return holds
+
+
+def _own_holds(access: Access, documents: Iterable[Document]) -> dict[int, Hold]:
+    """Those that something on them, or left out of them, holds."""
+    documents = list(documents)
+    waiting = misdirected.on_documents(access, documents)
+    left_out = omissions.on_documents(access, documents)
+    holds = {}
+    for document in documents:
+        if document.pk in waiting:
             holds[document.pk] = _misdirected(document, waiting[document.pk])
-        elif (first := next((draft for draft in before[document.pk] if draft.pk in waiting), None)) is not None:
-            holds[document.pk] = _comes_later(document, _misdirected(first, waiting[first.pk]))
+        elif held_by := omissions.holding(left_out.get(document.pk, [])):
+            holds[document.pk] = _incomplete(document, held_by)
     return holds
 
 
 def held_drafts(access: Access, drafted: list[MisdirectedReward] | None = None) -> dict[int, Hold]:
-    """All drafts that are held, by primary key, the earliest month first. Six queries, and few rows.
+    """All drafts that are held, by primary key, the earliest month first. Eight queries, and few rows.
 
     `drafted`: what on_drafts has found already.
     """
     misdirected_drafts = {misdirected.draft for misdirected in (on_drafts(access) if drafted is None else drafted)}
     drafts = Document.objects.visible_to(access).filter(status=DocumentStatus.DRAFT)
     drifting = MiningAccount.objects.visible_to(access).filter(payout_drift_since__isnull=False)
-    contracts = drafts.filter(Q(customer__in=drifting.values("customer")) | Q(pk__in=misdirected_drafts)).values(
-        "contract"
-    )
+    incomplete = {draft for draft, left_out in omissions.on_drafts(access).items() if omissions.holding(left_out)}
+    contracts = drafts.filter(
+        Q(customer__in=drifting.values("customer")) | Q(pk__in=misdirected_drafts | incomplete)
+    ).values("contract")
     suspects = drafts.filter(contract__in=contracts).select_related("customer")
     return why_held(access, suspects.order_by("period", "customer__name", "pk"))
 
@@ -142,6 +159,16 @@ def _misdirected(document: Document, rewards: list[Reward]) -> Hold:
             "day": f"{agreeing(len(rewards), '', 'the first ')}for {day_in_words(rewards[0].day)}",
             "month": month_in_words(document.first_day),
         },
+    )
+
+
+def _incomplete(document: Document, held_by: list[Omission]) -> Hold:
+    return Hold(
+        document,
+        "hold.incomplete",
+        "%(omitted)s",
+        "Settle that, or let it pass by name: the document then says that it leaves it out.",
+        {"omitted": omissions.in_words(held_by)},
     )
 
 

@@ -191,6 +191,19 @@ class Migration(migrations.Migration):
                 ('reward', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='approvals', to='mining.reward')),
             ],
         ),
+        migrations.CreateModel(
+            name='OmissionPass',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('cause', models.CharField(max_length=255)),
+                ('note', models.CharField(max_length=500)),
+                ('passed_by', models.CharField(max_length=254)),
+                ('passed_at', models.DateTimeField()),
+                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='passes', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
         migrations.AddConstraint(
             model_name='contract',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_contract_code'),
@@ -351,6 +364,14 @@ class Migration(migrations.Migration):
             model_name='rewardapproval',
             constraint=models.CheckConstraint(condition=models.Q(('destination', 'main_balance'), ('destination', 'external_address'), _connector='OR'), name='billing_approval_destination'),
         ),
+        migrations.AddIndex(
+            model_name='omissionpass',
+            index=models.Index(fields=['provider', 'customer', 'cause'], name='billing_omission_pass_cause'),
+        ),
+        migrations.AddConstraint(
+            model_name='omissionpass',
+            constraint=models.UniqueConstraint(fields=('provider', 'document', 'cause'), name='billing_omission_pass_once'),
+        ),
         Wall("Contract", customer="customer_id"),
         Wall("ContractVersion", customer="customer_id"),
         Wall("ContractComponent", customer="customer_id"),
@@ -363,6 +384,7 @@ class Migration(migrations.Migration):
         Wall("JournalTx"),
         Wall("JournalEntry"),
         Wall("RewardApproval", customer="customer_id"),
+        Wall("OmissionPass", customer="customer_id"),
         run_sql(__file__, "split"),
         run_sql(__file__, "documents_frozen"),
         run_sql(__file__, "lines_of_drafts"),
@@ -371,4 +393,5 @@ class Migration(migrations.Migration):
         run_sql(__file__, "journal_balanced"),
         run_sql(__file__, "append_only"),
         run_sql(__file__, "held_documents"),
+        run_sql(__file__, "omissions"),
     ]

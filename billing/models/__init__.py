@@ -14,6 +14,7 @@ from billing.models.documents import (
     LineReason,
 )
 from billing.models.journal import JournalEntry, JournalTx, LedgerAccount
+from billing.models.omissions import OmissionPass
 
 __all__ = [
     "Basis",
@@ -35,5 +36,6 @@ __all__ = [
     "LineComponent",
     "LineKind",
     "LineReason",
+    "OmissionPass",
     "RewardApproval",
 ]

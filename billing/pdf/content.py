@@ -60,6 +60,7 @@ def content_of(document: Document) -> Content:
         "correction_sums": _correction_sums(corrections),
         "worked": _worked(document, lines),
         "pending": _pending(snapshot["pending"]),
+        "left_out": _left_out(snapshot["left_out"]),
     }
 
 
@@ -244,6 +245,19 @@ def _pending(pending: list[dict[str, Any]]) -> str | None:
     listed = ", ".join(days[:12]) + (" and more" if len(days) > 12 else "")
     rewards = f"{counted(len(days), 'reward')} that {agreeing(len(days), 'is', 'are')}"
     return f"Not part of this document: {rewards} not final at the pool yet ({listed})."
+
+
+LEFT_OUT_LISTED = 12
+
+
+def _left_out(omissions: list[dict[str, Any]]) -> str | None:
+    """What the document was issued without: a person let that pass."""
+    if not omissions:
+        return None
+    listed = "; ".join(clean(omission["words"]) for omission in omissions[:LEFT_OUT_LISTED])
+    more = len(omissions) - LEFT_OUT_LISTED
+    rest = f"; and {more:,} more, all of them in the CSV file" if more > 0 else ""
+    return f"Issued without knowing: {listed}{rest}. What comes of it goes on a later document."
 
 
 def minus(amount: str) -> str:

@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('alr',)), editable=False, max_length=32)),
-                ('kind', models.CharField(choices=[('payout_drift', 'Payout Drift'), ('key_refused', 'Key Refused'), ('key_quiet', 'Key Quiet'), ('key_silent', 'Key Silent'), ('act_in_doubt', 'Act In Doubt')], max_length=32)),
+                ('kind', models.CharField(choices=[('payout_drift', 'Payout Drift'), ('key_refused', 'Key Refused'), ('key_quiet', 'Key Quiet'), ('key_silent', 'Key Silent'), ('billed_in_doubt', 'Billed In Doubt'), ('act_in_doubt', 'Act In Doubt')], max_length=32)),
                 ('opened_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('told_at', models.DateTimeField(null=True)),
@@ -520,6 +520,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='reward',
             index=models.Index(fields=['provider', 'customer', '-day', '-id'], name='mining_reward_customer_day'),
+        ),
+        migrations.AddIndex(
+            model_name='reward',
+            index=models.Index(condition=models.Q(('missing_since__isnull', False), ('status__in', ['pending', 'unknown']), ('payout_destination', 'unknown'), models.Q(('currency', 'BTC'), _negated=True), _connector='OR'), fields=['provider', 'customer'], name='mining_reward_in_doubt'),
         ),
         migrations.AddConstraint(
             model_name='reward',

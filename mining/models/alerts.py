@@ -19,6 +19,7 @@ class Alert(TenantModel):
         KEY_REFUSED = "key_refused"  # a key that had worked, and the pool takes it no more
         KEY_QUIET = "key_quiet"  # the pool has not answered a key in use for 3 days
         KEY_SILENT = "key_silent"  # ... for 7
+        BILLED_IN_DOUBT = "billed_in_doubt"  # rewards that were billed are missing, pending again or unknown
         ACT_IN_DOUBT = "act_in_doubt"  # nobody knows whether the pool did what it was asked for
 
     class Level(models.TextChoices):

@@ -25,6 +25,14 @@ class Destination(models.TextChoices):
     UNKNOWN = "unknown"
 
 
+IN_DOUBT = (
+    Q(missing_since__isnull=False)
+    | Q(status__in=[RewardStatus.PENDING, RewardStatus.UNKNOWN])
+    | Q(payout_destination=Destination.UNKNOWN)
+    | ~Q(currency="BTC")
+)
+
+
 class Reward(TenantModel):
     """One reward record. The pool gives no id; what it is matched by stands in mining/rewards/matching.py.
 
@@ -83,6 +91,8 @@ class Reward(TenantModel):
         indexes = [
             models.Index(fields=["provider", "-day", "-id"], name="mining_reward_day"),
             models.Index(fields=["provider", "customer", "-day", "-id"], name="mining_reward_customer_day"),
+            # What billing has to ask about before a document is issued: few, however many rewards there are.
+            models.Index(fields=["provider", "customer"], condition=IN_DOUBT, name="mining_reward_in_doubt"),
         ]
 
     @property

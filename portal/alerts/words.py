@@ -39,6 +39,8 @@ def sentence(alert: Alert) -> str:
     whose = alert.customer.name if alert.customer else "No customer"
     if alert.intent is not None:
         return act_in_doubt(whose, alert.intent)
+    if alert.kind == Kind.BILLED_IN_DOUBT:
+        return billed_in_doubt(whose)
     # One that has ended tells of then, and the account of today.
     return payout_drifts(whose, alert.mining_account if alert.is_open else None)
 
@@ -49,6 +51,10 @@ def key_is_refused(login_name: str) -> str:
 
 def act_in_doubt(whose: str, intent: PoolIntent) -> str:
     return f"{whose}: {intents.ACTS[intent.kind].in_doubt}"
+
+
+def billed_in_doubt(whose: str) -> str:
+    return f"{whose}: rewards that were billed are missing at the pool, pending again or unknown"
 
 
 def payout_drifts(whose: str, account: MiningAccount | None) -> str:
@@ -63,7 +69,8 @@ def page_of(alert: Alert) -> str:
         return reverse("staff:keys")
     if alert.intent is not None:
         return page_of_act(alert.customer, alert.intent)
-    return reverse("staff:customer", args=[alert.customer.code]) + "#payout"
+    part = "#payout" if alert.kind == Kind.PAYOUT_DRIFT else ""
+    return reverse("staff:customer", args=[alert.customer.code]) + part
 
 
 def page_of_act(customer: Customer, intent: PoolIntent) -> str:

@@ -21,6 +21,7 @@ KINDS = [
     (Alert.Kind.KEY_REFUSED, "the pool refuses a key that had worked"),
     (Alert.Kind.KEY_QUIET, "the pool has not answered a key in use for 3 days"),
     (Alert.Kind.KEY_SILENT, "the same for 7 days; the pool switches a key off after 14"),
+    (Alert.Kind.BILLED_IN_DOUBT, "rewards that were billed are missing at the pool, pending again or unknown"),
     (Alert.Kind.ACT_IN_DOUBT, "nobody knows whether the pool did what it was asked for"),
 ]
 
@@ -39,7 +40,7 @@ class AlertSerializer(serializers.Serializer[Alert]):
         source="customer.code", allow_null=True, help_text="null: it is about no single customer."
     )
     mining_account = serializers.CharField(
-        source="mining_account.code", allow_null=True, help_text="Whose payout drifts; null: it is about no account."
+        source="mining_account.code", allow_null=True, help_text="The account it is about; null: it is about none."
     )
     credential = serializers.CharField(
         source="credential.login.name",

@@ -20,7 +20,9 @@ from rest_framework.response import Response
 
 from billing import contracts, evidence, files, rereading, settlement
 from billing.files import FileState, FileStatus
+from billing.holds import omissions
 from billing.holds.drafts import Hold, why_held
+from billing.holds.omissions import Omission
 from billing.issue import Issued, issue, issue_all
 from billing.models import (
     Basis,
@@ -43,11 +45,23 @@ from customers.models import Customer
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.codes import HOLDS
-from portal.api.fields import Choice, Code, Day, InputSerializer, Month, NothingSerializer, QueryFlag, WholeNumber
+from portal.api.fields import (
+    Choice,
+    Code,
+    Day,
+    InputSerializer,
+    Month,
+    NothingSerializer,
+    QueryFlag,
+    Text,
+    WholeNumber,
+    Words,
+)
 from portal.file_types import CONTENT_TYPES
 
 ONE_DAY = timedelta(days=1)
 FILE_STATES = [state.value for state in FileState]
+OMISSIONS = [(kind.value, one) for kind, (one, _) in omissions.WORDS.items()]
 DIRECTIONS = ["provider_owes", "customer_owes"]
 MOST_SAT = 21_000_000 * 10**8
 SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
@@ -176,6 +190,13 @@ class FileSerializer(serializers.Serializer[FileStatus]):
         return status.problem or None
 
 
+class OmissionSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=OMISSIONS)
+    subject = serializers.CharField(help_text="The id of the reward, quarantined record or mining account.")
+    date = serializers.DateField(source="day", allow_null=True, help_text="null: nobody can tell.")
+    words = serializers.CharField(help_text="As the document says it.")
+
+
 class DocumentSerializer(serializers.Serializer[Document]):
     id = serializers.CharField(source="code")
     type = serializers.ChoiceField(choices=DocumentType.choices)
@@ -188,6 +209,12 @@ class DocumentSerializer(serializers.Serializer[Document]):
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     issued_at = serializers.DateTimeField(allow_null=True)
     held = serializers.SerializerMethodField(help_text="Why a draft cannot be issued; null: nothing holds it.")
+    leaves_out = serializers.SerializerMethodField(
+        help_text="What it does not know, and says so on its face: of a draft now, of an issued one as it was issued."
+    )
+    leaves_out_seen_as = serializers.SerializerMethodField(
+        help_text="Stands for what of that holds a draft: send it back to let just that pass. null: nothing."
+    )
     lines = serializers.SerializerMethodField(help_text="The address of its lines.")
     files = serializers.SerializerMethodField(help_text="How its PDF and its CSV are; empty: it is not issued.")
     pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
@@ -201,6 +228,18 @@ class DocumentSerializer(serializers.Serializer[Document]):
     @extend_schema_field(FileSerializer(many=True))
     def get_files(self, document: Document) -> list[dict[str, Any]]:
         return [dict(FileSerializer(status).data) for status in self.context["files"].get(document.pk, [])]
+
+    @extend_schema_field(OmissionSerializer(many=True))
+    def get_leaves_out(self, document: Document) -> Any:
+        frozen = (document.snapshot or {}).get("left_out") or [
+            omission.as_frozen() for omission in self.context["omissions"].get(document.pk, [])
+        ]
+        return OmissionSerializer(frozen, many=True).data
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_leaves_out_seen_as(self, document: Document) -> str | None:
+        holding = omissions.holding(self.context["omissions"].get(document.pk, []))
+        return omissions.digest_of(holding) if holding else None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_lines(self, document: Document) -> str:
@@ -263,6 +302,9 @@ class PreviewSerializer(serializers.Serializer[settlement.Preview]):
     direction = serializers.ChoiceField(choices=DIRECTIONS)
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     lines = serializers.IntegerField(source="line_count", help_text="How many.")
+    held = HoldSerializer(
+        source="hold", allow_null=True, help_text="Why it could not be issued; null: nothing holds it."
+    )
 
 
 class PreviewsSerializer(serializers.Serializer[Any]):
@@ -279,6 +321,11 @@ class DraftsSerializer(serializers.Serializer[Any]):
 
 class SeenDocumentSerializer(InputSerializer):
     total_sat = WholeNumber(min_value=0, max_value=MOST_SAT, help_text="In satoshi, as you read it of this draft.")
+
+
+class LetPassSerializer(InputSerializer):
+    seen_as = Text(max_length=64, help_text="`leaves_out_seen_as`, as you read it of this draft.")
+    note = Words(max_length=omissions.LONGEST_NOTE, help_text="Why, for whoever asks later.")
 
 
 class NotIssuedSerializer(serializers.Serializer[Hold]):
@@ -323,12 +370,15 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         "LineReason": LineReason,
         "FileKind": FileKind,
         "FileState": FILE_STATES,
+        "OmissionKind": OMISSIONS,
     }
     holds: dict[int, Hold]
+    omissions: dict[int, list[Omission]]
     files: dict[int, list[FileStatus]]
 
     def shown(self, rows: list[Document]) -> list[Document]:
-        self.holds = why_held(self.access, [document for document in rows if document.status == DocumentStatus.DRAFT])
+        drafts = [document for document in rows if document.status == DocumentStatus.DRAFT]
+        self.holds, self.omissions = why_held(self.access, drafts), omissions.on_documents(self.access, drafts)
         self.files = files.statuses(self.access, rows)
         return rows
 
@@ -390,6 +440,19 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         return self.answer_anew(issue(self.access, draft, now=self.now))
 
     @operation(
+        "Let pass what a draft leaves out",
+        body=LetPassSerializer,
+        scope=MONEY,
+        description="Say what you saw: what has changed since is refused (409). It then no longer holds the draft,"
+        " which says on its face what it leaves out. A new cause holds it again.",
+    )
+    @action(detail=True, methods=["post"], url_path="let-pass")
+    def let_pass(self, request: Request, id: str) -> Response:
+        seen, draft = self.body(), self.row()
+        omissions.let_pass(self.access, draft, seen_as=seen["seen_as"], note=seen["note"], now=self.now)
+        return self.answer_anew(draft)
+
+    @operation(
         "Discard a draft",
         body=NothingSerializer,
         description="For ever. The next close of its month makes a new one, if there is something to bill.",
@@ -402,7 +465,8 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         return self.answer(draft)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "holds": self.holds, "files": self.files}
+        asked = {"holds": self.holds, "omissions": self.omissions, "files": self.files}
+        return {**super().get_serializer_context(), **asked}
 
     @operation("List a document's lines, in their order", answer=DocumentLineSerializer(many=True), paged=True)
     @action(detail=True, filters=(), order=("position",), row_name="position")

@@ -77,6 +77,7 @@ REFUSALS = {
     "hold.destination_unknown": "The pool does not say in a known word where a reward on the draft was paid:"
     " close its month again.",
     "hold.earlier_document": "An earlier draft of the contract is held, and comes first.",
+    "hold.incomplete": "The draft leaves something out: it is settled, or a person lets it pass.",
     "hold.misdirected": "Rewards on the draft were paid where nobody had agreed to: a person approves them.",
     "hold.payout_drifting": "The pool pays the customer's rewards elsewhere than was agreed: a person agrees to that,"
     " or has it put back.",
@@ -130,6 +131,10 @@ REFUSALS = {
     "member.exists": "The person is a member already.",
     "member.last_owner": "The last owner stays one.",
     "member.role_unknown": "There is no such role here.",
+    "omission.changed_meanwhile": "What the draft leaves out is not what was looked at.",
+    "omission.none": "The draft leaves nothing out that holds it.",
+    "omission.not_draft": "Only of a draft can something be let pass.",
+    "omission.note_missing": "What is let pass is let pass with a note.",
     "payout.address_invalid": "Nothing can be paid to this address.",
     "payout.address_superfluous": "The main balance has no address.",
     "payout.address_unknown": "The pool does not say to which address it pays.",
@@ -191,6 +196,7 @@ WRONG_BY_ITSELF = frozenset(
         "link.shows_nothing",
         "logo.no_picture",
         "logo.too_large",
+        "omission.note_missing",
         "payout.address_invalid",
         "payout.address_superfluous",
         "payout.destination_invalid",

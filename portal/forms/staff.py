@@ -256,6 +256,10 @@ def role_choices(kind: MemberKind) -> list[tuple[str, str]]:
     return [(role.value, ROLE_WORDS[role]) for role in ROLES[kind]]
 
 
+class NoteForm(forms.Form):
+    note = Words(max_length=500, label="Why", help_text="For whoever asks later.")
+
+
 class SettleForm(forms.Form):
     """What a quarantined record is."""
 

@@ -36,7 +36,10 @@ PARTS = {"hold.payout_drifting": "#payout", "hold.misdirected": "#misdirected"}
 @register.filter
 def settled_at(hold: Hold) -> str:
     """The page where a person settles a hold, or nothing."""
-    part = PARTS.get((hold.first or hold).code)
+    first = hold.first or hold
+    if first.code == "hold.incomplete":
+        return reverse("staff:document", args=[first.document.code]) + "#left-out"
+    part = PARTS.get(first.code)
     return reverse("staff:customer", args=[hold.document.customer.code]) + part if part else ""
 
 

@@ -46,12 +46,18 @@ class Story:
         reward.refresh_from_db(fields=["customer"])  # the database fills it in
         return reward
 
+    def read(self, now: datetime | None) -> None:
+        """The pool was read for the account up to this moment, from its beginning on; None: it was not."""
+        accounts = MiningAccount.objects.filter(pk=self.account.pk)
+        accounts.update(rewards_read_at=now, rewards_read_in_full_at=now)
+
     def new_terms(self, day: date, component: dict[str, Any]) -> ContractVersion:
         return contracts.new_version(
             self.access, self.contract, valid_from=day, settle_in="btc", components=[component], now=NOW
         )
 
     def close(self, month: date, now: datetime) -> Document | None:
+        self.read(now)
         drafts = settlement.close_period(self.access, month=month, now=now)
         return next((draft for draft in drafts if draft.customer_id == self.customer.pk), None)
 

@@ -168,6 +168,7 @@ ROUTES: dict[str, Row] = {
     "staff/documents/close/": Row("staff:issue", method="post", answers=(302,)),
     "staff/documents/issue/": Row("staff:issue", answers=(302,), asks=True),  # nothing chosen: back to the list
     "staff/documents/<str:code>/": Row("staff:read", document),
+    "staff/documents/<str:code>/let-pass/": Row("staff:issue", document, "post", (302,)),
     "staff/documents/<str:code>/discard/": Row("staff:issue", document, "post", (302,)),
     "staff/documents/<str:code>/files/": Row("staff:issue", document, "post", (302,)),  # a draft has none
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing import evidence, files, rereading, settlement
 from billing import queries as billing
+from billing.holds import omissions
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.issue import Issued, issue_all
 from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineKind
@@ -32,7 +33,7 @@ from mining.models import Reward
 from portal import second_factor
 from portal.access import AccessRequest, staff_page
 from portal.file_types import CONTENT_TYPES
-from portal.forms.staff import FILE_FAILED, CloseForm, DocumentFilter, first_sentence
+from portal.forms.staff import FILE_FAILED, CloseForm, DocumentFilter, NoteForm, first_sentence
 from portal.templatetags.units import period
 from portal.views.document_lines import sums
 from portal.views.lookup import the
@@ -172,8 +173,10 @@ def document_issue(request: AccessRequest) -> HttpResponse:
     held = why_held(request.access, chosen)
     free = [document for document in chosen if document.pk not in held]
     effect = billing.owed(free)
+    left_out = omissions.on_documents(request.access, free)
     context = {
         "documents": free,
+        "rows": [(document, left_out.get(document.pk, [])) for document in free],
         "held": list(held.values()),
         "effect": effect,
         "nothing_to_issue": f"Nothing to issue: {_are_held(len(held))}",
@@ -271,13 +274,36 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "stale": draft and settlement.is_stale(shown),
         "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
         "files": files.statuses(request.access, [shown]).get(shown.pk, []),
+        "left_out": (left_out := omissions.of_document(shown)),
+        "seen_as": _seen_as(request.access, shown) if draft and left_out else "",
     }
     return render(request, "staff/document.html", context)
+
+
+def _seen_as(access: Access, draft: Document) -> str:
+    """Of what holds the draft; nothing where a person let all of it pass."""
+    holding = omissions.holding(omissions.on_documents(access, [draft]).get(draft.pk, []))
+    return omissions.digest_of(holding) if holding else ""
 
 
 def _document(request: AccessRequest, code: str) -> Document:
     documents = Document.objects.visible_to(request.access).select_related("customer", "contract")
     return the(documents, code)
+
+
+@staff_page("issue")
+@require_POST
+def document_let_pass(request: AccessRequest, code: str) -> HttpResponse:
+    draft = _document(request, code)
+    form = NoteForm(request.POST)
+
+    def let_pass() -> str:
+        note = form.cleaned_data["note"] if form.is_valid() else ""
+        seen_as = request.POST.get("seen_as", "")
+        omissions.let_pass(request.access, draft, seen_as=seen_as, note=note, now=timezone.now())
+        return "Let pass: the document says what it leaves out. Your name and note stand beside it."
+
+    return do(request, let_pass, "staff:document", draft.code)
 
 
 @staff_page("issue")

@@ -285,6 +285,11 @@ def _of_misdirected(row: of_money.OfMisdirected) -> Words:
 
 def _of_customers(row: of_money.OfCustomers) -> Words:
     names = _listed([customer.name for customer in row.customers])
+    if row.code == Money.BILLED_IN_DOUBT:
+        title = f"{names}: rewards that were billed are missing at the pool, pending again or unknown"
+        text = "Nothing is taken back. The next documents are held until that is over, or a person lets it pass."
+        href = _customer(row.customers[0]) if len(row.customers) == 1 else f"{_url('documents')}?status=draft"
+        return Words("Held", title, text, href, "Look")
     if row.code == Money.REWARDS_UNCOVERED:
         title = f"{counted(row.rewards, 'reward')} {agreeing(row.rewards, 'is', 'are')} covered by no contract"
         text = f"{names}: the days before the first terms. They are on no document until terms cover them."
@@ -301,10 +306,10 @@ def _of_drafts(row: of_money.OfDrafts) -> Words:
     text = "Customers see a document only once it is issued."
     if held == count:
         does = f"{agreeing(count, 'is', 'are')} held"
-        text = f"Because of where the pool pays or paid: {agreeing(count, 'it', 'each')} says what to do. {text}"
+        text = f"{agreeing(count, 'It', 'Each')} says why, and what to do. {text}"
     elif held:
         which = f"{held:,} of them {agreeing(held, 'is', 'are')} held"
-        text = f"{which} because of where the pool pays or paid: each says what to do. {text}"
+        text = f"{which}: each says why, and what to do. {text}"
     return Words(
         "Issue", f"{counted(count, 'draft')} {does}", text, f"{_url('documents')}?status=draft", "Documents", "issue"
     )

@@ -53,6 +53,7 @@ urlpatterns = [
     path("documents/close/", documents.document_close, name="document_close"),
     path("documents/issue/", documents.document_issue, name="document_issue"),
     path("documents/<str:code>/", documents.document, name="document"),
+    path("documents/<str:code>/let-pass/", documents.document_let_pass, name="document_let_pass"),
     path("documents/<str:code>/discard/", documents.document_discard, name="document_discard"),
     path("documents/<str:code>/files/", documents.document_files_retry, name="document_files_retry"),
     path("documents/<str:code>/pdf/", documents.document_pdf, name="document_pdf"),

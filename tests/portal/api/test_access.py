@@ -194,6 +194,9 @@ ROUTES: dict[str, Row] = {
     "documents/close": Row("documents", get=None, body=OCTOBER, post=200),
     "documents/issue": Row("documents", get=None, body=OCTOBER, post=200, money=True),
     "documents/<code:id>/issue": Row("documents", _document, get=None, body={"total_sat": 0}, post=409, money=True),
+    "documents/<code:id>/let-pass": Row(
+        "documents", _document, get=None, body={"seen_as": "0", "note": "Known."}, post=409, money=True
+    ),
     "documents/<code:id>/discard": Row("documents", _document, get=None, body={}, post=409),
     "documents/<code:id>/retry-files": Row("documents", _document, get=None, body={}, post=409),
     "documents/<code:id>": Row("documents", _document),
