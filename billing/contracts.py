@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Max
 
@@ -78,13 +78,16 @@ def new_version(
     components: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> ContractVersion:
-    """New terms from a day on; the former version ends the day before."""
+    """New terms from a day on; the former version ends the day before. What was to begin then or later and billed
+    nothing is withdrawn: a slip is put right from its first day by agreeing again."""
     terms = read_terms(settle_in, components)
     _check_year(valid_from, now)
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         held_open(access, contract.customer)
-        former = _withdraw_not_begun(contract, valid_from, now)
+        withdrawn, former = _replaced(contract, valid_from)
+        for version in withdrawn:
+            _withdraw(access, contract, version, now)
         if former is not None:
             _end_before(former, valid_from)
         version = _add_version(contract, valid_from, terms, now)
@@ -100,19 +103,29 @@ def new_version(
     return version
 
 
-def _withdraw_not_begun(contract: Contract, valid_from: date, now: datetime) -> ContractVersion | None:
-    """The version to end before `valid_from`. Terms that were to begin then or later, and have not, are taken back:
-    a slip in the year is put right by agreeing again."""
-    former = _latest_version(contract)
-    while former is not None and valid_from <= former.valid.lower and former.valid.lower > now.date():
-        former.components.filter(provider=contract.provider_id).delete()
-        former.delete()
-        former = _latest_version(contract)
-    return former
+def _replaced(contract: Contract, valid_from: date) -> tuple[list[ContractVersion], ContractVersion | None]:
+    """What terms from this day on withdraw, the latest first, and the version that then ends the day before."""
+    standing = contract.versions.filter(provider=contract.provider_id, withdrawn_at=None).order_by("-valid")
+    withdrawn: list[ContractVersion] = []
+    for version in standing.select_for_update():
+        _refuse_billed_days(version, valid_from)
+        if version.valid.lower < valid_from:
+            return withdrawn, version
+        withdrawn.append(version)
+    return withdrawn, None
 
 
-def _latest_version(contract: Contract) -> ContractVersion | None:
-    return contract.versions.filter(provider=contract.provider_id).order_by("-valid").select_for_update().first()
+def _withdraw(access: Access, contract: Contract, version: ContractVersion, now: datetime) -> None:
+    version.withdrawn_at, version.withdrawn_by = now, access.actor
+    version.save(update_fields=["withdrawn_at", "withdrawn_by"])
+    audit.record(
+        access,
+        "contract.version_withdrawn",
+        contract.code,
+        now=now,
+        version=version.code,
+        valid_from=str(version.valid.lower),
+    )
 
 
 def _check_year(valid_from: date, now: datetime) -> None:
@@ -130,24 +143,20 @@ def _check_year(valid_from: date, now: datetime) -> None:
         )
 
 
-def _end_before(former: ContractVersion, valid_from: date) -> None:
-    began = former.valid.lower
-    if valid_from <= began:
-        raise Refused(
-            "The present terms began on %(day)s. New ones must begin later: choose a day after it.",
-            code="terms.before_present",
-            params={"day": day_in_words(began)},
-        )
-    billed = last_day_billed(former)
+def _refuse_billed_days(version: ContractVersion, valid_from: date) -> None:
+    billed = last_day_billed(version)
     if billed is not None and valid_from <= billed:
         raise Refused(
-            "The days up to %(billed)s are billed with the present terms in issued documents."
+            "The days up to %(billed)s are billed with the terms of then in issued documents."
             " New terms can begin on %(first)s or later.",
             code="terms.days_billed",
             params={"billed": day_in_words(billed), "first": day_in_words(billed + timedelta(days=1))},
         )
+
+
+def _end_before(former: ContractVersion, valid_from: date) -> None:
     if former.valid.upper is None or former.valid.upper > valid_from:
-        former.valid = DateRange(began, valid_from)
+        former.valid = DateRange(former.valid.lower, valid_from)
         former.save(update_fields=["valid"])
 
 
@@ -234,3 +243,70 @@ def _read_fee_bearer(basis: Basis, borne_by: object) -> FeeBearer:
             code="terms.fee_bearer_missing",
         )
     return FeeBearer(str(borne_by))
+
+
+# --- What new terms would do
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What agreeing to terms from a day on would do now, before anybody agrees."""
+
+    withdrawn: list[ContractVersion]  # never used: they stay as history, and hold on no day
+    ends: ContractVersion | None  # ends the day before
+    rewards: int  # already mined, and final, whose split changes
+    first_day: date | None
+    last_day: date | None
+    difference_sat: int  # for the customer: + the customer gets more
+
+
+EFFECT = """
+SELECT count(*), min(day), max(day), coalesce(sum(is_sat - was_sat), 0)::bigint
+FROM (
+    SELECT r.day,
+        coalesce(greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis,
+            t.pool_fee_borne_by), 0), 0) AS was_sat,
+        greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, %(share_ppm)s, %(basis)s,
+            %(pool_fee_borne_by)s), 0) AS is_sat
+    FROM mining_reward r
+    LEFT JOIN billing_contractversion v ON v.provider_id = r.provider_id AND v.contract_id = %(contract)s
+        AND v.withdrawn_at IS NULL AND v.valid @> r.day
+    LEFT JOIN billing_contractcomponent t ON t.provider_id = v.provider_id AND t.version_id = v.id
+        AND t.kind = 'revenue_share' AND t.position = 1
+    WHERE r.provider_id = %(provider)s AND r.customer_id = %(customer)s AND r.day >= %(valid_from)s
+        AND r.status = 'successful' AND r.missing_since IS NULL AND r.currency = 'BTC'
+        AND r.payout_destination <> 'unknown'
+) r
+WHERE is_sat <> was_sat
+"""
+
+
+def effect_of(
+    access: Access,
+    contract: Contract,
+    *,
+    valid_from: date,
+    settle_in: str,
+    components: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> Effect:
+    """What new_version would do with the same, which is refused here too."""
+    terms = read_terms(settle_in, components)
+    _check_year(valid_from, now)
+    with transaction.atomic():
+        contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
+        withdrawn, former = _replaced(contract, valid_from)
+        values = {
+            "provider": contract.provider_id,
+            "customer": contract.customer_id,
+            "contract": contract.pk,
+            "valid_from": valid_from,
+            "share_ppm": terms.share_ppm,
+            "basis": terms.basis,
+            "pool_fee_borne_by": terms.pool_fee_borne_by,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(EFFECT, values)
+            rewards, first_day, last_day, difference_sat = cursor.fetchone()
+    ends = former if former is not None and (former.valid.upper or date.max) > valid_from else None
+    return Effect(withdrawn, ends, rewards, first_day, last_day, difference_sat)

@@ -19,7 +19,8 @@ WITH contracts AS MATERIALIZED (
     FROM billing_contractversion v
     JOIN billing_contractcomponent t ON t.provider_id = v.provider_id AND t.version_id = v.id
         AND t.kind = 'revenue_share' AND t.position = 1
-    WHERE v.provider_id = %(provider)s AND (%(contract)s::bigint IS NULL OR v.contract_id = %(contract)s)
+    WHERE v.provider_id = %(provider)s AND v.withdrawn_at IS NULL
+        AND (%(contract)s::bigint IS NULL OR v.contract_id = %(contract)s)
 ), billed AS MATERIALIZED (
     SELECT l.reward_id, l.component, sum(l.net_sat)::bigint AS net_sat, sum(l.provider_share_sat)::bigint AS provider_sat,
         sum(l.customer_share_sat)::bigint AS customer_sat, sum(l.amount_sat)::bigint AS amount_sat, max(l.id) AS latest_id

@@ -64,7 +64,7 @@ SELECT c.id, count(r.id), min(r.day)
 FROM customers_customer c
 LEFT JOIN (
     SELECT customer_id, min(lower(valid)) AS first_day FROM billing_contractversion
-    WHERE provider_id = %(provider)s GROUP BY customer_id
+    WHERE provider_id = %(provider)s AND withdrawn_at IS NULL GROUP BY customer_id
 ) v ON v.customer_id = c.id
 JOIN mining_reward r ON r.provider_id = c.provider_id AND r.customer_id = c.id AND r.status <> 'canceled'
     AND (v.first_day IS NULL OR r.day < v.first_day)
@@ -104,7 +104,7 @@ def terms_of_month(access: Access, customer: Customer, month: date, now: datetim
 
 def _shares(access: Access, customer: Customer) -> QuerySet[ContractComponent]:
     shares = ContractComponent.objects.visible_to(access).filter(kind=ContractComponent.Kind.REVENUE_SHARE)
-    return shares.filter(customer=customer).order_by("position")
+    return shares.filter(customer=customer, version__withdrawn_at=None).order_by("position")
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class _Terms:
             provider__in={provider for provider, _ in customers},
             customer__in={customer for _, customer in customers},
             kind=ContractComponent.Kind.REVENUE_SHARE,
+            version__withdrawn_at=None,
         )
         for component in components.select_related("version").order_by("customer_id", "version__valid"):
             self._first_days[component.customer_id].append(component.version.valid.lower)
@@ -136,7 +137,7 @@ WITH terms AS MATERIALIZED (
     FROM billing_contractversion v
     JOIN billing_contractcomponent t ON t.provider_id = v.provider_id AND t.version_id = v.id
         AND t.kind = 'revenue_share' AND t.position = 1
-    WHERE v.provider_id = %(provider)s
+    WHERE v.provider_id = %(provider)s AND v.withdrawn_at IS NULL
         AND (%(customers)s::bigint[] IS NULL OR v.customer_id = ANY(%(customers)s))
 ), rewards AS (
     SELECT r.customer_id, r.status, r.day, r.total_sat, r.net_sat, t.valid IS NULL AS no_contract,

@@ -97,6 +97,7 @@ NOT_YET_BILLED = """
 SELECT r.id, r.customer_id, r.day, r.payout_destination, r.payout_address, NULL
 FROM billing_misdirected(%(provider)s) r
 JOIN billing_contractversion v ON v.provider_id = r.provider_id AND v.customer_id = r.customer_id AND v.valid @> r.day
+    AND v.withdrawn_at IS NULL
 LEFT JOIN (
     SELECT contract_id, max(upper(period)) AS after FROM billing_document
     WHERE provider_id = %(provider)s AND status IN ('draft', 'issued')

@@ -40,6 +40,8 @@ class Migration(migrations.Migration):
                 ('valid', django.contrib.postgres.fields.ranges.DateRangeField()),
                 ('settle_in', models.CharField(default='btc', max_length=8)),
                 ('created_at', models.DateTimeField()),
+                ('withdrawn_at', models.DateTimeField(null=True)),
+                ('withdrawn_by', models.CharField(blank=True, default='', max_length=254)),
                 ('contract', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='billing.contract')),
                 ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
@@ -214,6 +216,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='contractversion',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at', None), ('withdrawn_by', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_by', ''), _negated=True)), _connector='OR'), name='billing_version_withdrawn_by'),
+        ),
+        migrations.AddConstraint(
+            model_name='contractversion',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_version_code'),
         ),
         migrations.AddConstraint(
@@ -226,7 +232,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='contractversion',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(deferrable=django.db.models.constraints.Deferrable['IMMEDIATE'], expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('valid', '&&')], name='billing_version_no_overlap'),
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('withdrawn_at', None)), deferrable=django.db.models.constraints.Deferrable['IMMEDIATE'], expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('valid', '&&')], name='billing_version_no_overlap'),
         ),
         migrations.AddConstraint(
             model_name='contractcomponent',

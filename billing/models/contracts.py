@@ -9,6 +9,7 @@ from django.db.models import F, Func, Q, Value
 
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
+from customers.tenancy import TenantQuerySet
 
 
 class Contract(TenantModel):
@@ -27,8 +28,17 @@ class Contract(TenantModel):
         ]
 
 
+class ContractVersionQuerySet(TenantQuerySet["ContractVersion"]):
+    def standing(self) -> "ContractVersionQuerySet":
+        """But those that were withdrawn, which hold on no day."""
+        return self.filter(withdrawn_at=None)
+
+
 class ContractVersion(TenantModel):
-    """The terms that hold on the days of `valid` (half-open: the upper bound is the first day after)."""
+    """The terms that hold on the days of `valid` (half-open: the upper bound is the first day after).
+
+    What no issued document used can be replaced: it is withdrawn then, and stays as history.
+    """
 
     code = models.CharField(max_length=32, default=partial(new_code, "ver"), editable=False)
     contract = models.ForeignKey(Contract, models.PROTECT, db_constraint=False, related_name="versions")
@@ -36,11 +46,19 @@ class ContractVersion(TenantModel):
     valid = DateRangeField()
     settle_in = models.CharField(max_length=8, default="btc")
     created_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=254, blank=True, default="")  # as the audit names people and programs
+
+    objects = ContractVersionQuerySet.as_manager()  # type: ignore[misc]  # a manager, whatever mypy takes it for
 
     customer_field = "customer"
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None, withdrawn_by="") | (Q(withdrawn_at__isnull=False) & ~Q(withdrawn_by="")),
+                name="billing_version_withdrawn_by",
+            ),
             models.UniqueConstraint(fields=["provider", "code"], name="billing_version_code"),
             models.CheckConstraint(condition=Q(settle_in="btc"), name="billing_version_settle_in"),
             models.CheckConstraint(
@@ -61,6 +79,7 @@ class ContractVersion(TenantModel):
                     ),
                     ("valid", RangeOperators.OVERLAPS),
                 ],
+                condition=Q(withdrawn_at=None),
                 deferrable=models.Deferrable.IMMEDIATE,
             ),
         ]

@@ -299,7 +299,12 @@ def _say(text: str) -> None:
 def contract_terms(access: Access) -> dict[str, list[dict[str, Any]]]:
     """customer code → the terms of its versions, each with the days on which it holds, the earliest first."""
     found: dict[str, list[dict[str, Any]]] = {}
-    versions = ContractVersion.objects.visible_to(access).select_related("customer").order_by("valid")
+    versions = (
+        ContractVersion.objects.visible_to(access)
+        .filter(withdrawn_at=None)
+        .select_related("customer")
+        .order_by("valid")
+    )
     for version in versions.prefetch_related("components"):
         component = version.components.all()[0]
         terms = {

@@ -88,10 +88,27 @@ class VersionSerializer(serializers.Serializer[ContractVersion]):
         return None if version.valid.upper is None else version.valid.upper - ONE_DAY
 
 
+class WithdrawnVersionSerializer(VersionSerializer):
+    withdrawn_at = serializers.DateTimeField()
+    withdrawn_by = serializers.CharField()
+
+
 class ContractSerializer(serializers.Serializer[Contract]):
     id = serializers.CharField(source="code")
     customer = serializers.CharField(source="customer.code")
     versions = VersionSerializer(many=True, help_text="The oldest first; their days never overlap.")
+    withdrawn_versions = WithdrawnVersionSerializer(
+        many=True, source="withdrawn", help_text="Replaced before anything was billed by them: they hold on no day."
+    )
+
+
+class EffectSerializer(serializers.Serializer[contracts.Effect]):
+    withdraws = VersionSerializer(many=True, source="withdrawn", help_text="Versions that would be withdrawn.")
+    ends = VersionSerializer(allow_null=True, help_text="The version that would end the day before.")
+    rewards = serializers.IntegerField(help_text="Rewards that are mined already, and whose split would change.")
+    date_from = serializers.DateField(source="first_day", allow_null=True, help_text="The first day of one of them.")
+    date_to = serializers.DateField(source="last_day", allow_null=True, help_text="The last day of one of them.")
+    difference_sat = serializers.IntegerField(help_text="In satoshi: + the customer would get more, − less.")
 
 
 class NewComponentSerializer(InputSerializer):
@@ -136,9 +153,16 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
 
     def get_queryset(self) -> QuerySet[Contract]:
         components = ContractComponent.objects.visible_to(self.access).order_by("position")
-        versions = ContractVersion.objects.visible_to(self.access).order_by("valid")
+        versions = ContractVersion.objects.visible_to(self.access).order_by("valid", "pk")
         versions = versions.prefetch_related(Prefetch("components", queryset=components))
-        return super().get_queryset().prefetch_related(Prefetch("versions", queryset=versions))
+        return (
+            super()
+            .get_queryset()
+            .prefetch_related(
+                Prefetch("versions", queryset=versions.filter(withdrawn_at__isnull=False), to_attr="withdrawn"),
+                Prefetch("versions", queryset=versions.filter(withdrawn_at=None)),
+            )
+        )
 
     @operation(
         "Agree a contract",
@@ -158,13 +182,26 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
         "Agree new terms from a day on",
         body=NewVersionSerializer,
         status=201,
-        description="The former version ends the day before. Days that issued documents have billed keep their terms.",
+        description="The former version ends the day before. Days that issued documents have billed keep their terms."
+        " Versions that were to begin then or later, and that no issued document used, are withdrawn.",
     )
     @action(detail=True, methods=["post"], url_path="versions")
     def add_version(self, request: Request, id: str) -> Response:
         contract = self.row()
         contracts.new_version(self.access, contract, **self.body(), now=self.now)
         return self.answer_anew(contract)
+
+    @operation(
+        "What new terms from a day on would do",
+        body=NewVersionSerializer,
+        answer=EffectSerializer,
+        description="Which versions they would withdraw, which days that are mined already they would change, and what"
+        " that makes for the customer. Nothing is changed.",
+    )
+    @action(detail=True, methods=["post"], url_path="versions/preview")
+    def preview_version(self, request: Request, id: str) -> Response:
+        effect = contracts.effect_of(self.access, self.row(), **self.body(), now=self.now)
+        return Response(EffectSerializer(effect).data)
 
 
 # --- Documents

@@ -163,7 +163,6 @@ REFUSALS = {
     "reward.changed_meanwhile": "The rewards are not those that were looked at.",
     "reward.not_misdirected": "No reward waits that was paid where nobody had agreed to.",
     "terms.basis_invalid": "`basis` is net or gross.",
-    "terms.before_present": "New terms begin after the present ones began.",
     "terms.days_billed": "Issued documents have billed days that the new terms would take.",
     "terms.fee_bearer_missing": "A gross basis says who bears the pool's fee.",
     "terms.fee_bearer_superfluous": "On a net basis the pool's fee is shared.",

@@ -6,22 +6,23 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from billing import contracts, queries
-from billing.models import ContractVersion
+from billing import contracts, queries, settlement
+from billing.issue import issue
+from billing.models import ContractVersion, Document
 from customers import tenancy
 from customers.errors import Refused
 from customers.models import AuditEntry, Customer
 from customers.tenancy import Access
-from tests.billing.books import AFTER_OCTOBER, OCTOBER, Story, open_story, revenue_share
+from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, OCTOBER, Story, open_story, revenue_share
 from tests.refusals import refused
 from tests.waiting import ended, in_thread, waits_for_us
 from tests.world import FIRST_DAY, NOW, World
 
 
 def periods(story: Story) -> list[tuple[date, date | None]]:
-    versions = ContractVersion.objects.filter(contract=story.contract).order_by("valid")
+    versions = ContractVersion.objects.filter(contract=story.contract, withdrawn_at=None).order_by("valid")
     return [(version.valid.lower, version.valid.upper) for version in versions]
 
 
@@ -46,11 +47,70 @@ def test_a_new_version_ends_the_former_one_the_day_before(story: Story) -> None:
 
 
 @pytest.mark.parametrize("start", [FIRST_DAY, date(2026, 9, 1)])
-def test_a_version_that_does_not_begin_after_the_former_one_is_refused(story: Story, start: date) -> None:
-    with refused("terms.before_present"):
+def test_terms_that_begin_within_billed_days_are_refused(story: Story, start: date) -> None:
+    story.reward(20)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    with refused("terms.days_billed"):
         story.new_terms(start, revenue_share(200_000))
-
     assert periods(story) == [(FIRST_DAY, None)]
+
+
+def test_a_slip_that_has_begun_and_billed_nothing_is_put_right_from_its_first_day(story: Story) -> None:
+    """51 % for 15 %: the draft that was priced by it is stale, and is priced again by the next close."""
+    story.reward(20)
+    story.new_terms(FIRST_DAY, revenue_share(510_000))
+    draft = story.close(OCTOBER, AFTER_OCTOBER)
+    assert draft is not None
+    assert draft.balance_sat == 478  # 49 % of 975
+    effect = contracts.effect_of(
+        story.access, story.contract, valid_from=FIRST_DAY, settle_in="btc", components=[revenue_share(150_000)],
+        now=AFTER_OCTOBER,
+    )  # fmt: skip
+    (slip,) = effect.withdrawn
+    assert (effect.rewards, effect.first_day, effect.last_day, effect.difference_sat) == (
+        *(1, date(2026, 10, 20), date(2026, 10, 20)),
+        829 - 478,
+    )
+
+    story.new_terms(FIRST_DAY, revenue_share(150_000))
+
+    assert settlement.is_stale(draft)
+    with refused("document.stale"):
+        issue(story.access, draft, now=AFTER_OCTOBER)
+    with pytest.raises(IntegrityError, match="terms that are withdrawn"), transaction.atomic():
+        Document.objects.filter(pk=draft.pk).update(
+            status="issued", number="SET-2026-000001", series="SET-2026", sequence=1, issued_on=NOW.date(),
+            issued_at=NOW, snapshot={},
+        )  # fmt: skip
+    assert story.issue(OCTOBER, AFTER_OCTOBER).balance_sat == 829
+    slip.refresh_from_db()
+    assert (slip.withdrawn_at, slip.withdrawn_by) == (NOW, story.access.actor)
+    for change_it in ("valid = '[2026-09-01,)'", "withdrawn_at = NULL, withdrawn_by = ''"):
+        with pytest.raises(IntegrityError, match="is withdrawn"), transaction.atomic():
+            connection.cursor().execute(f"UPDATE billing_contractversion SET {change_it} WHERE id = %s", [slip.pk])
+
+
+def test_what_new_terms_would_do_is_told_before_anybody_agrees(story: Story) -> None:
+    story.reward(20)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    planned = story.new_terms(date(2026, 12, 1), revenue_share(200_000))
+    for day in (2, 3):
+        story.reward(date(2026, 11, day))
+    before = periods(story)
+    effect = contracts.effect_of(
+        story.access, story.contract, valid_from=date(2026, 11, 3), settle_in="btc",
+        components=[revenue_share(250_000)], now=AFTER_NOVEMBER,
+    )  # fmt: skip
+    assert effect.withdrawn == [planned]
+    assert effect.ends is not None
+    assert effect.ends.valid.lower == FIRST_DAY
+    assert (effect.rewards, effect.first_day, effect.difference_sat) == (1, date(2026, 11, 3), 731 - 829)
+    assert periods(story) == before
+    with refused("terms.days_billed"):
+        contracts.effect_of(
+            story.access, story.contract, valid_from=FIRST_DAY, settle_in="btc",
+            components=[revenue_share(250_000)], now=AFTER_NOVEMBER,
+        )  # fmt: skip
 
 
 def test_a_second_contract_with_a_customer_is_refused(story: Story) -> None:

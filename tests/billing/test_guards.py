@@ -337,6 +337,13 @@ ILLEGAL = {
         ["DELETE FROM billing_contractversion WHERE contract_id = %(contract)s"],
         "it stays",
     ),
+    "used terms are not withdrawn": (
+        [
+            "UPDATE billing_contractversion SET withdrawn_at = now(), withdrawn_by = 'robin'"
+            " WHERE contract_id = %(contract)s"
+        ],
+        "only its end may change",
+    ),
     "a used share is not changed": (
         ["UPDATE billing_contractcomponent SET share_ppm = 1 WHERE customer_id = %(customer)s"],
         "its components stay",

@@ -45,6 +45,14 @@ BEGIN
             RAISE EXCEPTION 'document % says %, its % lines sum to %', NEW.code, NEW.balance_sat, line_count, lines_sat
                 USING ERRCODE = 'integrity_constraint_violation';
         END IF;
+        -- Terms that were replaced bill nothing any more; nobody replaces them once they have.
+        PERFORM 1 FROM billing_documentline l
+        JOIN billing_contractversion v ON v.provider_id = l.provider_id AND v.id = l.version_id
+        WHERE l.provider_id = NEW.provider_id AND l.document_id = NEW.id AND v.withdrawn_at IS NOT NULL;
+        IF FOUND THEN
+            RAISE EXCEPTION 'document % was computed by terms that are withdrawn', NEW.code
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
         -- The number is the one that the series gave out last: nobody makes one up.
         PERFORM 1 FROM billing_documentseries
         WHERE provider_id = NEW.provider_id AND series = NEW.series AND last_sequence = NEW.sequence

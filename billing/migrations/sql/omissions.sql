@@ -38,6 +38,7 @@ LANGUAGE sql STABLE AS $$
             r.day >= coalesce(d.from_day, '-infinity'::date) AND EXISTS (
                 SELECT 1 FROM billing_contractversion v
                 WHERE v.provider_id = of_provider AND v.contract_id = d.contract_id AND v.valid @> r.day
+                    AND v.withdrawn_at IS NULL
             ) AS agreed
         FROM docs d
         JOIN mining_reward r ON r.provider_id = of_provider AND r.customer_id = d.customer_id
@@ -69,6 +70,7 @@ LANGUAGE sql STABLE AS $$
             AND EXISTS (
                 SELECT 1 FROM billing_contractversion v
                 WHERE v.provider_id = of_provider AND v.contract_id = a.contract_id AND v.valid @> q.day
+                    AND v.withdrawn_at IS NULL
             )
         )
         UNION ALL

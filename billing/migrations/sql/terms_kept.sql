@@ -1,5 +1,6 @@
 -- Terms by which an issued document was computed stay as they were: of such a version only the end may come nearer,
--- and not before the last day that was billed by it.
+-- and not before the last day that was billed by it. What none used may be replaced: it is withdrawn, for ever, and
+-- stays as history.
 
 -- The last day billed by a version in an issued document; null: not used yet. Goes by the customer's documents, which
 -- have an index; lines have none by version.
@@ -25,14 +26,15 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    last_day := billing_last_day_billed_by(OLD);
     IF TG_OP = 'DELETE' THEN
-        IF last_day IS NOT NULL THEN
-            RAISE EXCEPTION 'version % billed the days up to %: it stays', OLD.code, last_day
-                USING ERRCODE = 'integrity_constraint_violation';
-        END IF;
-        RETURN OLD;
+        RAISE EXCEPTION 'version %: it stays, and is withdrawn where nobody used it', OLD.code
+            USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    IF OLD.withdrawn_at IS NOT NULL THEN
+        RAISE EXCEPTION 'version % is withdrawn and does not change', OLD.code
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    last_day := billing_last_day_billed_by(OLD);
     IF (NEW.id, NEW.provider_id, NEW.code, NEW.contract_id, NEW.customer_id)
         IS DISTINCT FROM (OLD.id, OLD.provider_id, OLD.code, OLD.contract_id, OLD.customer_id) THEN
         RAISE EXCEPTION 'version % keeps its contract', OLD.code USING ERRCODE = 'integrity_constraint_violation';
@@ -73,8 +75,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no version % of this customer', touched.version_id USING ERRCODE = 'foreign_key_violation';
     END IF;
-    IF billing_last_day_billed_by(version) IS NOT NULL THEN
-        RAISE EXCEPTION 'version % was used by an issued document: its components stay', version.code
+    IF version.withdrawn_at IS NOT NULL OR billing_last_day_billed_by(version) IS NOT NULL THEN
+        RAISE EXCEPTION 'version % was used by an issued document, or is withdrawn: its components stay', version.code
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN touched;

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing import contracts
 from billing import queries as billing
-from billing.models import Contract, ContractComponent
+from billing.models import Contract, ContractComponent, ContractVersion
 from billing.words import terms_in_words
 from customers.tenancy import Access
 from customers.words import day_in_words
@@ -37,6 +37,8 @@ class Terms:
     last_day: date | None
     component: ContractComponent
     present: bool
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str = ""
 
     @property
     def words(self) -> str:
@@ -44,11 +46,13 @@ class Terms:
         return terms_in_words(component.share_ppm, component.basis, component.pool_fee_borne_by)
 
 
-def terms_by_contract(access: Access, contracts: Sequence[Contract], *, now: datetime) -> dict[int, list[Terms]]:
-    """Each contract's versions, newest first. One query."""
+def terms_by_contract(
+    access: Access, contracts: Sequence[Contract], *, now: datetime, withdrawn: bool = False
+) -> dict[int, list[Terms]]:
+    """Each contract's versions that stand, or those that were withdrawn; newest first. One query."""
     components = (
         ContractComponent.objects.visible_to(access)
-        .filter(version__contract__in=contracts)
+        .filter(version__contract__in=contracts, version__withdrawn_at__isnull=not withdrawn)
         .select_related("version")
         .order_by("-version__valid", "position")
     )
@@ -62,7 +66,9 @@ def terms_by_contract(access: Access, contracts: Sequence[Contract], *, now: dat
                 version.valid.lower,
                 None if upper is None else upper - timedelta(days=1),
                 component,
-                present=now.date() in version.valid,
+                present=not withdrawn and now.date() in version.valid,
+                withdrawn_at=version.withdrawn_at,
+                withdrawn_by=version.withdrawn_by,
             )
         )
     return terms
@@ -140,7 +146,7 @@ def contract(request: AccessRequest, code: str) -> HttpResponse:
 @staff_page("contracts")
 @require_POST
 def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
-    contract = _contract(request, code)
+    contract, now = _contract(request, code), timezone.now()
     form = TermsForm(request.POST)
 
     def add() -> None:
@@ -150,13 +156,16 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
             valid_from=form.cleaned_data["valid_from"],
             settle_in="btc",
             components=[form.component],
-            now=timezone.now(),
+            now=now,
         )
 
-    if _asks_first(request, form, now=timezone.now()):
+    if _asks_first(request, form, now=now):
         return second_factor.ask(request)
     if accepted(form, add):
-        messages.success(request, f"New terms from {day_in_words(form.cleaned_data['valid_from'])} on.")
+        withdrawn = ContractVersion.objects.visible_to(request.access).filter(contract=contract, withdrawn_at=now)
+        days = ", ".join(day_in_words(version.valid.lower) for version in withdrawn.order_by("valid"))
+        instead = f" Withdrawn, since they billed nothing: those from {days}." if days else ""
+        messages.success(request, f"New terms from {day_in_words(form.cleaned_data['valid_from'])} on.{instead}")
         return redirect("staff:contract", contract.code)
     return _contract_page(request, contract, form)
 
@@ -172,6 +181,14 @@ def _contract(request: AccessRequest, code: str) -> Contract:
 
 
 def _contract_page(request: AccessRequest, contract: Contract, form: TermsForm) -> HttpResponse:
-    versions = terms_by_contract(request.access, [contract], now=timezone.now())[contract.pk]
-    context = {"contract": contract, "versions": versions, "present": _shown(versions), "form": form}
+    access, now = request.access, timezone.now()
+    versions = terms_by_contract(access, [contract], now=now)[contract.pk]
+    withdrawn = terms_by_contract(access, [contract], now=now, withdrawn=True)[contract.pk]
+    context = {
+        "contract": contract,
+        "versions": versions,
+        "withdrawn": withdrawn,
+        "present": _shown(versions),
+        "form": form,
+    }
     return render(request, "staff/contract.html", context)

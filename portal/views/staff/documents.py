@@ -293,6 +293,7 @@ def _document(request: AccessRequest, code: str) -> Document:
 
 @staff_page("issue")
 @require_POST
+@second_factor.required
 def document_let_pass(request: AccessRequest, code: str) -> HttpResponse:
     draft = _document(request, code)
     form = NoteForm(request.POST)

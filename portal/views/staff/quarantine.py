@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from mining.models import QuarantinedRecord, Reward
 from mining.models.rewards import Settlement
 from mining.rewards import settling
+from portal import second_factor
 from portal.access import AccessRequest, may, staff_page
 from portal.forms.staff import SettleForm
 from portal.views.lookup import the
@@ -70,6 +71,8 @@ def quarantined(request: AccessRequest, code: str) -> HttpResponse:
     form = SettleForm(request.POST or None, choices=choices, rewards=which)
     if request.method == "POST" and not may(access, "settle"):
         raise PermissionDenied
+    if request.method == "POST" and second_factor.is_missing(request, now=timezone.now()):
+        return second_factor.ask(request)
     if request.method == "POST" and _settled(request, record, form, may_be):
         return redirect("staff:quarantined", record.code)
     context = {

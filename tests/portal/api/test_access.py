@@ -189,6 +189,7 @@ ROUTES: dict[str, Row] = {
     "tokens": Row("tokens", body={}, post=400),
     "tokens/<code:id>": Row("tokens", _token),
     "tokens/<code:id>/revoke": Row("tokens", _spare_token, get=None, body={}, post=200),
+    "contracts/<code:id>/versions/preview": Row("contracts", _contract, get=None, body=NEW_TERMS, post=200),
     "documents": Row("documents"),
     "documents/preview": Row("documents", get=None, body=OCTOBER, post=200),
     "documents/close": Row("documents", get=None, body=OCTOBER, post=200),

@@ -184,13 +184,30 @@ def test_agreeing_a_contract_and_then_new_terms(newcomer: Customer, north: Calle
     made = answer.json()
     assert answer["Location"] == f"http://testserver{API}/contracts/{made['id']}"
     first = {**TERMS, "valid_to": None, "components": [{**SHARE, "pool_fee_borne_by": "shared"}]}
-    assert made == {"id": made["id"], "customer": newcomer.code, "versions": [first]}
+    assert made == {"id": made["id"], "customer": newcomer.code, "versions": [first], "withdrawn_versions": []}
     gross = {"kind": "revenue_share", "share_ppm": 0, "basis": "gross", "pool_fee_borne_by": "customer"}
     later = {"valid_from": "2026-11-15", "settle_in": "btc", "components": [gross]}
     changed = north.post(f"contracts/{made['id']}/versions", later)
     assert changed.status_code == 201
     assert changed.json()["versions"] == [{**first, "valid_to": "2026-11-14"}, {**later, "valid_to": None}]
     assert north.get(f"contracts/{made['id']}").json() == changed.json()
+
+
+def test_terms_with_a_slip_are_put_right_from_their_first_day(world: World, north: Caller) -> None:
+    contract = world.north.clients[0].contract
+    path = f"contracts/{contract.code}/versions"
+    right = {**TERMS, "valid_from": "2026-10-01", "components": [{**SHARE, "share_ppm": 510_000}]}
+    effect = north.post(f"{path}/preview", right).json()
+    assert [version["valid_from"] for version in effect["withdraws"]] == ["2026-10-01"]
+    assert (effect["rewards"], effect["date_from"], effect["date_to"], effect["difference_sat"]) == (
+        *(3, "2026-10-01", "2026-10-03"),
+        3 * (47_775 - 82_875),  # of 97,500 each: 49 % instead of 85 %
+    )
+    assert effect["ends"] is None
+    answer = north.post(path, right).json()
+    assert [version["components"][0]["share_ppm"] for version in answer["versions"]] == [510_000]
+    (withdrawn,) = answer["withdrawn_versions"]
+    assert (withdrawn["components"][0]["share_ppm"], withdrawn["withdrawn_by"]) == (150_000, "token erp")
 
 
 def test_a_customer_has_one_contract(world: World, north: Caller) -> None:
@@ -202,10 +219,8 @@ def test_a_customer_has_one_contract(world: World, north: Caller) -> None:
 def test_terms_that_stand_in_the_way_are_a_conflict(world: World, north: Caller, october: October) -> None:
     contract = world.north.clients[0].contract
     for day in ("2026-10-01", "2026-10-03"):  # where the present ones began; a day that is billed
-        assert code_of(north.post(f"contracts/{contract.code}/versions", {**TERMS, "valid_from": day}), 409) in (
-            "terms.before_present",
-            "terms.days_billed",
-        )
+        answer = north.post(f"contracts/{contract.code}/versions", {**TERMS, "valid_from": day})
+        assert code_of(answer, 409) == "terms.days_billed"
     assert len(north.get(f"contracts/{contract.code}").json()["versions"]) == 1
 
 
