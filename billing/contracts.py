@@ -38,6 +38,7 @@ class RevenueShare:
 
 
 FARTHEST = timedelta(days=5 * 366)
+LARGEST_MINIMUM_SAT = 100_000_000  # a slip that kept a customer's money back for ever would be no term
 
 
 def agree(
@@ -47,11 +48,13 @@ def agree(
     valid_from: date,
     settle_in: str,
     components: Sequence[Mapping[str, Any]],
+    minimum_sat: int = 0,
     now: datetime,
 ) -> Contract:
     """The customer's contract with its first version. A customer has one; changes are new versions."""
     terms = read_terms(settle_in, components)
     _check_year(valid_from, now)
+    _check_minimum(minimum_sat)
     with transaction.atomic():
         # The customer's row serialises two people who agree with the same customer at once.
         owner = held_open(access, customer)
@@ -62,9 +65,15 @@ def agree(
                 params={"customer": owner.name},
             )
         contract = Contract.objects.create(provider=access.provider, customer=owner, created_at=now)
-        _add_version(contract, valid_from, terms, now)
+        _add_version(contract, valid_from, terms, minimum_sat, now)
         audit.record(
-            access, "contract.agreed", contract.code, now=now, valid_from=str(valid_from), share_ppm=terms.share_ppm
+            access,
+            "contract.agreed",
+            contract.code,
+            now=now,
+            valid_from=str(valid_from),
+            share_ppm=terms.share_ppm,
+            minimum_sat=minimum_sat,
         )
     return contract
 
@@ -76,12 +85,14 @@ def new_version(
     valid_from: date,
     settle_in: str,
     components: Sequence[Mapping[str, Any]],
+    minimum_sat: int = 0,
     now: datetime,
 ) -> ContractVersion:
     """New terms from a day on; the former version ends the day before. What was to begin then or later and billed
     nothing is withdrawn: a slip is put right from its first day by agreeing again."""
     terms = read_terms(settle_in, components)
     _check_year(valid_from, now)
+    _check_minimum(minimum_sat)
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         held_open(access, contract.customer)
@@ -90,7 +101,7 @@ def new_version(
             _withdraw(access, contract, version, now)
         if former is not None:
             _end_before(former, valid_from)
-        version = _add_version(contract, valid_from, terms, now)
+        version = _add_version(contract, valid_from, terms, minimum_sat, now)
         audit.record(
             access,
             "contract.version_added",
@@ -99,6 +110,7 @@ def new_version(
             version=version.code,
             valid_from=str(valid_from),
             share_ppm=terms.share_ppm,
+            minimum_sat=minimum_sat,
         )
     return version
 
@@ -172,13 +184,24 @@ def last_day_billed(version: ContractVersion) -> date | None:
     return day
 
 
-def _add_version(contract: Contract, valid_from: date, terms: RevenueShare, now: datetime) -> ContractVersion:
+def _check_minimum(minimum_sat: int) -> None:
+    if not 0 <= minimum_sat <= LARGEST_MINIMUM_SAT:
+        raise Refused(
+            "The smallest amount to issue is a whole number of satoshi, from 0 to 100,000,000 (1 BTC).",
+            code="terms.minimum_invalid",
+        )
+
+
+def _add_version(
+    contract: Contract, valid_from: date, terms: RevenueShare, minimum_sat: int, now: datetime
+) -> ContractVersion:
     version = ContractVersion.objects.create(
         provider_id=contract.provider_id,
         contract=contract,
         customer_id=contract.customer_id,
         valid=DateRange(valid_from, None),
         settle_in="btc",
+        minimum_sat=minimum_sat,
         created_at=now,
     )
     ContractComponent.objects.create(
@@ -288,15 +311,17 @@ def effect_of(
     valid_from: date,
     settle_in: str,
     components: Sequence[Mapping[str, Any]],
+    minimum_sat: int = 0,
     now: datetime,
 ) -> Effect:
     """What new_version would do with the same, which is refused here too."""
     terms = read_terms(settle_in, components)
     _check_year(valid_from, now)
+    _check_minimum(minimum_sat)
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         withdrawn, former = _replaced(contract, valid_from)
-        values = {
+        values: dict[str, Any] = {
             "provider": contract.provider_id,
             "customer": contract.customer_id,
             "contract": contract.pk,

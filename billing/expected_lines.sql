@@ -5,7 +5,7 @@ WITH contracts AS MATERIALIZED (
     FROM billing_contract k
     LEFT JOIN (
         SELECT contract_id,
-            bool_or(status = 'issued' AND period && %(period)s::daterange) AS issued,
+            bool_or(status IN ('issued', 'carried') AND period && %(period)s::daterange) AS issued,
             -- What lies before the end of an earlier draft is that draft's business: it is issued first.
             max(upper(period)) FILTER (WHERE status = 'draft' AND period << %(period)s::daterange) AS drafted_before
         FROM billing_document
@@ -13,7 +13,7 @@ WITH contracts AS MATERIALIZED (
         GROUP BY contract_id
     ) d ON d.contract_id = k.id
     WHERE k.provider_id = %(provider)s AND (%(contract)s::bigint IS NULL OR k.id = %(contract)s)
-        AND d.issued IS NOT TRUE  -- an issued period is not reopened
+        AND d.issued IS NOT TRUE  -- an issued period is not reopened, nor one that was carried
 ), terms AS MATERIALIZED (
     SELECT v.contract_id, v.id AS version_id, v.valid, t.share_ppm, t.basis, t.pool_fee_borne_by
     FROM billing_contractversion v
@@ -34,9 +34,14 @@ WITH contracts AS MATERIALIZED (
     SELECT b.reward_id, l.id, l.version_id, l.facts
     FROM (SELECT reward_id, max(latest_id) AS latest_id FROM billed GROUP BY reward_id) b
     JOIN billing_documentline l ON l.provider_id = %(provider)s AND l.id = b.latest_id
+), carried AS MATERIALIZED (
+    SELECT DISTINCT l.reward_id FROM billing_document d
+    JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
+    WHERE d.provider_id = %(provider)s AND d.status = 'carried'
+        AND (%(contract)s::bigint IS NULL OR d.contract_id = %(contract)s)
 ), rewards AS (
     SELECT k.id AS contract_id, r.*, t.version_id, before.id AS before_id,
-        before.version_id AS before_version_id, before.facts AS before_facts,
+        before.version_id AS before_version_id, before.facts AS before_facts, carried.reward_id IS NOT NULL AS carried,
         billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by) AS uncapped_sat,
         r.status = 'successful' AND r.missing_since IS NULL AND r.currency = 'BTC' AND t.version_id IS NOT NULL
             AND r.payout_destination IN ('main_balance', 'external_address') AS counts
@@ -45,6 +50,7 @@ WITH contracts AS MATERIALIZED (
         AND r.day < upper(%(period)s::daterange) AND r.day >= k.from_day
     LEFT JOIN terms t ON t.contract_id = k.id AND t.valid @> r.day
     LEFT JOIN billed_before before ON before.reward_id = r.id
+    LEFT JOIN carried ON carried.reward_id = r.id
 ), lines AS (
     SELECT r.*, c.component, b.latest_id,
         coalesce(b.amount_sat, 0) AS was_sat,
@@ -68,7 +74,8 @@ SELECT
     coalesce(version_id, before_version_id) AS version_id,
     CASE WHEN before_id IS NULL AND day >= lower(%(period)s::daterange) THEN 'regular' ELSE 'correction' END AS kind,
     CASE
-        WHEN before_id IS NULL THEN CASE WHEN day >= lower(%(period)s::daterange) THEN '' ELSE 'late' END
+        WHEN before_id IS NULL THEN CASE
+            WHEN day >= lower(%(period)s::daterange) THEN '' WHEN carried THEN 'carried' ELSE 'late' END
         WHEN status <> before_facts ->> 'status' THEN 'status_changed'
         WHEN payout_destination <> before_facts ->> 'destination' THEN 'destination_changed'
         WHEN version_id IS DISTINCT FROM before_version_id THEN 'contract_changed'

@@ -1,4 +1,7 @@
-"""Draft to issued: checked against the facts of this moment, frozen, posted and numbered in one transaction."""
+"""Draft to issued: checked against the facts of this moment, frozen, posted and numbered in one transaction.
+
+Or carried to the next month, below the contract's minimum.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from billing import journal, numbering, settlement
+from billing import journal, minimum, numbering, settlement
 from billing.holds import drafts as held_drafts
 from billing.holds import omissions
 from billing.holds.drafts import Hold
@@ -36,8 +39,8 @@ from mining.models.rewards import RewardStatus
 TITLES = {DocumentType.SETTLEMENT: "Settlement statement", DocumentType.INVOICE: "Invoice"}
 
 
-def issue(access: Access, document: Document, *, now: datetime) -> Document:
-    """Issue a draft, or refuse with a sentence.
+def issue(access: Access, document: Document, *, final: bool = False, now: datetime) -> Document:
+    """Issue a draft, or refuse with a sentence. `final`: also one below the contract's minimum, which is carried else.
 
     A draft that the facts have left behind is refused, not silently computed anew: whoever issues has looked at these
     numbers. The other way, recomputing inside, would put a number on amounts that nobody has seen.
@@ -46,6 +49,8 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
         settlement.lock_closing(access, shared=True)
         (draft,) = _claim(access, [document])
         _refuse_held(access, draft)
+        if draft.pk in (below := {} if final else minimum.below(access, [draft])):
+            return _carry(access, draft, minimum_sat=below[draft.pk], now=now)
         left_out = omissions.on_documents(access, [draft]).get(draft.pk, [])
         return _issue(access, draft, provider=face(access), left_out=left_out, now=now)
 
@@ -54,9 +59,10 @@ def issue(access: Access, document: Document, *, now: datetime) -> Document:
 class Issued:
     documents: list[Document]
     held: list[Hold]  # left out: they wait until a person has settled why
+    carried: list[Document]  # below their minimum: the next month bills what is on them
 
 
-def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -> Issued:
+def issue_all(access: Access, documents: Iterable[Document], *, final: bool = False, now: datetime) -> Issued:
     """Issue several drafts, earlier months first. One that is held keeps nobody else waiting; of the others all are
     issued or none: what was confirmed together happens together."""
     with transaction.atomic():
@@ -65,12 +71,16 @@ def issue_all(access: Access, documents: Iterable[Document], *, now: datetime) -
         # Asked once for all. What comes to be held after this is seen by the database, when the number is taken.
         holds = held_drafts.why_held(access, drafts)
         provider, left_out = face(access), omissions.on_documents(access, drafts)
-        issued = [
-            _issue(access, draft, provider=provider, left_out=left_out.get(draft.pk, []), now=now)
-            for draft in drafts
-            if draft.pk not in holds
-        ]
-        return Issued(issued, list(holds.values()))
+        below = {} if final else minimum.below(access, drafts)
+        issued, carried = [], []
+        for draft in drafts:
+            if draft.pk in holds:
+                continue
+            if draft.pk in below:
+                carried.append(_carry(access, draft, minimum_sat=below[draft.pk], now=now))
+            else:
+                issued.append(_issue(access, draft, provider=provider, left_out=left_out.get(draft.pk, []), now=now))
+        return Issued(issued, list(holds.values()), carried)
 
 
 def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
@@ -96,6 +106,8 @@ def _refuse_no_draft(document: Document) -> None:
             code="document.issued",
             params={"number": document.number},
         )
+    if document.status == DocumentStatus.CARRIED:
+        raise Refused("This draft was carried to the next month.", code="document.carried")
     if document.status != DocumentStatus.DRAFT:
         raise Refused("This draft was discarded. Close its month again to get a new one.", code="document.discarded")
 
@@ -116,6 +128,17 @@ def _issue(
         _refuse_held(access, draft)  # held since it was looked at: the database saw it
         raise
     dispatch.after_commit("billing.tasks.make_files", draft.provider_id, draft.pk)
+    return draft
+
+
+def _carry(access: Access, draft: Document, *, minimum_sat: int, now: datetime) -> Document:
+    """Close a draft that is claimed, not held and below its minimum: no number, nothing posted."""
+    _refuse_unfit(access, draft)
+    draft.status = DocumentStatus.CARRIED
+    draft.save(update_fields=["status"])
+    audit.record(
+        access, "document.carried", draft.code, now=now, balance_sat=draft.balance_sat, minimum_sat=minimum_sat
+    )
     return draft
 
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Count
 
-from billing import rereading
+from billing import minimum, rereading
 from billing.holds.drafts import Hold, why_held
 from billing.models import Document, DocumentStatus, DocumentType
 from billing.models.documents import direction_of
@@ -165,6 +165,7 @@ class Preview:
     balance_sat: int
     line_count: int
     hold: Hold | None  # as the draft would be held
+    below_sat: int | None  # the minimum that it is below: it would be carried to the next month
 
     @property
     def total_sat(self) -> int:
@@ -180,10 +181,18 @@ def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
     with transaction.atomic():
         close_period(access, month=month, now=now)
         drafts = list(drafts_of(access, month).annotate(line_count=Count("lines")))
-        holds = why_held(access, drafts)
+        holds, below = why_held(access, drafts), minimum.below(access, drafts)
         previews = [
-            Preview(d.customer, d.contract_id, DocumentType(d.type), d.balance_sat, d.line_count, holds.get(d.pk))
-            for d in drafts
+            Preview(
+                draft.customer,
+                draft.contract_id,
+                DocumentType(draft.type),
+                draft.balance_sat,
+                draft.line_count,
+                holds.get(draft.pk),
+                below.get(draft.pk),
+            )
+            for draft in drafts
         ]
         transaction.set_rollback(True)
     return previews

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('ver',)), editable=False, max_length=32)),
                 ('valid', django.contrib.postgres.fields.ranges.DateRangeField()),
                 ('settle_in', models.CharField(default='btc', max_length=8)),
+                ('minimum_sat', models.BigIntegerField(default=0)),
                 ('created_at', models.DateTimeField()),
                 ('withdrawn_at', models.DateTimeField(null=True)),
                 ('withdrawn_by', models.CharField(blank=True, default='', max_length=254)),
@@ -68,7 +69,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('doc',)), editable=False, max_length=32)),
                 ('period', django.contrib.postgres.fields.ranges.DateRangeField()),
                 ('asset', models.CharField(default='BTC', max_length=8)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('discarded', 'Discarded')], default='draft', max_length=16)),
+                ('status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('carried', 'Carried'), ('discarded', 'Discarded')], default='draft', max_length=16)),
                 ('type', models.CharField(choices=[('settlement', 'Settlement'), ('invoice', 'Invoice')], max_length=16)),
                 ('balance_sat', models.BigIntegerField()),
                 ('created_at', models.DateTimeField()),
@@ -124,7 +125,7 @@ class Migration(migrations.Migration):
                 ('net_sat', models.BigIntegerField()),
                 ('provider_share_sat', models.BigIntegerField()),
                 ('customer_share_sat', models.BigIntegerField()),
-                ('reason', models.CharField(blank=True, choices=[('late', 'Late'), ('status_changed', 'Status Changed'), ('amount_changed', 'Amount Changed'), ('destination_changed', 'Destination Changed'), ('contract_changed', 'Contract Changed')], default='', max_length=32)),
+                ('reason', models.CharField(blank=True, choices=[('late', 'Late'), ('carried', 'Carried'), ('status_changed', 'Status Changed'), ('amount_changed', 'Amount Changed'), ('destination_changed', 'Destination Changed'), ('contract_changed', 'Contract Changed')], default='', max_length=32)),
                 ('facts', models.JSONField()),
                 ('corrects', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.documentline')),
                 ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
@@ -220,6 +221,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='contractversion',
+            constraint=models.CheckConstraint(condition=models.Q(('minimum_sat__gte', 0)), name='billing_version_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='contractversion',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_version_code'),
         ),
         migrations.AddConstraint(
@@ -312,7 +317,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='documentline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects', None), ('kind', 'regular'), ('reason', '')), models.Q(('corrects', None), ('kind', 'correction'), ('reason', 'late')), models.Q(('corrects__isnull', False), ('kind', 'correction'), ('reason__in', ['status_changed', 'amount_changed', 'destination_changed', 'contract_changed'])), _connector='OR'), name='billing_line_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects', None), ('kind', 'regular'), ('reason', '')), models.Q(('corrects', None), ('kind', 'correction'), ('reason__in', ['late', 'carried'])), models.Q(('corrects__isnull', False), ('kind', 'correction'), ('reason__in', ['status_changed', 'amount_changed', 'destination_changed', 'contract_changed'])), _connector='OR'), name='billing_line_reason'),
         ),
         migrations.AddConstraint(
             model_name='documentseries',

@@ -45,6 +45,8 @@ class ContractVersion(TenantModel):
     customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
     valid = DateRangeField()
     settle_in = models.CharField(max_length=8, default="btc")
+    # A smaller balance is carried to the next month; 0: everything is issued.
+    minimum_sat = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_by = models.CharField(max_length=254, blank=True, default="")  # as the audit names people and programs
@@ -59,6 +61,7 @@ class ContractVersion(TenantModel):
                 condition=Q(withdrawn_at=None, withdrawn_by="") | (Q(withdrawn_at__isnull=False) & ~Q(withdrawn_by="")),
                 name="billing_version_withdrawn_by",
             ),
+            models.CheckConstraint(condition=Q(minimum_sat__gte=0), name="billing_version_minimum"),
             models.UniqueConstraint(fields=["provider", "code"], name="billing_version_code"),
             models.CheckConstraint(condition=Q(settle_in="btc"), name="billing_version_settle_in"),
             models.CheckConstraint(

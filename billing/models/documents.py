@@ -23,6 +23,7 @@ class DocumentType(models.TextChoices):
 class DocumentStatus(models.TextChoices):
     DRAFT = "draft"
     ISSUED = "issued"
+    CARRIED = "carried"  # below the contract's minimum: the next document bills its lines
     DISCARDED = "discarded"
 
 
@@ -142,6 +143,7 @@ class LineReason(models.TextChoices):
     """Why a line is a correction."""
 
     LATE = "late"  # the reward, or the terms for its day, came after its period was closed
+    CARRIED = "carried"  # first billed here: the document of its month was below the contract's minimum
     STATUS_CHANGED = "status_changed"
     AMOUNT_CHANGED = "amount_changed"
     DESTINATION_CHANGED = "destination_changed"
@@ -189,7 +191,7 @@ class DocumentLine(TenantModel):
             ),
             models.CheckConstraint(
                 condition=Q(kind="regular", reason="", corrects=None)
-                | Q(kind="correction", reason="late", corrects=None)
+                | Q(kind="correction", reason__in=["late", "carried"], corrects=None)
                 | Q(
                     kind="correction",
                     reason__in=["status_changed", "amount_changed", "destination_changed", "contract_changed"],

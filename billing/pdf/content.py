@@ -129,12 +129,26 @@ def _summary(snapshot: dict[str, Any], regular: list[DocumentLine], corrections:
     main = [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]
     external = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
     names = {key: clean(snapshot[key]["name"]) for key in ("provider", "customer")}
+    carried = [line for line in corrections if line.reason == LineReason.CARRIED]
+    corrected = [line for line in corrections if line.reason != LineReason.CARRIED]
     rows = [
         (main, f"{counted(len(main), 'reward')} paid to {names['provider']}: the part of {names['customer']}"),
         (external, f"{counted(len(external), 'reward')} paid to {names['customer']}: the part of {names['provider']}"),
-        (corrections, f"Corrections to earlier periods, {counted(len(corrections), 'line')}"),
+        *((lines, f"{carried_in(month)}, {counted(len(lines), 'line')}") for month, lines in by_month(carried)),
+        (corrected, f"Corrections to earlier periods, {counted(len(corrected), 'line')}"),
     ]
     return [{"text": text, "amount": btc_text(sum(line.amount_sat for line in lines))} for lines, text in rows if lines]
+
+
+def by_month(lines: Iterable[DocumentLine]) -> list[tuple[date, list[DocumentLine]]]:
+    months: dict[date, list[DocumentLine]] = {}
+    for line in lines:
+        months.setdefault(line.day.replace(day=1), []).append(line)
+    return sorted(months.items())
+
+
+def carried_in(month: date) -> str:
+    return f"Carried in from {month_in_words(month)}, which was below the minimum"
 
 
 def _row(line: DocumentLine) -> Content:
@@ -205,6 +219,8 @@ def why(line: DocumentLine) -> str:
     match line.reason:
         case LineReason.LATE:
             return "Came after the close of its month"
+        case LineReason.CARRIED:
+            return "Carried in: its month was below the minimum"
         case LineReason.STATUS_CHANGED:
             return "The pool canceled it" if facts["status"] == "canceled" else "Final again at the pool"
         case LineReason.DESTINATION_CHANGED:

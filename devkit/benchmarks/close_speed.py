@@ -1,7 +1,7 @@
 """How long a close takes: `python -m devkit.benchmarks.close_speed 10000` (1,000 contracts without a number).
 
 Makes one provider with so many contracts and 31 rewards each, then closes, closes again, changes one reward in a
-hundred and closes once more, asks what needs a person, and issues twenty of the documents.
+hundred and closes once more, asks which drafts are held and what needs a person, and issues twenty of the documents.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ MAKE = (
     """INSERT INTO mining_poollogin (provider_id, code, name, created_at)
     SELECT DISTINCT provider_id, 'lgn_' || provider_id, 'main', now() FROM customers_customer""",
     """INSERT INTO mining_miningaccount (provider_id, code, login_id, name, customer_id, state, first_seen_at,
-        links_unseen, site)
-    SELECT c.provider_id, 'acc_' || c.id, l.id, 'account_' || c.id, c.id, 'active', now(), 0, ''
+        rewards_read_at, rewards_read_in_full_at, links_unseen, site)
+    SELECT c.provider_id, 'acc_' || c.id, l.id, 'account_' || c.id, c.id, 'active', now(), '2026-11-04Z',
+        '2026-11-04Z', 0, ''
     FROM customers_customer c JOIN mining_poollogin l ON l.provider_id = c.provider_id""",
     """INSERT INTO billing_contract (provider_id, code, customer_id, created_at)
     SELECT provider_id, 'con_' || id, id, now() FROM customers_customer""",
-    """INSERT INTO billing_contractversion (provider_id, code, contract_id, customer_id, valid, settle_in, created_at)
-    SELECT provider_id, 'ver_' || id, id, customer_id, '[2026-01-01,)', 'btc', now() FROM billing_contract""",
+    """INSERT INTO billing_contractversion (provider_id, code, contract_id, customer_id, valid, settle_in, minimum_sat,
+        created_at, withdrawn_by)
+    SELECT provider_id, 'ver_' || id, id, customer_id, '[2026-01-01,)', 'btc', 0, now(), '' FROM billing_contract""",
     """INSERT INTO billing_contractcomponent (provider_id, version_id, customer_id, position, kind, share_ppm, basis,
         pool_fee_borne_by)
     SELECT provider_id, id, customer_id, 1, 'revenue_share', 150000, 'net', 'shared' FROM billing_contractversion""",
@@ -89,6 +91,7 @@ def on_servers(act: Callable[[], None]) -> None:
 
 def measure(contracts: int) -> None:
     from billing import settlement
+    from billing.holds.drafts import why_held
     from billing.issue import issue
     from customers import onboarding, tenancy
     from portal.database import as_owner
@@ -116,6 +119,10 @@ def measure(contracts: int) -> None:
         with tenancy.access_context(access):
             needs_of(access, now=NOW)
 
+    def ask_holds() -> None:
+        with tenancy.access_context(access):
+            why_held(access, settlement.drafts_of(access, OCTOBER))
+
     def issue_some() -> None:
         with tenancy.access_context(access):
             drafts = list(settlement.drafts_of(access, OCTOBER)[:20])
@@ -130,6 +137,7 @@ def measure(contracts: int) -> None:
     timed("close again, nothing changed", close)
     timed("cancel 1 reward in 100", change)
     timed("close what changed", close)
+    timed("which of all drafts are held", ask_holds)
     timed("what needs a person, of all drafts", look)
     timed("issue 20 documents", issue_some)
 

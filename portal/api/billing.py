@@ -18,7 +18,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import contracts, evidence, files, rereading, settlement
+from billing import contracts, evidence, files, minimum, rereading, settlement
 from billing.files import FileState, FileStatus
 from billing.holds import omissions
 from billing.holds.drafts import Hold, why_held
@@ -49,6 +49,7 @@ from portal.api.fields import (
     Choice,
     Code,
     Day,
+    Flag,
     InputSerializer,
     Month,
     NothingSerializer,
@@ -66,6 +67,7 @@ DIRECTIONS = ["provider_owes", "customer_owes"]
 MOST_SAT = 21_000_000 * 10**8
 SHARE_HELP = "The provider's share in parts per million: 150000 is 15 %."
 BASIS_HELP = "What is shared: net, after the pool's fee, or gross, before it."
+MINIMUM_HELP = "In satoshi: a smaller balance is carried to the next month, but at the end. 0: all is issued."
 FEE_HELP = "Who bears the pool's fee on a gross basis; on a net basis it is shared."
 
 # --- Contracts
@@ -82,6 +84,7 @@ class VersionSerializer(serializers.Serializer[ContractVersion]):
     valid_from = serializers.DateField(source="valid.lower", help_text="The first day (UTC).")
     valid_to = serializers.SerializerMethodField(help_text="The last day (UTC), inclusive; null: until further notice.")
     settle_in = serializers.ChoiceField(choices=["btc"])
+    minimum_sat = serializers.IntegerField(help_text=MINIMUM_HELP)
     components = ComponentSerializer(many=True)
 
     def get_valid_to(self, version: ContractVersion) -> date | None:
@@ -128,6 +131,9 @@ class NewVersionSerializer(InputSerializer):
         error_messages={"invalid_choice": 'Settling in "{input}" is not built yet. Use "btc".'},
     )
     components = NewComponentSerializer(many=True, help_text="Exactly one, a revenue share.")
+    minimum_sat = WholeNumber(
+        min_value=0, max_value=contracts.LARGEST_MINIMUM_SAT, required=False, help_text=f"{MINIMUM_HELP} Left out: 0."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         # What can not be agreed by itself is 400; what is only in the way of what stands is refused by agree(): 409.
@@ -245,6 +251,9 @@ class DocumentSerializer(serializers.Serializer[Document]):
     asset = serializers.CharField(help_text="What `total_sat` counts.")
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     issued_at = serializers.DateTimeField(allow_null=True)
+    below_minimum_sat = serializers.SerializerMethodField(
+        help_text="In satoshi: the minimum that a draft is below, so that issuing it carries it to the next month."
+    )
     held = serializers.SerializerMethodField(help_text="Why a draft cannot be issued; null: nothing holds it.")
     leaves_out = serializers.SerializerMethodField(
         help_text="What it does not know, and says so on its face: of a draft now, of an issued one as it was issued."
@@ -256,6 +265,10 @@ class DocumentSerializer(serializers.Serializer[Document]):
     files = serializers.SerializerMethodField(help_text="How its PDF and its CSV are; empty: it is not issued.")
     pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
     evidence = serializers.SerializerMethodField(help_text="The address of its lines as CSV, with all figures.")
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_below_minimum_sat(self, document: Document) -> int | None:
+        return cast("int | None", self.context["below"].get(document.pk))
 
     @extend_schema_field(HoldSerializer(allow_null=True))
     def get_held(self, document: Document) -> dict[str, Any] | None:
@@ -339,6 +352,11 @@ class PreviewSerializer(serializers.Serializer[settlement.Preview]):
     direction = serializers.ChoiceField(choices=DIRECTIONS)
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     lines = serializers.IntegerField(source="line_count", help_text="How many.")
+    below_minimum_sat = serializers.IntegerField(
+        source="below_sat",
+        allow_null=True,
+        help_text="In satoshi: the minimum that it is below, so that it would be carried.",
+    )
     held = HoldSerializer(
         source="hold", allow_null=True, help_text="Why it could not be issued; null: nothing holds it."
     )
@@ -358,6 +376,7 @@ class DraftsSerializer(serializers.Serializer[Any]):
 
 class SeenDocumentSerializer(InputSerializer):
     total_sat = WholeNumber(min_value=0, max_value=MOST_SAT, help_text="In satoshi, as you read it of this draft.")
+    final = Flag(required=False, help_text="true: issue it also below the minimum, since the customer leaves.")
 
 
 class LetPassSerializer(InputSerializer):
@@ -373,10 +392,17 @@ class NotIssuedSerializer(serializers.Serializer[Hold]):
 class IssuedSerializer(serializers.Serializer[Issued]):
     issued = serializers.SerializerMethodField(help_text="The ids of the documents, in the order of their numbers.")
     held = NotIssuedSerializer(many=True, help_text="Drafts that were left out.")
+    carried = serializers.SerializerMethodField(
+        help_text="The ids of those below their minimum: the next month bills what is on them."
+    )
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_issued(self, issued: Issued) -> list[str]:
         return [document.code for document in issued.documents]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_carried(self, issued: Issued) -> list[str]:
+        return [document.code for document in issued.carried]
 
 
 def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySet[Document]:
@@ -412,11 +438,13 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     holds: dict[int, Hold]
     omissions: dict[int, list[Omission]]
     files: dict[int, list[FileStatus]]
+    below: dict[int, int]
 
     def shown(self, rows: list[Document]) -> list[Document]:
         drafts = [document for document in rows if document.status == DocumentStatus.DRAFT]
         self.holds, self.omissions = why_held(self.access, drafts), omissions.on_documents(self.access, drafts)
         self.files = files.statuses(self.access, rows)
+        self.below = minimum.below(self.access, drafts)
         return rows
 
     @operation(
@@ -468,13 +496,13 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     )
     @action(detail=True, methods=["post"], url_path="issue")
     def issue_one(self, request: Request, id: str) -> Response:
-        seen, draft = self.body()["total_sat"], self.get_object()
-        if draft.status == DocumentStatus.DRAFT and draft.total_sat != seen:
+        seen, draft = self.body(), self.get_object()
+        if draft.status == DocumentStatus.DRAFT and draft.total_sat != seen["total_sat"]:
             raise Refused(
                 "The draft is not what you looked at any more. Nothing was issued. Look at it again.",
                 code="document.changed_meanwhile",
             )
-        return self.answer_anew(issue(self.access, draft, now=self.now))
+        return self.answer_anew(issue(self.access, draft, final=seen.get("final", False), now=self.now))
 
     @operation(
         "Let pass what a draft leaves out",
@@ -502,7 +530,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         return self.answer(draft)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        asked = {"holds": self.holds, "omissions": self.omissions, "files": self.files}
+        asked = {"holds": self.holds, "omissions": self.omissions, "files": self.files, "below": self.below}
         return {**super().get_serializer_context(), **asked}
 
     @operation("List a document's lines, in their order", answer=DocumentLineSerializer(many=True), paged=True)

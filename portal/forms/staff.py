@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 
+from billing.contracts import LARGEST_MINIMUM_SAT
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
 from customers.words import YEARS, month_in_words
@@ -145,6 +146,19 @@ class TermsForm(forms.Form):
             (FeeBearer.SHARED.value, "Both, off the top"),
         ),
     )
+    minimum = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_MINIMUM_SAT,
+        label="Smallest amount to issue, in satoshi",
+        help_text="A smaller balance is carried to the next month. Empty or 0: everything is issued.",
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        error_messages={
+            "invalid": "Write a whole number of satoshi, such as 10000.",
+            "min_value": "The smallest amount is at least 0.",
+            "max_value": "The smallest amount is at most 100000000 satoshi (1 BTC).",
+        },
+    )
     valid_from = DayField(
         label="From",
         help_text="The first day (UTC) with these terms.",
@@ -174,6 +188,10 @@ class TermsForm(forms.Form):
             self.add_error(name, f"With a share of {share:.0f} per cent {who}: is that meant?")
 
     @property
+    def minimum_sat(self) -> int:
+        return self.cleaned_data["minimum"] or 0
+
+    @property
     def component(self) -> dict[str, Any]:
         """The one component, in the shape that billing and the API use."""
         given = self.cleaned_data
@@ -189,7 +207,7 @@ class TermsForm(forms.Form):
 class NewContractForm(TermsForm):
     customer = forms.ChoiceField(label="Customer")
 
-    field_order = ("customer", "share", "basis", "pool_fee_borne_by", "valid_from")
+    field_order = ("customer", "share", "basis", "pool_fee_borne_by", "minimum", "valid_from")
 
     def __init__(self, *args: Any, customers: list[Customer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -64,6 +64,7 @@ STATES: dict[str, dict[str, Look]] = {
         "draft": Look("", "Draft"),
         "in_review": Look("is-info", "In review"),
         "issued": Look("is-ok", "Issued"),
+        "carried": Look("is-excluded", "Carried"),
         "voided": Look("is-excluded", "Voided"),
         "written_off": Look("is-excluded", "Written off"),
         "discarded": Look("is-excluded", "Discarded"),

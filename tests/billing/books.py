@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from billing import contracts, journal, settlement
+from billing.holds import omissions
 from billing.issue import issue
 from billing.models import Contract, ContractVersion, Document, DocumentLine, JournalEntry, LedgerAccount
 from customers.models import Customer
@@ -28,6 +29,12 @@ Line = tuple[str, str, int, str]  # day, component, amount, reason
 def revenue_share(share_ppm: int, basis: str = "net", borne_by: str | None = None) -> dict[str, Any]:
     terms: dict[str, Any] = {"kind": "revenue_share", "share_ppm": share_ppm, "basis": basis}
     return terms if borne_by is None else terms | {"pool_fee_borne_by": borne_by}
+
+
+def let_pass(access: Access, draft: Document, *, note: str = "The pool's support knows.", now: datetime = NOW) -> int:
+    """A person lets pass what the draft leaves out now."""
+    left_out = omissions.on_documents(access, [draft]).get(draft.pk, [])
+    return omissions.let_pass(access, draft, seen_as=omissions.digest_of(left_out), note=note, now=now)
 
 
 @dataclass
@@ -94,6 +101,8 @@ def open_story(
         customer=customer,
         state=MiningAccount.State.ACTIVE,
         first_seen_at=NOW,
+        rewards_read_at=NOW,
+        rewards_read_in_full_at=NOW,
     )
     contract = contracts.agree(
         access,

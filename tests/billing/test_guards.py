@@ -160,7 +160,7 @@ ILLEGAL = {
     ),
     "a status outside the list": (
         ["UPDATE billing_document SET status = 'voided' WHERE id = %(draft)s"],
-        "issued or discarded, not voided",
+        "issued, carried or discarded, not voided",
     ),
     "a draft keeps its customer": (
         ["UPDATE billing_document SET customer_id = customer_id + 1 WHERE id = %(draft)s"],
@@ -457,6 +457,7 @@ TRIGGERS = {
     ("billing_contractcomponent", "billing_component_guard"),
     ("billing_contractversion", "billing_version_guard"),
     ("billing_document", "billing_document_a_hold"),
+    ("billing_document", "billing_document_a_incomplete"),
     ("billing_document", "billing_document_guard"),
     ("billing_document", "billing_document_not_truncated"),
     ("billing_documentfile", "billing_file_guard"),
@@ -477,6 +478,9 @@ TRIGGERS = {
     ("billing_journaltx", "billing_tx_not_truncated"),
     ("billing_ledgeraccount", "billing_account_kept"),
     ("billing_ledgeraccount", "billing_account_not_truncated"),
+    ("billing_omissionpass", "billing_omission_pass_guard"),
+    ("billing_omissionpass", "billing_omission_pass_kept"),
+    ("billing_omissionpass", "billing_omission_pass_not_truncated"),
     ("billing_rewardapproval", "billing_approval_kept"),
     ("billing_rewardapproval", "billing_approval_not_truncated"),
 }

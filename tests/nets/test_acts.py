@@ -31,6 +31,7 @@ ACTS = {
     "staff/contracts/<str:code>/versions/": "POST contracts/<code:id>/versions",
     "staff/documents/close/": "POST documents/close",
     "staff/documents/issue/": "POST documents/issue",
+    "staff/documents/<str:code>/let-pass/": "POST documents/<code:id>/let-pass",
     "staff/documents/<str:code>/discard/": "POST documents/<code:id>/discard",
     "staff/documents/<str:code>/files/": "POST documents/<code:id>/retry-files",
     "staff/quarantine/<str:code>/": "POST quarantined-records/<code:id>/settle",
@@ -57,6 +58,7 @@ PAGE_ONLY = {
 }
 # Operations that are no page's act by themselves.
 API_ONLY = {
+    "POST contracts/<code:id>/versions/preview": "it only tells what agreeing would do",
     "POST documents/preview": "the page of a month shows it",
     "POST documents/<code:id>/issue": "the page issues what is chosen, one or many",
 }

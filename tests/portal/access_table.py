@@ -15,9 +15,10 @@ from customers import onboarding, tenancy
 from customers.models import ApiToken, Customer, Invitation, MemberKind, Role
 from mining.models import PoolIntent, WatcherLink
 from portal.access import STAFF_ACTS
+from tests.portal.api.conftest import quarantined_of
 from tests.portal.customer.scenes import statement_of
 from tests.portal.watcher_links import make_link
-from tests.world import NOW, Tenant, draft_document, make_twin
+from tests.world import NOW, Tenant, draft_document
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,7 @@ def intent(tenant: Tenant) -> dict[str, str]:
 
 
 def quarantined(tenant: Tenant) -> dict[str, str]:
-    with tenancy.access_context(tenant.system):
-        return {"code": make_twin(tenant).code}
+    return {"code": quarantined_of(tenant).code}
 
 
 def link(tenant: Tenant) -> dict[str, str]:
@@ -168,7 +168,7 @@ ROUTES: dict[str, Row] = {
     "staff/documents/close/": Row("staff:issue", method="post", answers=(302,)),
     "staff/documents/issue/": Row("staff:issue", answers=(302,), asks=True),  # nothing chosen: back to the list
     "staff/documents/<str:code>/": Row("staff:read", document),
-    "staff/documents/<str:code>/let-pass/": Row("staff:issue", document, "post", (302,)),
+    "staff/documents/<str:code>/let-pass/": Row("staff:issue", document, "post", (302,), asks=True),
     "staff/documents/<str:code>/discard/": Row("staff:issue", document, "post", (302,)),
     "staff/documents/<str:code>/files/": Row("staff:issue", document, "post", (302,)),  # a draft has none
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none

@@ -1,4 +1,4 @@
--- A document is computed freely as a draft, and never again changed once issued or discarded.
+-- A document is computed freely as a draft, and never again changed once issued, carried or discarded.
 CREATE FUNCTION billing_document_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -28,8 +28,8 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF NEW.status IS NULL OR NEW.status NOT IN ('draft', 'issued', 'discarded') THEN
-        RAISE EXCEPTION 'a draft is issued or discarded, not %', NEW.status USING ERRCODE = 'integrity_constraint_violation';
+    IF NEW.status IS NULL OR NEW.status NOT IN ('draft', 'issued', 'carried', 'discarded') THEN
+        RAISE EXCEPTION 'a draft is issued, carried or discarded, not %', NEW.status USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF (NEW.id, NEW.provider_id, NEW.code, NEW.customer_id, NEW.contract_id, NEW.period, NEW.asset, NEW.created_at)
         IS DISTINCT FROM

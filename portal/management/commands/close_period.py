@@ -44,7 +44,7 @@ class Command(OperatorCommand):
         if issue_it and document.status == DocumentStatus.DRAFT:
             with tenancy.access_context(access):
                 document = issue(access, document, now=timezone.now())
-        name = document.number or "draft"
+        name = document.number or document.status
         self.stdout.write(f"{document.code}  {name}  {document.type}  {abs(document.balance_sat)} sat")
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing import files
-from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineComponent, LineKind
+from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineComponent, LineKind, LineReason
 from billing.pdf import content_of
-from billing.pdf.content import why
+from billing.pdf.content import by_month, carried_in, why
 from customers.errors import Refused
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
@@ -32,6 +32,13 @@ def statements_of(access: Access) -> QuerySet[Document]:
     return Document.objects.visible_to(access).filter(status=DocumentStatus.ISSUED).order_by("-pk")
 
 
+def carried_forward(access: Access) -> list[Document]:
+    """The newest month, where it was below the contract's minimum: what was carried in it holds all before."""
+    newest = Document.objects.visible_to(access).exclude(status__in=[DocumentStatus.DRAFT, DocumentStatus.DISCARDED])
+    document = newest.order_by("-period").first()
+    return [document] if document is not None and document.status == DocumentStatus.CARRIED else []
+
+
 @customer_page()
 @require_GET
 def statements(request: AccessRequest) -> HttpResponse:
@@ -41,6 +48,7 @@ def statements(request: AccessRequest) -> HttpResponse:
         "now": now,
         "frame": frame_of(access, now=now),
         "documents": page.rows,
+        "carried": carried_forward(access),
         "after": page.after,
         "shown": page.shown,
     }
@@ -80,11 +88,17 @@ def _lines(access: Access, document: Document) -> dict[str, Any]:
         "regular": [(line, PAID_TO.get(line.facts["destination"])) for line in regular],
         "corrections": [_correction(line) for line in corrections],
         "corrections_sat": sum(line.amount_sat for line in corrections),
+        "corrected": sums(corrected) if (corrected := _with(corrections, carried=False)) else None,
+        "carried": [(carried_in(month), sums(lines)) for month, lines in by_month(_with(corrections, carried=True))],
         "to_us": sums(to_us) if to_us else None,
         "to_you": sums(to_you) if to_you else None,
         "sums": sums(regular) if regular else None,
         "capped": any(line.facts.get("share_capped") for line in regular),
     }
+
+
+def _with(corrections: list[DocumentLine], *, carried: bool) -> list[DocumentLine]:
+    return [line for line in corrections if (line.reason == LineReason.CARRIED) is carried]
 
 
 def _correction(line: DocumentLine) -> dict[str, Any]:

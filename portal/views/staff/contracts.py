@@ -37,6 +37,7 @@ class Terms:
     last_day: date | None
     component: ContractComponent
     present: bool
+    minimum_sat: int = 0
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
 
@@ -67,6 +68,7 @@ def terms_by_contract(
                 None if upper is None else upper - timedelta(days=1),
                 component,
                 present=not withdrawn and now.date() in version.valid,
+                minimum_sat=version.minimum_sat,
                 withdrawn_at=version.withdrawn_at,
                 withdrawn_by=version.withdrawn_by,
             )
@@ -125,6 +127,7 @@ def contract_new(request: AccessRequest) -> HttpResponse:
                 valid_from=form.cleaned_data["valid_from"],
                 settle_in="btc",
                 components=[form.component],
+                minimum_sat=form.minimum_sat,
                 now=now,
             )
         )
@@ -140,7 +143,7 @@ def contract_new(request: AccessRequest) -> HttpResponse:
 @staff_page("read")
 @require_GET
 def contract(request: AccessRequest, code: str) -> HttpResponse:
-    return _contract_page(request, _contract(request, code), TermsForm())
+    return _contract_page(request, _contract(request, code), None)
 
 
 @staff_page("contracts")
@@ -156,6 +159,7 @@ def contract_version_new(request: AccessRequest, code: str) -> HttpResponse:
             valid_from=form.cleaned_data["valid_from"],
             settle_in="btc",
             components=[form.component],
+            minimum_sat=form.minimum_sat,
             now=now,
         )
 
@@ -180,15 +184,17 @@ def _contract(request: AccessRequest, code: str) -> Contract:
     return the(Contract.objects.visible_to(request.access).select_related("customer"), code)
 
 
-def _contract_page(request: AccessRequest, contract: Contract, form: TermsForm) -> HttpResponse:
+def _contract_page(request: AccessRequest, contract: Contract, form: TermsForm | None) -> HttpResponse:
     access, now = request.access, timezone.now()
     versions = terms_by_contract(access, [contract], now=now)[contract.pk]
     withdrawn = terms_by_contract(access, [contract], now=now, withdrawn=True)[contract.pk]
+    present = _shown(versions)
     context = {
         "contract": contract,
         "versions": versions,
         "withdrawn": withdrawn,
-        "present": _shown(versions),
-        "form": form,
+        "present": present,
+        # New terms keep the minimum unless somebody says otherwise.
+        "form": form or TermsForm(initial={"minimum": present.minimum_sat if present else 0}),
     }
     return render(request, "staff/contract.html", context)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from billing import evidence, files, rereading, settlement
+from billing import evidence, files, minimum, rereading, settlement
 from billing import queries as billing
 from billing.holds import omissions
 from billing.holds.drafts import Hold, held_drafts, why_held
@@ -172,11 +172,13 @@ def document_issue(request: AccessRequest) -> HttpResponse:
         return redirect("staff:documents")
     held = why_held(request.access, chosen)
     free = [document for document in chosen if document.pk not in held]
-    effect = billing.owed(free)
+    below = minimum.below(request.access, free)
+    effect = billing.owed(document for document in free if document.pk not in below)
     left_out = omissions.on_documents(request.access, free)
     context = {
         "documents": free,
-        "rows": [(document, left_out.get(document.pk, [])) for document in free],
+        "carried": len(below),
+        "rows": [(document, left_out.get(document.pk, []), below.get(document.pk)) for document in free],
         "held": list(held.values()),
         "effect": effect,
         "nothing_to_issue": f"Nothing to issue: {_are_held(len(held))}",
@@ -216,7 +218,8 @@ def _issue(request: AccessRequest) -> HttpResponse:
                 "The drafts are not what you looked at any more. Nothing was issued. Look at them again.",
                 code="document.changed_meanwhile",
             )
-        return _issued(request, issue_all(request.access, drafts, now=timezone.now()))
+        final = len(shown) == 1 and "final" in request.POST  # one by one: the customer leaves
+        return _issued(request, issue_all(request.access, drafts, final=final, now=timezone.now()))
 
     if len(shown) == 1:
         (code,) = shown
@@ -234,13 +237,16 @@ def _shown_amounts(values: Iterable[str]) -> Iterable[tuple[str, int]]:
 
 
 def _issued(request: AccessRequest, issued: Issued) -> str:
-    if not issued.documents:
+    if not issued.documents and not issued.carried:
         raise Refused("%(holds)s", code="document.held", params={"holds": " ".join(map(str, issued.held))})
     for hold in issued.held:
         messages.warning(request, f"Not issued: {hold}")
+    carried = f"{counted(len(issued.carried), 'document')} carried to the next month." if issued.carried else ""
+    if not issued.documents:
+        return carried
     numbers = [document.number or "" for document in issued.documents]
     named = numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    return f"Issued {counted(len(numbers), 'document')}: {named}. The PDFs are being made."
+    return f"Issued {counted(len(numbers), 'document')}: {named}. The PDFs are being made. {carried}".strip()
 
 
 def _back(chosen: list[Document]) -> str:
@@ -276,6 +282,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "files": files.statuses(request.access, [shown]).get(shown.pk, []),
         "left_out": (left_out := omissions.of_document(shown)),
         "seen_as": _seen_as(request.access, shown) if draft and left_out else "",
+        "below_sat": minimum.below(request.access, [shown]).get(shown.pk) if draft else None,
     }
     return render(request, "staff/document.html", context)
 

@@ -134,7 +134,7 @@ def quarantined_of(tenant: Tenant) -> QuarantinedRecord:
         record, _ = QuarantinedRecord.objects.get_or_create(
             provider=tenant.provider,
             login=tenant.login,
-            account_name="client_0",
+            account_name="nobody",
             reason="twin",
             fingerprint="f" * 64,
             defaults={"sync_run": tenant.run, "raw": '{"reward":"0.001"}', "seen_at": NOW},

@@ -285,6 +285,7 @@ def _two_more(tenant: Tenant) -> None:
         QuarantinedRecord.objects.create(
             provider=provider,
             login=login_of(provider),
+            account_name="nobody",
             sync_run=tenant.run,
             reason="twin",
             fingerprint=str(number),

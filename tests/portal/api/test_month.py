@@ -39,6 +39,8 @@ def test_a_preview_says_what_a_close_would_make_and_makes_nothing(world: World, 
                 "direction": "provider_owes",
                 "total_sat": 3 * 82_875,
                 "lines": 3,
+                "below_minimum_sat": None,
+                "held": None,
             },
             {
                 "customer": second.customer.code,
@@ -46,6 +48,8 @@ def test_a_preview_says_what_a_close_would_make_and_makes_nothing(world: World, 
                 "direction": "customer_owes",
                 "total_sat": 3 * 14_625,
                 "lines": 3,
+                "below_minimum_sat": None,
+                "held": None,
             },
         ]
     }
@@ -210,12 +214,20 @@ def test_a_quarantined_record(world: World, north: Caller) -> None:
     expected = {
         "id": record.code,
         "credential": "main",
-        "account_name": "client_0",
+        "account_name": "nobody",
         "sync_run": world.north.run.code,
         "reason": "twin",
         "raw": '{"reward":"0.001"}',
+        "date": None,
         "seen_at": "2026-11-04T14:32:00Z",
+        "settled_as": None,
+        "settled_at": None,
+        "settled_by": None,
+        "note": None,
+        "reward": None,
+        "choices": ["another", "same"],
+        "may_be": [],
     }
     assert north.get(f"quarantined-records/{record.code}").json() == expected
-    assert north.data("quarantined-records", reason="twin", account_name="client_0") == [expected]
+    assert north.data("quarantined-records", reason="twin", account_name="nobody") == [expected]
     assert north.data("quarantined-records", reason="unmatched") == []

@@ -150,14 +150,16 @@ def test_a_contract_with_two_versions_whose_days_are_inclusive(world: World, nor
             components=[gross],
             now=client.contract.created_at,
         )
+    btc = {"settle_in": "btc", "minimum_sat": 0}
     net = {"kind": "revenue_share", "share_ppm": 150_000, "basis": "net", "pool_fee_borne_by": "shared"}
     expected = {
         "id": client.contract.code,
         "customer": client.customer.code,
         "versions": [
-            {"valid_from": "2026-10-01", "valid_to": "2026-10-31", "settle_in": "btc", "components": [net]},
-            {"valid_from": "2026-11-01", "valid_to": None, "settle_in": "btc", "components": [gross]},
+            {"valid_from": "2026-10-01", "valid_to": "2026-10-31", **btc, "components": [net]},
+            {"valid_from": "2026-11-01", "valid_to": None, **btc, "components": [gross]},
         ],
+        "withdrawn_versions": [],
     }
     assert north.get(f"contracts/{client.contract.code}").json() == expected
     assert north.data("contracts", customer=client.customer.code) == [expected]
@@ -176,8 +178,11 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
         "asset": "BTC",
         "total_sat": 3 * 82_875,
         "issued_at": SEEN,
+        "below_minimum_sat": None,
         "held": None,
         "files": [{"kind": kind, "state": "being_made", "problem": None, "tried_at": None} for kind in ("pdf", "csv")],
+        "leaves_out": [],
+        "leaves_out_seen_as": None,
         "lines": f"{HOST}/documents/{issued.code}/lines",
         "pdf": f"{HOST}/documents/{issued.code}/pdf",
         "evidence": f"{HOST}/documents/{issued.code}/evidence",
@@ -194,8 +199,11 @@ def test_an_issued_document_and_a_draft(world: World, north: Caller, october: Oc
             "asset": "BTC",
             "total_sat": 3 * 14_625,
             "issued_at": None,
+            "below_minimum_sat": None,
             "held": None,
             "files": [],
+            "leaves_out": [],
+            "leaves_out_seen_as": None,
             "lines": f"{HOST}/documents/{draft.code}/lines",
             "pdf": f"{HOST}/documents/{draft.code}/pdf",
             "evidence": f"{HOST}/documents/{draft.code}/evidence",

@@ -183,13 +183,16 @@ def test_agreeing_a_contract_and_then_new_terms(newcomer: Customer, north: Calle
     assert answer.status_code == 201
     made = answer.json()
     assert answer["Location"] == f"http://testserver{API}/contracts/{made['id']}"
-    first = {**TERMS, "valid_to": None, "components": [{**SHARE, "pool_fee_borne_by": "shared"}]}
+    first = {**TERMS, "valid_to": None, "minimum_sat": 0, "components": [{**SHARE, "pool_fee_borne_by": "shared"}]}
     assert made == {"id": made["id"], "customer": newcomer.code, "versions": [first], "withdrawn_versions": []}
     gross = {"kind": "revenue_share", "share_ppm": 0, "basis": "gross", "pool_fee_borne_by": "customer"}
     later = {"valid_from": "2026-11-15", "settle_in": "btc", "components": [gross]}
     changed = north.post(f"contracts/{made['id']}/versions", later)
     assert changed.status_code == 201
-    assert changed.json()["versions"] == [{**first, "valid_to": "2026-11-14"}, {**later, "valid_to": None}]
+    assert changed.json()["versions"] == [
+        {**first, "valid_to": "2026-11-14"},
+        {**later, "valid_to": None, "minimum_sat": 0},
+    ]
     assert north.get(f"contracts/{made['id']}").json() == changed.json()
 
 

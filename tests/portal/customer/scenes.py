@@ -12,7 +12,7 @@ from billing.evidence import csv_rows
 from billing.issue import issue
 from billing.models import Document, DocumentStatus, FileKind
 from customers import tenancy
-from mining.models import PayoutAgreement
+from mining.models import MiningAccount, PayoutAgreement
 from tests.world import FIRST_DAY, NOW, ClientOfProvider, Tenant
 
 PDF = b"%PDF-1.7 the bytes that were kept"
@@ -74,6 +74,7 @@ def statement_of(tenant: Tenant, *, index: int = 0, month: date = FIRST_DAY, wit
 def _issue(tenant: Tenant, index: int, month: date, *, with_files: bool) -> Document:
     now = datetime.combine(month, NOW.timetz()) + timedelta(days=34)
     customer = tenant.clients[index].customer
+    MiningAccount.objects.filter(customer=customer).update(rewards_read_at=now, rewards_read_in_full_at=now)
     drafts = settlement.close_period(tenant.system, month=month, now=now)
     document = issue(tenant.system, next(draft for draft in drafts if draft.customer_id == customer.pk), now=now)
     if with_files:

@@ -149,9 +149,10 @@ def test_new_terms_end_the_former_ones_the_day_before(north: Tenant) -> None:
         (FIRST_DAY, date(2026, 11, 1)),
         (date(2026, 11, 1), None),
     ]
-    again = north.finance.browser().post(address(north), terms(north))
-    assert "The present terms began on 1 November 2026." in text(again)
-    assert len(rows(north, ContractVersion, contract=client.contract)) == 2
+    again = north.finance.browser().post(address(north), terms(north), follow=True)
+    assert "Withdrawn, since they billed nothing: those from 1 November 2026." in text(again)
+    assert "1 version withdrawn before anything was billed by it" in text(again)
+    assert len(rows(north, ContractVersion, contract=client.contract, withdrawn_at=None)) == 2
 
 
 def test_terms_cannot_reach_into_what_is_billed(north: Tenant) -> None:
@@ -159,7 +160,7 @@ def test_terms_cannot_reach_into_what_is_billed(north: Tenant) -> None:
         for draft in close_period(north.system, month=FIRST_DAY, now=NOW):
             issue(north.system, draft, now=NOW)
     answer = north.finance.browser().post(address(north), terms(north, valid_from="2026-10-02"))
-    assert "are billed with the present terms in issued documents" in text(answer)
+    assert "are billed with the terms of then in issued documents" in text(answer)
     assert 'value="12.3456"' in answer.content.decode()
     assert len(rows(north, ContractVersion, contract=north.clients[0].contract)) == 1
 

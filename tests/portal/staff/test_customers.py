@@ -40,6 +40,7 @@ def test_the_list_says_name_account_state_machines_hashrate_and_share(north: Ten
     with tenancy.access_context(north.system):
         make_reward(north.clients[0].account, NOW.date().replace(day=1))
         MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(rewards_read_at=NOW)
+        MiningAccount.objects.filter(pk=north.clients[1].account.pk).update(rewards_read_at=None)
     words = text(north.auditor.browser().get(LIST))
     assert "2 customers 2 accounts active" in words
     assert "Alder & Finch client_0 · C-0 Active 50 of 52 up 1 low 1 down just now 10.05 0.00082875" in words

@@ -70,11 +70,11 @@ def test_drafts_that_are_held_are_counted_among_those_that_wait(north: Tenant) -
     with tenancy.access_context(north.system):
         close_period(north.system, month=FIRST_DAY, now=NOW)
         MiningAccount.objects.filter(pk=north.clients[0].account.pk).update(payout_drift_since=NOW)
-    says = "2 drafts wait to be issued 1 of them is held because of where the pool pays or paid: each says what to do."
+    says = "2 drafts wait to be issued 1 of them is held: each says why, and what to do."
     assert says in text(page(north.owner))
     with tenancy.access_context(north.system):
         MiningAccount.objects.filter(pk=north.clients[1].account.pk).update(payout_drift_since=NOW)
-    says = "2 drafts are held Because of where the pool pays or paid: each says what to do."
+    says = "2 drafts are held Each says why, and what to do."
     assert says in text(page(north.owner))
 
 
@@ -127,6 +127,7 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
             account_name="cedar", created_at=NOW, problem="The name is taken.",
         )  # fmt: skip
     assert needs(north) == [
+        "Alder & Finch: rewards that were billed are missing at the pool, pending again or unknown",
         "Reading machines of main failed",
         "Birch Mining: the pool does not answer for client_1",
         "A new key of second was not accepted",
@@ -140,9 +141,9 @@ def test_each_kind_of_trouble_is_told_with_the_worst_first(north: Tenant) -> Non
         "1 customer has no contract",
     ]
     answer = page(north.owner)
-    assert heading(answer) == "11 things need you"
+    assert heading(answer) == "12 things need you"
     assert "Wrong signature." in text(answer)
-    assert heading(page(north.auditor)) == "11 things need you"
+    assert heading(page(north.auditor)) == "12 things need you"
 
 
 def test_links_that_need_a_person_are_told(north: Tenant) -> None:
