@@ -1,4 +1,4 @@
-"""How many workers an account is expected to have: what its contract says, from a day on, or as many as are known."""
+"""How many workers an account is expected to have (by contract, or as many as are known), and where they stand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime
 from customers import audit
 from customers.tenancy import Access
 from mining.fleet import uptime
-from mining.models import ExpectedWorkers, MiningAccount
+from mining.models import ExpectedWorkers, MiningAccount, Worker
 
 
 def set_expected(access: Access, account: MiningAccount, *, from_day: date, workers: int | None, now: datetime) -> None:
@@ -27,3 +27,13 @@ def set_site(access: Access, account: MiningAccount, *, site: str, now: datetime
     MiningAccount.objects.filter(provider=access.provider, pk=account.pk).update(site=site)
     audit.record(access, "account.site_set", account.code, now=now, before=account.site, site=site)
     account.site = site
+
+
+def set_worker_site(access: Access, worker: Worker, *, site: str, now: datetime) -> None:
+    """Of one machine that stands elsewhere than its account's: exclusions of either site are its own."""
+    uptime.forget_days(
+        access.provider.pk, [worker.mining_account_id], from_at=worker.first_seen_at, until_at=None, now=now
+    )
+    Worker.objects.visible_to(access).filter(pk=worker.pk).update(site=site)
+    audit.record(access, "worker.site_set", worker.code, now=now, before=worker.site, site=site)
+    worker.site = site

@@ -19,14 +19,23 @@ WHERE to_regclass(parent || to_char(now() AT TIME ZONE 'UTC' + %s::interval, '"_
 
 
 def keep(*, now: datetime) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT mining_make_partitions(%s, %s)", [now.date(), (now + MADE_AHEAD).date()])
-        (made,) = cursor.fetchone()
+    made = make_ahead(now=now)
     # Apart: dropping waits for nobody who reads, and is tried again tomorrow.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT mining_drop_old_partitions()")
         (dropped,) = cursor.fetchone()
     log.info("partitions.kept", made=made, dropped=dropped)
+
+
+def make_ahead(*, now: datetime) -> int:
+    """How many were made; none where the schema has no series (yet, or any more)."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT to_regproc('mining_make_partitions') IS NOT NULL")
+        (there,) = cursor.fetchone()
+        if not there:
+            return 0
+        cursor.execute("SELECT mining_make_partitions(%s, %s)", [now.date(), (now + MADE_AHEAD).date()])
+        return int(cursor.fetchone()[0])
 
 
 def missing(ahead: timedelta) -> bool:

@@ -1,11 +1,13 @@
-"""`migrate` always runs as the owner, and afterwards tells the runtime role what it may do."""
+"""`migrate` always runs as the owner, then tells the runtime role what it may do, and makes the months ahead."""
 
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db.migrations.exceptions import MigrationSchemaMissing
+from django.utils import timezone
 
+from mining.fleet import partitions
 from portal.database import as_owner, grant, prepare_roles
 
 
@@ -23,3 +25,4 @@ class Command(MigrateCommand):
                 ) from error
             if not options["plan"] and not options["check_unapplied"]:
                 grant()
+                partitions.make_ahead(now=timezone.now())

@@ -12,7 +12,7 @@ from customers import tenancy
 from customers.models import AuditEntry
 from mining.fleet import exclusions, expected, roster, states, uptime
 from mining.fleet.states import State
-from mining.models import Exclusion, MiningAccount, OpenCoverage, Outage, UptimeDay, Worker
+from mining.models import Basis, Exclusion, MiningAccount, OpenCoverage, Outage, UptimeDay, Worker
 from tests.mining.fleet.test_worked_month import NOVEMBER, OCTOBER, october, october_of
 from tests.refusals import refused
 from tests.world import Tenant, World
@@ -46,6 +46,27 @@ def test_an_exclusion_of_one_machine_takes_one_of_ten_and_first_one_that_is_down
     assert after.excluded_s == 86_400
     assert before.down_s - after.down_s == 8 * 3_600  # the hours in which two of ten were down
     assert before.up_s - after.up_s == 16 * 3_600
+
+
+def test_an_exclusion_of_a_site_is_that_of_machines_that_stand_there_alone(north: Tenant) -> None:
+    with north.context():
+        account = north.clients[0].account
+        for name in ("rig3", "rig4"):
+            machine = Worker.objects.get(mining_account=account, name=name)
+            expected.set_worker_site(north.system, machine, site="annexe", now=NOW)
+        for _ in range(2):  # one that is there twice counts once
+            exclusions.enter(
+                north.system, site="annexe", from_at=october(5), until_at=october(6), reason=POWER, now=NOW
+            )
+        by_counts = uptime.month(north.system, account, OCTOBER.date(), now=NOW)
+        by_names = uptime.month(north.system, account, OCTOBER.date(), basis=Basis.NAMES, now=NOW)
+        found = states.workers_of(north.system, account, now=october(5, 12))
+
+    assert (by_counts.excluded_s, by_names.excluded_s, names_of_excluded(found)) == (172_800, 172_800, ["rig3", "rig4"])
+
+
+def names_of_excluded(found: list[states.WorkerNow]) -> list[str]:
+    return [row.worker.name for row in found if row.state == State.EXCLUDED]
 
 
 def test_an_exclusion_of_all_is_every_customers_and_one_customers_only_its_own(north: Tenant) -> None:

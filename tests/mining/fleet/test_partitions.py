@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.utils import ProgrammingError
 from django.utils import timezone
@@ -47,6 +48,19 @@ def test_keeping_makes_what_is_missing_and_drops_what_is_old() -> None:
     assert newest in months("mining_counts")
     assert "202001" not in months("mining_counts")
     assert "202001" not in months("mining_outage")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migrate_makes_the_months_ahead_and_drops_none() -> None:
+    with as_owner(), connection.cursor() as cursor:
+        newest = months("mining_counts")[-1]
+        cursor.execute(f"DROP TABLE mining_counts_p{newest}")
+        cursor.execute("SELECT mining_make_partitions('2020-01-01', '2020-01-01')")
+
+    call_command("migrate", verbosity=0, interactive=False)
+
+    assert months("mining_counts")[0] == "202001"
+    assert months("mining_counts")[-1] == newest
 
 
 @pytest.mark.django_db(transaction=True)
