@@ -8,8 +8,10 @@ from django.template import Context, Template
 from django.template.loader import get_template, render_to_string
 from django.test import RequestFactory
 
+from customers import tenancy
 from portal.forms.renderer import PortalRenderer
 from portal.templatetags import page
+from tests.world import World
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 EVERY_TEMPLATE = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.*"))
@@ -43,18 +45,26 @@ def test_the_layouts_hold_when_nobody_acts_for_anybody(layout: str) -> None:
     assert "Hosting portal" in render_to_string(layout, {}, request)
 
 
-def test_a_providers_name_is_escaped_wherever_the_layout_shows_it() -> None:
-    request = RequestFactory().get("/")
-    request.access = SimpleNamespace(  # type: ignore[attr-defined]
-        provider=SimpleNamespace(name="<script>x</script>"),
-        customer=SimpleNamespace(name="<script>x</script>"),
-        user=SimpleNamespace(name="<script>x</script>", email="a@b.example"),
-        role="<script>x</script>",
-        membership=SimpleNamespace(code="<script>x</script>"),
-    )
+def test_names_are_escaped_wherever_the_layouts_show_them(world: World) -> None:
+    script = "<script>x</script>"
+    client = world.north.clients[0]
 
-    for layout in ("customer/layout.html", "staff/layout.html", "bare.html"):
-        assert "<script>" not in render_to_string(layout, {}, request)
+    for layout, person in (
+        ("customer/layout.html", client.owner),
+        ("staff/layout.html", world.north.owner),
+        ("bare.html", world.north.owner),
+    ):
+        access = person.access
+        access.provider.name = access.user.name = script
+        if access.customer:
+            access.customer.name = script
+        request = RequestFactory().get("/")
+        request.access = access  # type: ignore[attr-defined]
+        with tenancy.access_context(access):
+            html = render_to_string(layout, {}, request)
+
+        assert "&lt;script&gt;x" in html
+        assert script not in html
 
 
 @pytest.mark.parametrize(
