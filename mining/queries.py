@@ -5,16 +5,17 @@ The caller is in the access's context; every function takes the access and sees 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import TruncHour
 
 from customers.models import Customer
-from customers.tenancy import Access
+from customers.tenancy import Access, TenantQuerySet
 from mining.keys import logins
 from mining.models import HashratePoint, MiningAccount, PoolLogin, QuarantinedRecord, SyncRun
 from mining.models.runs import Subject
@@ -28,12 +29,14 @@ CURRENT_FOR = timedelta(hours=2, minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """`hashrate_ths` is None where no point is known. `accounts`: how many accounts have one."""
+    """`hashrate_ths` is None where no point is known. `accounts`: how many accounts are in it; `missing`: how many more
+    should be, which nobody knows of: less hashrate for that is no fall."""
 
     at: datetime
     hashrate_ths: Decimal | None
     reject_rate: Decimal | None = None
     accounts: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +111,40 @@ def hashrate_series(access: Access, account: MiningAccount, *, now: datetime, ho
 
 
 def total_series(access: Access, *, now: datetime, hours: int = WEEK_HOURS) -> list[Hour]:
-    """The sum over all accounts that the access sees. `accounts` tells how many are in it: fewer is not less mining."""
+    """The sum over all accounts that the access sees, and how many of them are in it."""
     first, last = _span(now, hours)
+    points = HashratePoint.objects.visible_to(access).filter(at__gte=first, at__lt=last + HOUR)
+    accounts = MiningAccount.objects.visible_to(access).exclude(state=MiningAccount.State.CREATING)
+    # Whoever left may have points yet, but nobody waits for them.
+    left = list(accounts.filter(customer__status=Customer.Status.CLOSED).values_list("pk", flat=True))
     sums = (
-        HashratePoint.objects.visible_to(access)
-        .filter(at__gte=first, at__lt=last + HOUR)
-        .annotate(hour=TruncHour("at"))
+        points.annotate(hour=TruncHour("at"))
         .values_list("hour")
-        .annotate(ths=Sum("hashrate_ths"), accounts=Count("mining_account", distinct=True))
+        .annotate(
+            ths=Sum("hashrate_ths"),
+            accounts=Count("mining_account", distinct=True),
+            awaited=Count("mining_account", distinct=True, filter=~Q(mining_account__in=left)),
+        )
         .order_by()
     )
-    sums_at = {hour: (ths, accounts) for hour, ths, accounts in sums}
-    return [
-        Hour(at, sums_at[at][0], accounts=sums_at[at][1]) if at in sums_at else Hour(at, None)
-        for at in _hours(first, last)
-    ]
+    known = {hour: (ths, count, awaited) for hour, ths, count, awaited in sums}
+    began = _began(accounts.exclude(pk__in=left), points, first)
+    series = []
+    for at in _hours(first, last):
+        ths, count, awaited = known.get(at, (None, 0, 0))
+        series.append(Hour(at, ths, accounts=count, missing=bisect_right(began, at) - awaited))
+    return series
+
+
+def _began(
+    accounts: TenantQuerySet[MiningAccount], points: TenantQuerySet[HashratePoint], first: datetime
+) -> list[datetime]:
+    """From which hour on each account is awaited, in order: when it was seen at the pool, or its first point."""
+    before = accounts.filter(first_seen_at__lt=first + HOUR).count()
+    earliest = points.filter(mining_account=OuterRef("pk")).order_by("at").values("at")[:1]
+    later = accounts.filter(first_seen_at__gte=first + HOUR).annotate(earliest=Subquery(earliest))
+    moments = later.values_list("first_seen_at", "earliest")
+    return [first] * before + sorted(_hour(min(filter(None, pair))) for pair in moments)
 
 
 @dataclass(frozen=True, slots=True)

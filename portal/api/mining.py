@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from billing import shares
 from billing.shares import RewardShare
-from mining import planner, runs
+from mining import planner, queries, runs
 from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as key_store
@@ -160,6 +160,36 @@ class Hashrate(ListModelMixin, Resource[HashratePoint]):
 
     def get_queryset(self) -> QuerySet[HashratePoint]:
         return super().get_queryset().filter(mining_account__code=self.asked["mining_account"])
+
+
+class TotalHourSerializer(serializers.Serializer[queries.Hour]):
+    at = serializers.DateTimeField(help_text="When the hour began.")
+    hashrate_ths = Exact(allow_null=True, help_text="The sum in TH/s of the accounts that are known; null: of none.")
+    accounts = serializers.IntegerField(help_text="How many accounts are in the sum.")
+    missing = serializers.IntegerField(
+        help_text="How many more there were that nobody knows of: above 0 the sum is a least, and no fall."
+    )
+
+
+class HashrateTotalSerializer(serializers.Serializer[Any]):
+    data = TotalHourSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    next = serializers.URLField(allow_null=True, help_text="Always null: all hours are here.")
+
+
+class HashrateTotal(Resource[HashratePoint]):
+    resource = "hashrate"
+    one = "hour of all accounts"
+    model = HashratePoint
+    serializer_class = HashrateTotalSerializer
+
+    @operation(
+        "The hashrate of all accounts together",
+        description="Each hour of the last 7 days, oldest first; the running one is the last. An account that could not"
+        " be read is in no sum: `missing` tells how many.",
+    )
+    def total(self, request: Request) -> Response:
+        hours = queries.total_series(self.access, now=self.now)
+        return Response(HashrateTotalSerializer({"data": hours, "next": None}).data)
 
 
 # --- Rewards

@@ -32,6 +32,7 @@ for resource in RESOURCES:
     router.register(resource.resource, resource, basename=resource.resource)
 # There is one of each.
 SINGLE = (
+    path("hashrate/total", mining.HashrateTotal.as_view({"get": "total"}), name="hashrate-total"),
     path("provider", provider.OwnProvider.as_view({"get": "show", "patch": "change"}), name="provider"),
     path("provider/logo", provider.OwnLogo.as_view({"post": "change_logo"}), name="provider-logo"),
 )

@@ -41,8 +41,3 @@ def settled_at(hold: Hold) -> str:
         return reverse("staff:document", args=[first.document.code]) + "#left-out"
     part = PARTS.get(first.code)
     return reverse("staff:customer", args=[hold.document.customer.code]) + part if part else ""
-
-
-@register.filter
-def thousands(count: int) -> str:
-    return f"{count:,}"

@@ -20,6 +20,12 @@ register = template.Library()
 # {{ count|counted:"reward" }}: 1,234 rewards.
 register.filter("counted", counted)
 
+
+@register.filter
+def thousands(count: int) -> str:
+    return f"{count:,}"
+
+
 UNKNOWN = "unknown"
 MINUS = "−"
 NBSP = "\u00a0"

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers import tenancy
+from customers.models import Customer
 from mining import queries
 from mining.models import HashratePoint, MiningAccount, SyncRun
 from tests.world import NOW, ClientOfProvider, Tenant, World
@@ -52,7 +53,26 @@ def test_the_sum_tells_how_many_accounts_are_in_it(world: World) -> None:
 
         hours = queries.total_series(tenant.owner.access, now=NOW, hours=3)
 
-    assert [(hour.hashrate_ths, hour.accounts) for hour in hours] == [(Decimal(150), 2), (Decimal(100), 1), (None, 0)]
+    told = [(hour.hashrate_ths, hour.accounts, hour.missing) for hour in hours]
+    assert told == [(Decimal(150), 2, 0), (Decimal(100), 1, 1), (None, 0, 2)]
+
+
+def test_an_account_is_missing_from_its_first_hour_on_and_not_once_its_customer_left(world: World) -> None:
+    tenant = world.north
+    first, second = tenant.clients
+    with tenancy.access_context(tenant.owner.access):
+        HashratePoint.objects.all().delete()
+        MiningAccount.objects.filter(pk=first.account.pk).update(first_seen_at=NOW - 30 * HOUR)
+        MiningAccount.objects.filter(pk=second.account.pk).update(first_seen_at=NOW - HOUR)
+        add_point(tenant, second, 3, "50")  # the pool knew it before we did
+
+        def told() -> list[tuple[int, int]]:
+            hours = queries.total_series(tenant.owner.access, now=NOW, hours=5)
+            return [(hour.accounts, hour.missing) for hour in hours]
+
+        assert told() == [(0, 1), (1, 1), (0, 2), (0, 2), (0, 2)]
+        Customer.objects.filter(pk=first.customer.pk).update(status="closed", closed_at=NOW)
+        assert told() == [(0, 0), (1, 0), (0, 1), (0, 1), (0, 1)]
 
 
 @pytest.mark.parametrize(("hours_ago", "current"), [(1, Decimal(7)), (3, None)])

@@ -1,5 +1,6 @@
 // Hashrate over time, drawn by uPlot (vendor/uplot, loaded before as window.uPlot).
 // A gap is null and hatched: an hour we could not read is never drawn as zero, and no line is led across it.
+// Of a sum, an hour that lacks accounts is a gap too: what is known of it is a dot, or the line would fall for nothing.
 const UNITS = [["TH/s", 1, 0], ["PH/s", 1e3, 2], ["EH/s", 1e6, 2], ["ZH/s", 1e9, 2]];
 const HEIGHT = 220;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -19,16 +20,21 @@ async function read(figure) {
 function series({ points, step_seconds: step, from, to }) {
   const times = [];
   const values = [];
+  const parts = [];
+  const said = [];
   let expected = from ?? points[0][0];
-  const put = (time, value) => { times.push(time); values.push(value); };
-  const fill = (until) => { for (; expected < until; expected += step) put(expected, null); };
-  for (const [time, ths] of points) {
+  const put = (time, value, part, accounts) => {
+    times.push(time); values.push(value); parts.push(part); said.push(accounts);
+  };
+  const fill = (until) => { for (; expected < until; expected += step) put(expected, null, null, ""); };
+  for (const [time, ths, accounts, missing] of points) {
     fill(time - step / 2);
-    put(time, ths === null ? null : Number(ths));
+    const known = ths === null ? null : Number(ths);
+    put(time, missing ? null : known, missing ? known : null, accountsIn(accounts, missing));
     expected = time + step;
   }
   fill((to ?? expected) - step / 2);
-  return [times, values];
+  return { times, values, parts, said };
 }
 
 // Runs of unknown as [from, to], from the last point we know to the next one: just where the line is missing.
@@ -61,10 +67,17 @@ function tick(seconds, _, all) {
   return midnight || wide ? day(date) : clock(date);
 }
 
-function reading(seconds, ths, [unit, size, places]) {
-  const date = new Date(seconds * 1000);
+function accountsIn(accounts, missing) {
+  if (accounts === undefined) return "";
+  return missing ? `${accounts} of ${accounts + missing} accounts` : `${accounts} ${accounts === 1 ? "account" : "accounts"}`;
+}
+
+function reading({ times, values, parts, said }, index, [unit, size, places]) {
+  const date = new Date(times[index] * 1000);
+  const ths = values[index] ?? parts[index];
   const value = ths === null ? "unknown" : `${(ths / size).toFixed(places)} ${unit}`;
-  return [`${day(date)}, ${clock(date)} `, value];
+  const least = parts[index] === null ? "" : "at least ";
+  return [`${day(date)}, ${clock(date)} `, least + value, said[index] && ths !== null ? `, ${said[index]}` : ""];
 }
 
 // ── Ink. Canvas knows neither var() nor light-dark(); the computed colour of a hidden element is resolved.
@@ -148,6 +161,7 @@ function options({ width, unit, goal, runs, colours, show }) {
     series: [
       {},
       { stroke: colours.line, fill: colours.fill, width: 1.6, spanGaps: false, points: { show: false } },
+      { paths: () => null, points: { show: true, size: 4, width: 0, fill: colours.text } },
     ],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: colours.line } },
     hooks: {
@@ -184,19 +198,20 @@ async function draw(figure) {
   const box = figure.querySelector("[data-chart-plot]");
   if (!box) return;
   const data = await read(figure);
-  const [times, values] = series(data);
-  const unit = unitFor(values);
+  const hours = series(data);
+  const { times, values, parts } = hours;
+  const unit = unitFor([...values, ...parts]);
   const goal = data.goal_ths === null || data.goal_ths === undefined ? null : Number(data.goal_ths);
   const runs = gaps(times, values, data.step_seconds);
   const readout = figure.querySelector("[data-chart-read]");
-  const known = values.findLastIndex((value) => value !== null);
-  const newest = known < 0 ? values.length - 1 : known;
+  const last = (list) => list.findLastIndex((value) => value !== null);
+  const newest = [last(values), last(parts), values.length - 1].find((index) => index >= 0);
 
   const show = (index) => {
-    const [when, what] = reading(times[index ?? newest], values[index ?? newest] ?? null, unit);
+    const [when, what, whose] = reading(hours, index ?? newest, unit);
     const time = Object.assign(document.createElement("span"), { className: "muted", textContent: when });
     const number = Object.assign(document.createElement("strong"), { textContent: what });
-    readout.replaceChildren(time, number);
+    readout.replaceChildren(time, number, Object.assign(document.createElement("span"), { textContent: whose }));
   };
 
   let plot = null;
@@ -204,7 +219,7 @@ async function draw(figure) {
     plot?.destroy();
     box.replaceChildren();
     plot = new uPlot(
-      options({ width: box.clientWidth, unit, goal, runs, colours: ink(figure), show }), [times, values], box,
+      options({ width: box.clientWidth, unit, goal, runs, colours: ink(figure), show }), [times, values, parts], box,
     );
     show(null);
   };

@@ -39,7 +39,7 @@ def overview(request: AccessRequest) -> HttpResponse:
         "issued": _last_issued(access),
         "read_at": read_at(access, now=now),
         "last_known": next((hour for hour in reversed(series) if hour.hashrate_ths is not None), None),
-        **hashrate_chart(series, title="Hashrate of all accounts"),
+        **hashrate_chart(series, title="Hashrate of all accounts", is_sum=True),
     }
     return render(request, "staff/overview.html", context)
 

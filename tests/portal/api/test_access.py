@@ -132,6 +132,7 @@ def _document(_: Tenant, documents: list[Any]) -> str:
 
 ROUTES: dict[str, Row] = {
     "provider": Row("provider", body={"tax_id": "NM 1"}, patch=200),
+    "hashrate/total": Row("hashrate"),
     "provider/logo": Row("provider", get=None, body={"picture": None}, post=200),
     "customers": Row("customers", body={}, post=400),
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),

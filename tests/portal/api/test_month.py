@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from billing.models import Document
 from customers import tenancy
@@ -202,6 +203,28 @@ def test_hashrate_is_listed_hour_by_hour_of_the_account_that_is_named(world: Wor
     assert count_queries(lambda: north.data("hashrate", **account, limit=1)) == three
     first = north.get("hashrate", **account, limit=1).json()
     assert north.client.get(first["next"]).json()["data"] == points[1:2]
+
+
+def test_the_hashrate_of_all_accounts_says_how_many_are_in_it_and_how_many_missing(world: World, north: Caller) -> None:
+    alder, birch = world.north.clients
+    hour = NOW.replace(minute=0)
+    with tenancy.access_context(world.north.system):
+        HashratePoint.objects.all().delete()
+        MiningAccount.objects.update(first_seen_at=NOW - timedelta(hours=3))
+        for account in (alder.account, birch.account, alder.account):
+            at = hour - timedelta(hours=2 if HashratePoint.objects.count() == 2 else 3)
+            HashratePoint.objects.create(
+                provider=world.north.provider, mining_account=account, at=at, hashrate_ths=18_500
+            )
+    with time_machine.travel(NOW, tick=False):
+        hours = north.data("hashrate/total")
+    assert len(hours) == 168
+    assert hours[-4:] == [
+        {"at": "2026-11-04T11:00:00Z", "hashrate_ths": "37000", "accounts": 2, "missing": 0},
+        {"at": "2026-11-04T12:00:00Z", "hashrate_ths": "18500", "accounts": 1, "missing": 1},
+        {"at": "2026-11-04T13:00:00Z", "hashrate_ths": None, "accounts": 0, "missing": 2},
+        {"at": "2026-11-04T14:00:00Z", "hashrate_ths": None, "accounts": 0, "missing": 2},
+    ]
 
 
 def test_hashrate_of_no_account_or_of_a_neighbours_is_none(world: World, north: Caller) -> None:

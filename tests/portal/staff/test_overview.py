@@ -34,7 +34,7 @@ def issue_october(tenant: Tenant) -> None:
             issue(tenant.system, draft, now=NOW)
 
 
-def page(person: Person) -> object:
+def page(person: Person) -> Any:
     return person.browser().get(reverse("staff:overview"))
 
 
@@ -427,11 +427,11 @@ def test_hashrate_that_was_not_read_is_unknown_and_never_zero(north: Tenant) -> 
     assert "Hashrate of all customers 20.10 PH/s 2 of 2 accounts" in text(page(north.owner))
     with tenancy.access_context(north.system):
         HashratePoint.objects.filter(mining_account=north.clients[0].account).delete()
-    assert "10.05 PH/s 1 of 2 accounts" in text(page(north.owner))
+    assert "at least 10.05 PH/s 1 of 2 accounts" in text(page(north.owner))
     with tenancy.access_context(north.system):
         move_point(north.clients[1].account, NOW - timedelta(hours=9, minutes=32))
     words = text(page(north.owner))
-    assert "Hashrate of all customers unknown 10.05 PH/s , 4 Nov, 05:00 UTC" in words
+    assert "Hashrate of all customers unknown 10.05 PH/s of 1 account, 4 Nov, 05:00 UTC" in words
     assert "0 TH/s" not in words
 
 
@@ -439,3 +439,30 @@ def test_a_provider_without_anything_is_told_where_to_start(north: Tenant) -> No
     with tenancy.access_context(north.system):
         Credential.objects.filter(pk=north.credential.pk).update(state="retired")
     assert "There is no pool key yet" in needs(north)
+
+
+def test_an_hour_that_lacks_an_account_is_a_gap_that_says_whose_hashrate_it_knows(north: Tenant) -> None:
+    alder, birch = north.clients
+    hour = NOW.replace(minute=0)
+    with tenancy.access_context(north.system):
+        HashratePoint.objects.all().delete()
+        MiningAccount.objects.update(first_seen_at=NOW - timedelta(hours=3))
+        for client, hours_ago in ((alder, 3), (birch, 3), (alder, 2)):
+            HashratePoint.objects.create(
+                provider=north.provider,
+                mining_account=client.account,
+                at=hour - timedelta(hours=hours_ago),
+                hashrate_ths=18_500,
+            )
+    answer = page(north.owner)
+    points = {at: rest for at, *rest in answer.context["chart"]["points"]}
+    assert points[int((hour - timedelta(hours=3)).timestamp())] == ["37000.000000", 2, 0]
+    assert points[int((hour - timedelta(hours=2)).timestamp())] == ["18500.000000", 1, 1]
+    words = text(answer)
+    assert "4 Nov 2026, 11:00 UTC 2 37.00 PH/s" in words
+    assert "4 Nov 2026, 12:00 UTC 1 of 2 at least 18.50 PH/s" in words
+    assert "4 Nov 2026, 13:00 UTC 0 of 2 unknown" in words
+    assert answer.context["summary"] == (
+        "Hashrate of the last 7 days: between 37.00 and 37.00 PH/s, last 37.00 PH/s. 166 of 168 hours are unknown."
+        " 1 hour lacks accounts that are unknown."
+    )
