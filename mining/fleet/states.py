@@ -5,9 +5,9 @@ Inside the access's context, and each sees what it sees. A constant number of qu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ BY_STATE = """
 SELECT state, count(*), sum(expected), sum(up), sum(low), sum(down), sum(excluded), sum(unknown)
 FROM state GROUP BY state
 """
+
+
+SHORTEST = timedelta(microseconds=1)
 
 
 class State(StrEnum):
@@ -89,7 +92,7 @@ class WorkerNow:
 
 def account_states(access: Access, accounts: Sequence[MiningAccount], *, now: datetime) -> dict[int, AccountNow]:
     """By account's key."""
-    parameters = _parameters(access, [account.pk for account in accounts], now)
+    parameters = account_parameters(access, [account.pk for account in accounts], now)
     with connection.cursor() as cursor:
         cursor.execute(STATES + BY_ACCOUNT, parameters)
         rows = cursor.fetchall()
@@ -109,7 +112,7 @@ def account_state(access: Access, account: MiningAccount, *, now: datetime) -> A
 def fleet_state(access: Access, *, now: datetime) -> FleetNow:
     """One query. Accounts that belong to nobody yet are in it."""
     with connection.cursor() as cursor:
-        cursor.execute(STATES + BY_STATE, _parameters(access, None, now))
+        cursor.execute(STATES + BY_STATE, account_parameters(access, None, now))
         rows = cursor.fetchall()
     accounts, expected, up, low, down, excluded, unknown = (
         sum(int(row[column]) for row in rows) for column in range(1, 8)
@@ -118,7 +121,8 @@ def fleet_state(access: Access, *, now: datetime) -> FleetNow:
     return FleetNow(accounts, expected, up, low, down, excluded, unknown, in_state)
 
 
-def _parameters(access: Access, account_ids: list[int] | None, now: datetime) -> dict[str, Any]:
+def account_parameters(access: Access, account_ids: list[int] | None, now: datetime) -> dict[str, Any]:
+    """Of STATES; None: all accounts."""
     return {
         "provider": access.provider.pk,
         "accounts": account_ids,
@@ -149,10 +153,29 @@ def workers_of(access: Access, account: MiningAccount, *, now: datetime) -> list
 
 
 def worker_state(access: Access, worker: Worker, account: MiningAccount, *, now: datetime) -> WorkerNow:
-    missing = Outage.objects.visible_to(access).filter(mining_account=account, worker=worker, until_at=None)
-    seen_at, holds = _last_seen(account, open_spans(access.provider.pk, [account.pk]), now)
-    exclusions = _exclusions_now(access, account, now)
-    return _worker_now(worker, account, missing.first(), exclusions, seen_at=seen_at, holds=holds)
+    return worker_states(access, [worker], {account.pk: account}, now=now)[worker.pk]
+
+
+def worker_states(
+    access: Access, workers: Sequence[Worker], accounts: Mapping[int, MiningAccount], *, now: datetime
+) -> dict[int, WorkerNow]:
+    """By worker's key, of whatever accounts; `accounts`: theirs, by key."""
+    missing = Outage.objects.visible_to(access).filter(
+        mining_account__in=list(accounts), worker__in=[worker.pk for worker in workers], until_at=None
+    )
+    outages = {outage.worker_id: outage for outage in missing}
+    spans = open_spans(access.provider.pk, list(accounts))
+    running = Exclusion.objects.filter(provider=access.provider, from_at__lte=now)
+    exclusions = list(running.filter(Q(until_at=None) | Q(until_at__gt=now)).order_by("from_at", "pk"))
+    found = {}
+    for worker in workers:
+        account = accounts[worker.mining_account_id]
+        seen_at, holds = _last_seen(account, spans, now)
+        ours = [
+            row for row in exclusions if row.worker_id is not None or row.customer_id in (None, account.customer_id)
+        ]
+        found[worker.pk] = _worker_now(worker, account, outages.get(worker.pk), ours, seen_at=seen_at, holds=holds)
+    return found
 
 
 def outages_of(
@@ -183,15 +206,20 @@ def _last_seen(
     return names.until_at, now - counts.until_at <= counts_apart and now - names.until_at <= names_apart
 
 
-def _exclusions_now(access: Access, account: MiningAccount, now: datetime) -> list[Exclusion]:
-    """Of the account's machines; every other customer's are left out, whoever asks."""
+def exclusions_of(access: Access, account: MiningAccount, *, from_at: datetime, until_at: datetime) -> list[Exclusion]:
+    """All of a window that may be the account's, oldest first; every other customer's are left out, whoever asks."""
     of_them = Q(customer=account.customer_id) if account.customer_id else Q(worker__mining_account=account)
     of_them |= Q(customer=None, worker=None)
-    rows = Exclusion.objects.filter(of_them, provider=access.provider, from_at__lte=now)
-    return list(rows.filter(Q(until_at=None) | Q(until_at__gt=now)).order_by("from_at", "pk"))
+    rows = Exclusion.objects.filter(of_them, provider=access.provider, from_at__lt=until_at)
+    return list(rows.filter(Q(until_at=None) | Q(until_at__gt=from_at)).order_by("from_at", "pk"))
 
 
-def _excludes(exclusion: Exclusion, worker: Worker, account: MiningAccount) -> bool:
+def _exclusions_now(access: Access, account: MiningAccount, now: datetime) -> list[Exclusion]:
+    return exclusions_of(access, account, from_at=now, until_at=now + SHORTEST)
+
+
+def concerns(exclusion: Exclusion, worker: Worker, account: MiningAccount) -> bool:
+    """Whether it is of this machine, among exclusions that are the account's or nobody's alone."""
     if exclusion.worker_id is not None:
         return exclusion.worker_id == worker.pk
     return not exclusion.site or exclusion.site in (worker.site, account.site)
@@ -211,7 +239,7 @@ def _worker_now(
         last_seen_at = max(last_seen_at, seen_at)
     if worker.retired_at is not None:
         return WorkerNow(worker, State.RETIRED, worker.retired_at, None, last_seen_at)
-    exclusion = next((row for row in exclusions if _excludes(row, worker, account)), None)
+    exclusion = next((row for row in exclusions if concerns(row, worker, account)), None)
     if exclusion is not None:
         return WorkerNow(worker, State.EXCLUDED, exclusion.from_at, None, last_seen_at, exclusion)
     if not holds:

@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 SEGMENTS = (HERE / "segments.sql").read_text(encoding="utf-8")
 NAMES = (HERE / "names.sql").read_text(encoding="utf-8")
 ONE_DAY = timedelta(days=1)
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 # When the last reading of a day has surely been followed by the one that says how far its span goes: 2.5 hours after
 # the last names of the day.
 SETTLED_AFTER = timedelta(hours=3)
