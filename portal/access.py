@@ -28,6 +28,9 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     "sync": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
     "contracts": (Role.OWNER, Role.FINANCE),
     "issue": (Role.OWNER, Role.FINANCE),
+    # Machines: where they stand, and which are retired. And times that count for and against nobody.
+    "machines": (Role.OWNER, Role.SUPPORT),
+    "exclusions": (Role.OWNER, Role.SUPPORT),
     "links": (Role.OWNER, Role.SUPPORT),
     # The pool cannot take a link back: one that never ends is an owner's to give.
     "links_forever": (Role.OWNER,),

@@ -37,6 +37,7 @@ RESOURCES = (
     "hashrate",
     "workers",
     "uptime",
+    "exclusions",
     "watcher-links",
     "share-links",
     "payout-changes",

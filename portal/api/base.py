@@ -196,8 +196,9 @@ class Resource(Door, GenericViewSet[Row], Generic[Row]):
         return self.action in self.action_map.values()  # not None, for a method that this address does not have
 
     def parameters(self) -> type[ParameterSerializer]:
-        paged = self.is_act and self.operation.paged
-        return _page_with(self.filters) if paged else ParameterSerializer
+        if not self.is_act:
+            return ParameterSerializer
+        return _page_with(self.filters) if self.operation.paged else self.operation.query or ParameterSerializer
 
     # --- Rows
 

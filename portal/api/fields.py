@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, ClassVar, NoReturn
 
@@ -272,6 +272,25 @@ class Month(Matching):
 
     def to_internal_value(self, data: Any) -> date:  # type: ignore[override]  # a text comes in, a day goes on
         return date.fromisoformat(f"{super().to_internal_value(data)}-01")
+
+
+class Moment(Matching):
+    """A moment in UTC: 2026-10-31T14:30:00Z."""
+
+    described = {"format": "date-time"}
+
+    def __init__(self, **options: Any) -> None:
+        pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z"
+        super().__init__(pattern, "Write the moment as 2026-10-31T14:30:00Z.", **options)
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]  # a text comes in, a moment goes on
+        try:
+            moment = datetime.fromisoformat(super().to_internal_value(data).replace("Z", "+00:00"))
+        except ValueError as error:
+            raise ValidationError("There is no such moment.") from error
+        if moment.year not in YEARS:
+            raise ValidationError(f"Check the year: it is from {YEARS[0]} to {YEARS[-1]}.")
+        return moment
 
 
 class QueryNumber(WholeNumber):

@@ -19,10 +19,14 @@ from rest_framework.response import Response
 from billing import shares
 from billing.shares import RewardShare
 from mining import planner, queries, runs
+from mining.fleet import expected
+from mining.fleet.expected import LONGEST_SITE
+from mining.fleet.hashrate import KINDS
 from mining.keys import health as key_health
 from mining.keys import logins
 from mining.keys import store as key_store
 from mining.models import Credential, HashratePoint, MiningAccount, QuarantinedRecord, Reward, SyncRun
+from mining.models.fleet import Point
 from mining.models.rewards import Destination, RewardStatus, Settlement
 from mining.models.runs import Subject
 from mining.payouts import agreements
@@ -45,8 +49,14 @@ from portal.api.fields import (
     Words,
 )
 
-HOURLY = "1h"
-INTERVALS = [(HOURLY, "the average of an hour")]
+INTERVALS = [
+    ("5m", "the average of five minutes; kept for 30 days"),
+    ("1h", "the average of an hour; kept for 13 months"),
+    ("24h", "the average of a UTC day; kept for ever"),
+]
+SITE_HELP = "The hall or site where its machines stand: exclusions of the site are theirs. Empty: none is named."
+POINTS: dict[str, type[Point]] = {kind.interval: kind.model for kind in KINDS}
+INTERVAL_OF = {model: interval for interval, model in POINTS.items()}
 
 # --- Mining accounts
 
@@ -55,6 +65,11 @@ class MiningAccountSerializer(CustomerAccountSerializer):
     customer = serializers.CharField(
         source="customer.code", allow_null=True, help_text="null: an account that belongs to no customer yet."
     )
+    site = serializers.CharField(help_text=SITE_HELP)
+
+
+class MiningAccountChangesSerializer(InputSerializer):
+    site = Text(allow_blank=True, max_length=LONGEST_SITE, help_text=SITE_HELP)
 
 
 class SeenDestinationSerializer(InputSerializer):
@@ -81,6 +96,14 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
         ),
     )
     enums = {"MiningAccountState": MiningAccount.State, "PayoutDestination": Destination}
+
+    @operation("Say where an account's machines stand", body=MiningAccountChangesSerializer)
+    def partial_update(self, request: Request, id: str) -> Response:
+        account, asked = self.row(), self.body()
+        if "site" not in asked:
+            raise wrong("site", "This field is required.")
+        expected.set_site(self.access, account, site=asked["site"], now=self.now)
+        return self.answer_anew(account)
 
     @operation(
         "Agree to where the pool pays now",
@@ -119,46 +142,50 @@ class MiningAccounts(ListModelMixin, RetrieveModelMixin, Resource[MiningAccount]
 # --- Hashrate
 
 
-class HashrateSerializer(serializers.Serializer[HashratePoint]):
+class HashrateSerializer(serializers.Serializer[Point]):
     mining_account = serializers.CharField(source="mining_account.code")
-    at = serializers.DateTimeField(help_text="When the hour began. An hour without a point is unknown, not 0.")
+    at = serializers.DateTimeField(help_text="When the interval began. One without a point is unknown, not 0.")
     interval = serializers.SerializerMethodField()
-    hashrate_ths = Exact(help_text="The hour's average in TH/s.")
+    hashrate_ths = Exact(help_text="The interval's average in TH/s.")
     reject_rate = Exact(allow_null=True, help_text="0.01 is 1 %; null: not known.")
 
     @extend_schema_field(serializers.ChoiceField(choices=INTERVALS))
-    def get_interval(self, point: HashratePoint) -> str:
-        return HOURLY
+    def get_interval(self, point: Point) -> str:
+        return INTERVAL_OF[type(point)]
 
 
-def from_day(points: QuerySet[HashratePoint], day: date, _: datetime) -> QuerySet[HashratePoint]:
+def from_day(points: QuerySet[Point], day: date, _: datetime) -> QuerySet[Point]:
     return points.filter(at__gte=datetime.combine(day, time.min, UTC))
 
 
-def to_day(points: QuerySet[HashratePoint], day: date, _: datetime) -> QuerySet[HashratePoint]:
+def to_day(points: QuerySet[Point], day: date, _: datetime) -> QuerySet[Point]:
     return points.filter(at__lt=datetime.combine(day, time.min, UTC) + timedelta(days=1))
 
 
-class Hashrate(ListModelMixin, Resource[HashratePoint]):
+class Hashrate(ListModelMixin, Resource[Point]):
     """The account has to be named: within it a moment names a point, which has no code."""
 
     resource = "hashrate"
     one = "hashrate point"
-    about = "Of one mining account, as they are stored: the average of each hour that the pool told."
+    about = "Of one mining account, as the pool told them. No interval is made up from another."
     model = HashratePoint
     related = ("mining_account",)
     serializer_class = HashrateSerializer
     order = ("-at",)
     row_name = "at"
     filters = (
-        Filter("interval", lambda points, *_: points, serializers.ChoiceField, INTERVALS),
+        Filter("interval", lambda points, *_: points, serializers.ChoiceField, INTERVALS, help_text="Left out: 1h."),
         Filter("from", from_day, Day, not_after="to", help_text="The first day (UTC) to list."),
         Filter("to", to_day, Day, help_text="The last day (UTC) to list."),
         Filter("mining_account", lambda points, *_: points, Code, "acc", required=True),
     )
     enums = {"HashrateInterval": INTERVALS}
 
-    def get_queryset(self) -> QuerySet[HashratePoint]:
+    def visible(self) -> QuerySet[Point]:
+        rows: QuerySet[Point] = POINTS[self.asked.get("interval", "1h")].objects.visible_to(self.access)
+        return rows
+
+    def get_queryset(self) -> QuerySet[Point]:
         return super().get_queryset().filter(mining_account__code=self.asked["mining_account"])
 
 

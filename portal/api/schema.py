@@ -16,7 +16,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from drf_spectacular.views import SpectacularAPIView
 
 from portal.access import open_page
-from portal.api.fields import InputSerializer
+from portal.api.fields import InputSerializer, ParameterSerializer
 from portal.api.problems import CONTENT_TYPE, ProblemSerializer
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Operation:
     answer: Any = None  # None: the resource's own serializer
     media_type: str = "application/json"
     paged: bool = False
+    query: type[ParameterSerializer] | None = None  # what a read that is no list takes
     key_required: bool = False  # what creates or moves money is not sent twice by accident
     scope: str = ""  # instead of resource:read and resource:write
     answered_once: str = ""  # the field of the answer that is not kept for the same call sent again
@@ -85,7 +86,7 @@ class Schema(AutoSchema):
         operation = self.resource.operation
         if self.method == HTTPMethod.POST:
             return [OpenApiParameter("Idempotency-Key", str, "header", operation.key_required, description=KEY_HELP)]
-        return [self.resource.parameters()] if operation.paged else []
+        return [self.resource.parameters()] if operation.paged or operation.query else []
 
     def get_request_serializer(self) -> Any:
         return self.resource.operation.body

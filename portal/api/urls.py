@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from portal.api import alerts, billing, customers, intents, links, mining, people, provider, schema, tokens
+from portal.api import alerts, billing, customers, fleet, intents, links, mining, people, provider, schema, tokens
 from portal.api.base import Nowhere, Resource
 
 app_name = "api"
@@ -18,6 +18,8 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     mining.MiningAccounts,
     mining.Rewards,
     mining.Hashrate,
+    fleet.Workers,
+    fleet.Exclusions,
     mining.QuarantinedRecords,
     mining.SyncRuns,
     mining.Credentials,
@@ -34,6 +36,7 @@ for resource in RESOURCES:
 SINGLE = (
     path("hashrate/total", mining.HashrateTotal.as_view({"get": "total"}), name="hashrate-total"),
     path("provider", provider.OwnProvider.as_view({"get": "show", "patch": "change"}), name="provider"),
+    path("uptime", fleet.UptimeOf.as_view({"get": "show"}), name="uptime"),
     path("provider/logo", provider.OwnLogo.as_view({"post": "change_logo"}), name="provider-logo"),
 )
 

@@ -53,6 +53,14 @@ STATES: dict[str, dict[str, Look]] = {
         "warning": Look("is-warn", "Warning"),
         "alarm": Look("is-bad", "Alarm"),
     },
+    "machine": {
+        "up": Look("is-up", "Up"),
+        "low": Look("is-low", "Low"),
+        "down": Look("is-down", "Down"),
+        "excluded": Look("is-excluded", "Excluded"),
+        "unknown": Look("is-unknown", "Unknown"),
+        "retired": Look("", "Retired"),
+    },
     "sync": {
         "queued": Look("is-info", "Waiting to run"),
         "running": Look("is-info", "Running"),

@@ -24,6 +24,12 @@ ACTS = {
     "staff/customers/<str:code>/payout/end-alarm/": "POST mining-accounts/<code:id>/end-payout-alarm",
     "staff/customers/<str:code>/payout/misdirected/": "POST customers/<code:id>/misdirected-rewards",
     "staff/customers/<str:code>/watcher-links/new/": "POST watcher-links",
+    "staff/customers/<str:code>/machines/<str:worker>/retire/": "POST workers/<code:id>/retire",
+    "staff/customers/<str:code>/machines/<str:worker>/site/": "PATCH workers/<code:id>",
+    "staff/customers/<str:code>/site/": "PATCH mining-accounts/<code:id>",
+    "staff/exclusions/new/": "POST exclusions",
+    "staff/exclusions/<str:code>/end/": "POST exclusions/<code:id>/end",
+    "staff/exclusions/<str:code>/change/": "PATCH exclusions/<code:id>",
     "staff/watcher-links/<str:code>/renew/": "POST watcher-links/<code:id>/renew",
     "staff/watcher-links/<str:code>/renewal/": "PATCH watcher-links/<code:id>",
     "staff/intents/<str:code>/decide/": "POST intents/<code:id>/decide",
@@ -59,6 +65,7 @@ PAGE_ONLY = {
 # Operations that are no page's act by themselves.
 API_ONLY = {
     "POST contracts/<code:id>/versions/preview": "it only tells what agreeing would do",
+    "POST exclusions/preview": "the page of a new window shows it first",
     "POST documents/preview": "the page of a month shows it",
     "POST documents/<code:id>/issue": "the page issues what is chosen, one or many",
 }

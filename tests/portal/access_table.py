@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from billing.models import Document
 from customers import onboarding, tenancy
 from customers.models import ApiToken, Customer, Invitation, MemberKind, Role
-from mining.models import PoolIntent, WatcherLink
+from mining.models import Exclusion, PoolIntent, WatcherLink
 from portal.access import STAFF_ACTS
 from tests.portal.api.conftest import quarantined_of
 from tests.portal.customer.scenes import statement_of
+from tests.portal.fleet import a_fleet
 from tests.portal.watcher_links import make_link
 from tests.world import NOW, Tenant, draft_document
 
@@ -122,6 +123,32 @@ def token(tenant: Tenant) -> dict[str, str]:
         return {"code": ApiToken.objects.get(provider=tenant.provider).code}
 
 
+def read_machine(tenant: Tenant) -> dict[str, str]:
+    """Of an account whose machines were read."""
+    return {"code": a_fleet(tenant)["rig3"].code}
+
+
+def of_read(tenant: Tenant) -> dict[str, str]:
+    """Nothing in the address, and machines that were read."""
+    a_fleet(tenant)
+    return {}
+
+
+def read_account(tenant: Tenant) -> dict[str, str]:
+    a_fleet(tenant)
+    return customer(tenant)
+
+
+def customers_machine(tenant: Tenant) -> dict[str, str]:
+    return {**customer(tenant), "worker": a_fleet(tenant)["rig3"].code}
+
+
+def exclusion(tenant: Tenant) -> dict[str, str]:
+    a_fleet(tenant)
+    with tenancy.access_context(tenant.system):
+        return {"code": Exclusion.objects.filter(provider=tenant.provider).order_by("pk")[0].code}
+
+
 def statement(tenant: Tenant) -> dict[str, str]:
     return {"code": statement_of(tenant).code}
 
@@ -155,6 +182,24 @@ ROUTES: dict[str, Row] = {
     "staff/customers/<str:code>/payout/misdirected/": Row("staff:payouts", customer, answers=(302,), asks=True),
     "staff/customers/<str:code>/watcher-links/": Row("staff:read", customer, answers=(302,)),  # a part of the page
     "staff/customers/<str:code>/watcher-links/new/": Row("staff:links", customer),
+    "staff/customers/<str:code>/machines/": Row("staff:read", customer),
+    "staff/customers/<str:code>/machines/csv/": Row("staff:read", read_account),
+    "staff/customers/<str:code>/machines/<str:worker>/": Row("staff:read", customers_machine),
+    "staff/customers/<str:code>/machines/<str:worker>/csv/": Row("staff:read", customers_machine),
+    "staff/customers/<str:code>/machines/<str:worker>/retire/": Row(
+        "staff:machines", customers_machine, "post", (302,)
+    ),
+    "staff/customers/<str:code>/machines/<str:worker>/site/": Row("staff:machines", customers_machine, "post", (302,)),
+    "staff/customers/<str:code>/site/": Row("staff:machines", read_account),
+    "staff/customers/<str:code>/uptime/": Row("staff:read", customer),
+    "staff/customers/<str:code>/uptime/csv/": Row("staff:read", read_account),
+    "staff/customers/<str:code>/uptime/json/": Row("staff:read", read_account),
+    "staff/fleet/": Row("staff:read"),
+    "staff/fleet/csv/": Row("staff:read"),
+    "staff/exclusions/": Row("staff:read"),
+    "staff/exclusions/new/": Row("staff:exclusions", method="post"),
+    "staff/exclusions/<str:code>/end/": Row("staff:exclusions", exclusion, "post", (302,)),
+    "staff/exclusions/<str:code>/change/": Row("staff:exclusions", exclusion),
     "staff/watcher-links/": Row("staff:read"),
     "staff/watcher-links/<str:code>/renew/": Row("staff:links", link, "post", (302,)),
     "staff/watcher-links/<str:code>/renewal/": Row("staff:links", link, "post", (302,)),
@@ -196,6 +241,13 @@ ROUTES: dict[str, Row] = {
     "staff/team/<str:code>/end/": Row("staff:team", only_owner, "post", (302,), asks=True),
     # Customers. A statement is an issued document; the second customer of the same provider is an outsider to it.
     "overview/": Row("customer"),
+    "machines/": Row("customer"),
+    "machines/csv/": Row("customer", of_read),
+    "machines/<str:code>/": Row("customer", read_machine),
+    "machines/<str:code>/csv/": Row("customer", read_machine),
+    "uptime/": Row("customer"),
+    "uptime/csv/": Row("customer", of_read),
+    "uptime/json/": Row("customer", of_read),
     "rewards/": Row("customer"),
     "rewards/csv/": Row("customer"),
     "statements/": Row("customer"),

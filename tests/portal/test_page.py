@@ -55,7 +55,7 @@ def test_names_are_escaped_wherever_the_layouts_show_them(world: World) -> None:
         ("bare.html", world.north.owner),
     ):
         access = person.access
-        access.provider.name = access.user.name = script
+        access.provider.name = person.user.name = script
         if access.customer:
             access.customer.name = script
         request = RequestFactory().get("/")

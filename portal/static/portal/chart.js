@@ -90,15 +90,16 @@ function ink(figure) {
   };
   return {
     line: colour("data"), fill: colour("soft"), goal: colour("goal"), grid: colour("grid"),
-    text: colour("text"), unknown: colour("unknown"), font: getComputedStyle(probe).fontFamily,
+    text: colour("text"), unknown: colour("unknown"), excluded: colour("excluded"), font: getComputedStyle(probe).fontFamily,
   };
 }
 
-function hatch(plot, runs, colours) {
+// Unknown leans one way, excluded the other, so that they are told apart without colour.
+function hatch(plot, runs, colour, { falls = false, width = 1 } = {}) {
   const { ctx, bbox } = plot;
   ctx.save();
-  ctx.strokeStyle = colours.unknown;
-  ctx.lineWidth = devicePixelRatio;
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = width * devicePixelRatio;
   ctx.globalAlpha = 0.6;
   for (const [from, to] of runs) {
     const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
@@ -110,8 +111,8 @@ function hatch(plot, runs, colours) {
     ctx.clip();
     ctx.beginPath();
     for (let x = left - bbox.height; x < right; x += 6 * devicePixelRatio) {
-      ctx.moveTo(x, bbox.top + bbox.height);
-      ctx.lineTo(x + bbox.height, bbox.top);
+      ctx.moveTo(x, falls ? bbox.top : bbox.top + bbox.height);
+      ctx.lineTo(x + bbox.height, falls ? bbox.top + bbox.height : bbox.top);
     }
     ctx.stroke();
     ctx.restore();
@@ -136,7 +137,7 @@ function goalLine(plot, goal, colours) {
 
 // ── Drawing
 
-function options({ width, unit, goal, runs, colours, show }) {
+function options({ width, unit, goal, runs, excluded, colours, show }) {
   const [, size, places] = unit;
   const font = `12px ${colours.font}`;
   const top = (max) => Math.max(max, goal ?? 0) * 1.12 || size;
@@ -165,7 +166,10 @@ function options({ width, unit, goal, runs, colours, show }) {
     ],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: colours.line } },
     hooks: {
-      drawClear: [(plot) => hatch(plot, runs, colours)],
+      drawClear: [
+        (plot) => hatch(plot, runs, colours.unknown),
+        (plot) => hatch(plot, excluded, colours.excluded, { falls: true, width: 2 }),
+      ],
       draw: [(plot) => goalLine(plot, goal, colours)],
       setCursor: [(plot) => show(plot.cursor.idx)],
     },
@@ -203,6 +207,7 @@ async function draw(figure) {
   const unit = unitFor([...values, ...parts]);
   const goal = data.goal_ths === null || data.goal_ths === undefined ? null : Number(data.goal_ths);
   const runs = gaps(times, values, data.step_seconds);
+  const excluded = data.excluded ?? [];
   const readout = figure.querySelector("[data-chart-read]");
   const last = (list) => list.findLastIndex((value) => value !== null);
   const newest = [last(values), last(parts), values.length - 1].find((index) => index >= 0);
@@ -219,7 +224,9 @@ async function draw(figure) {
     plot?.destroy();
     box.replaceChildren();
     plot = new uPlot(
-      options({ width: box.clientWidth, unit, goal, runs, colours: ink(figure), show }), [times, values, parts], box,
+      options({ width: box.clientWidth, unit, goal, runs, excluded, colours: ink(figure), show }),
+      [times, values, parts],
+      box,
     );
     show(null);
   };

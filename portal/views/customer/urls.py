@@ -1,10 +1,17 @@
 from django.urls import path
 
-from portal.views.customer import account, brand, links, overview, rewards, statements
+from portal.views.customer import account, brand, links, machines, overview, rewards, statements
 
 app_name = "customer"
 urlpatterns = [
     path("overview/", overview.overview, name="overview"),
+    path("machines/", machines.machines, name="machines"),
+    path("machines/csv/", machines.machines_csv, name="machines_csv"),
+    path("machines/<str:code>/", machines.machine, name="machine"),
+    path("machines/<str:code>/csv/", machines.machine_csv, name="machine_csv"),
+    path("uptime/", machines.uptime_month, name="uptime"),
+    path("uptime/csv/", machines.uptime_csv, name="uptime_csv"),
+    path("uptime/json/", machines.uptime_json, name="uptime_json"),
     path("rewards/", rewards.rewards, name="rewards"),
     path("rewards/csv/", rewards.rewards_csv, name="rewards_csv"),
     path("statements/", statements.statements, name="statements"),

@@ -13,7 +13,7 @@ from django.test import Client
 
 from customers import tenancy, tokens
 from customers.models import ApiToken, Provider
-from mining.models import PoolIntent, Reward
+from mining.models import Exclusion, PoolIntent, Reward
 from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import Resource
@@ -30,6 +30,7 @@ from tests.portal.api.conftest import (
     with_scopes,
     with_token,
 )
+from tests.portal.fleet import a_fleet
 from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,7 @@ NEW_TERMS = {
     "components": [{"kind": "revenue_share", "share_ppm": 100_000, "basis": "net"}],
 }
 OCTOBER = {"period": "2026-10"}
+WINDOW = {"from": "2026-10-05T00:00:00Z", "until": "2026-10-05T06:00:00Z", "reason": "power"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,18 @@ def _of_account(tenant: Tenant) -> str:
     return f"?mining_account={tenant.clients[0].account.code}"
 
 
+def _worker(tenant: Tenant, _: Any) -> str:
+    """One that is down."""
+    return a_fleet(tenant)["rig3"].code
+
+
+def _exclusion(tenant: Tenant, _: Any) -> str:
+    """One that is over."""
+    a_fleet(tenant)
+    with tenancy.access_context(tenant.system):
+        return Exclusion.objects.filter(provider=tenant.provider).order_by("pk")[0].code
+
+
 def _quarantined(tenant: Tenant, _: Any) -> str:
     return quarantined_of(tenant).code
 
@@ -154,13 +168,21 @@ ROUTES: dict[str, Row] = {
     "customers/<code:id>/misdirected-rewards": Row(
         "customers", _customer, body={"seen_as": "a guess"}, post=409, money=True
     ),
-    "mining-accounts/<code:id>": Row("mining-accounts", _account),
+    "mining-accounts/<code:id>": Row("mining-accounts", _account, body={"site": "hall 3"}, patch=200),
     "mining-accounts/<code:id>/accept-payout": Row(
         "mining-accounts", _account, get=None, body={"payout_destination": "main_balance"}, post=200, money=True
     ),
     "mining-accounts/<code:id>/end-payout-alarm": Row(
         "mining-accounts", _account, get=None, body={}, post=409, money=True
     ),
+    "workers": Row("workers"),
+    "workers/<code:id>": Row("workers", _worker, body={"site": "hall 3"}, patch=200),
+    "workers/<code:id>/retire": Row("workers", _worker, get=None, body={}, post=200),
+    "uptime": Row("uptime", query=lambda tenant: f"{_of_account(tenant)}&month=2026-10"),
+    "exclusions": Row("exclusions", body=WINDOW, post=201),
+    "exclusions/preview": Row("exclusions", get=None, body=WINDOW, post=200),
+    "exclusions/<code:id>": Row("exclusions", _exclusion, body={"until": None}, patch=200),
+    "exclusions/<code:id>/end": Row("exclusions", _exclusion, get=None, body={}, post=409),
     "hashrate": Row("hashrate", query=_of_account),
     "quarantined-records": Row("quarantined-records"),
     "quarantined-records/<code:id>": Row("quarantined-records", _quarantined),
@@ -254,6 +276,8 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
         foreign += [link_of(client).code, alert_of(client).code, client.viewer.membership.code]
     foreign += [quarantined_of(world.south).code, _invitation(world.south, []), _intent(world.south, [])]
     foreign += [world.south.provider.code, _token(world.south, [])]
+    foreign += [_worker(world.south, []), _exclusion(world.south, [])]
+    _worker(world.north, [])
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
     quarantined_of(world.north)

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from portal.api import urls
 from tests.portal.api.conftest import API, Caller, October, alert_of, link_of, quarantined_of
+from tests.portal.fleet import a_fleet
 from tests.world import World
 
 
@@ -70,6 +71,8 @@ def test_money_and_shares_say_their_unit(schema: dict[str, Any]) -> None:
         ("Alert", "alerts"),
         ("QuarantinedRecord", "quarantined-records"),
         ("Hashrate", "hashrate"),
+        ("Worker", "workers"),
+        ("Exclusion", "exclusions"),
     ],
 )
 def test_a_row_has_the_fields_that_are_described(
@@ -78,6 +81,7 @@ def test_a_row_has_the_fields_that_are_described(
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
     quarantined_of(world.north)
+    a_fleet(world.north)
     described = schema["components"]["schemas"][component]
     of_account = {"mining_account": world.north.clients[0].account.code} if path == "hashrate" else {}
     row = north.data(path, **of_account)[0]

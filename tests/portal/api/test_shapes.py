@@ -79,6 +79,7 @@ def test_a_mining_account_of_a_customer_and_one_of_nobody(world: World, north: C
         "payout_address": None,
         "payout_first_seen_at": None,
         "payout_drift_since": None,
+        "site": "",
     }
     assert north.get(f"mining-accounts/{client.account.code}").json() == expected
     of_nobody = {
@@ -91,6 +92,7 @@ def test_a_mining_account_of_a_customer_and_one_of_nobody(world: World, north: C
         "payout_address": None,
         "payout_first_seen_at": None,
         "payout_drift_since": None,
+        "site": "",
     }
     assert north.data("mining-accounts", unassigned="true") == [of_nobody]
     assert north.data("mining-accounts")[0] == of_nobody
