@@ -66,7 +66,7 @@ def machine_chart(access: Access, account: MiningAccount, asked: str, *, now: da
         "rows": list(reversed(places)),
         "title": f"Hashrate of {span.long}",
         "legend": f"Hashrate, {span.mean}",
-        "spans": [(each.words, f"?span={each.name}", each is span) for each in SPANS],
+        "spans": [(each.words, f"?span={each.name}#hashrate", each is span) for each in SPANS],
     }
 
 
