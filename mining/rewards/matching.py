@@ -240,6 +240,12 @@ def _may_have_moved(there: Leftover, row: Reward, here: Leftover, one: Candidate
     return abs(there.moment - here.moment) <= MOVES_WITHIN
 
 
+def has_moved_to(one: Candidate, row: Reward) -> bool:
+    """Whether a record that appeared may be this reward of the same account, if that is not listed where it stood."""
+    there = Leftover((one.record.account, row.reward_at, row.currency), [row], [])
+    return _may_have_moved(there, row, Leftover(one.listed.place, [], [one]), one)
+
+
 def _moving_key(place: Place, amounts: Core) -> object:
     # A reward of nothing is like every other one: what it was before says nothing, and costs nothing.
     return (place, None) if not any(amounts) else (place[0], place[2], amounts)

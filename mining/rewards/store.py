@@ -7,7 +7,7 @@ that the next one would not reach (sync.py: it begins where this one was to).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from mining.rewards.matching import (
     candidate,
     doubt_fingerprint,
     groups,
+    has_moved_to,
     match,
     settle,
     twin_fingerprint,
@@ -73,13 +74,14 @@ def in_window(
     return rows if until is None else rows.filter(day__lte=until.astimezone(UTC).date(), reward_at__lt=until)
 
 
-def note_reading(reading: Reading, *, only: MiningAccount | None = None, but: Collection[int] = ()) -> None:
-    """Inside `reading.writing()`. `but`: accounts, by primary key, of which nothing was read."""
-    now = reading.now()
-    accounts = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id).exclude(pk__in=but)
+def note_reading(reading: Reading, *, only: MiningAccount | None = None) -> None:
+    """Inside `reading.writing()`. Of an account that the pool does not answer for nothing was read: its documents are
+    held for that (billing). The moment is the run's beginning: what the pool told since may not be in it."""
+    moment = reading.run.started_at or reading.now()
+    accounts = MiningAccount.objects.filter(provider=reading.provider_id, login=reading.login_id).readable()
     if only is not None:
         accounts = accounts.filter(pk=only.pk)
-    accounts.exclude(rewards_read_at__gt=now - READ_AT_GRAIN).update(rewards_read_at=now)
+    accounts.exclude(rewards_read_at__gt=moment - READ_AT_GRAIN).update(rewards_read_at=moment)
 
 
 class Store:
@@ -116,13 +118,15 @@ class Store:
             else:
                 settle(match, group)
         self._carried = waiting
+        if part.since is not None and part.is_last:
+            self._set_apart_at_the_edge(part.since, match, accounts)
         self._write(match, accounts)
 
     def finish(self) -> Outcome:
         with self.reading.writing():
             silent = self._note_silence()
             self._mark_missing(silent)
-            note_reading(self.reading, only=self.only, but=silent)
+            note_reading(self.reading, only=self.only)
         if self.outcome.quarantined:
             self.outcome.problems.append(records_quarantined(self.outcome.quarantined))
         if self._undecided:
@@ -201,6 +205,27 @@ class Store:
                 unsure = (place[0], place[1]) in doubtful
                 left.append(Leftover(place, rows, new, doubtful=unsure, whole=whole and None not in doubtful))
         return result, left
+
+    def _set_apart_at_the_edge(self, since: datetime, match: Match, accounts: dict[str, MiningAccount]) -> None:
+        """What seems new near the beginning of the window may have moved there from before it, where nothing was read.
+        Where something alike stands there nothing is taken in: the account is read in full, which tells."""
+        near = [one for one in match.new if one.record.reward_at < since + MOVES_WITHIN]
+        if not near:
+            return
+        with self.reading.writing():
+            before: dict[int, list[Reward]] = defaultdict(list)
+            rows = in_window(self.reading, since - MOVES_WITHIN, since)
+            for row in rows.filter(mining_account__in={accounts[one.record.account].pk for one in near}):
+                before[row.mining_account_id].append(row)
+            doubted = {
+                id(one): accounts[one.record.account].pk
+                for one in near
+                if any(has_moved_to(one, row) for row in before[accounts[one.record.account].pk])
+            }
+            match.new = [one for one in match.new if id(one) not in doubted]
+            unsure = self._login_accounts().filter(pk__in=doubted.values())
+            if unsure.update(rewards_read_in_full_at=None):
+                log.warning("rewards.unsure_at_the_edge", run=self.reading.run.code, rewards=len(doubted))
 
     # --- What is written
 

@@ -156,8 +156,11 @@ def _depth(reading: Reading) -> Depth:
 
 
 def _newest_may_do(reading: Reading, since: datetime) -> bool:
-    """Nobody waits for this run, the window was read lately, and it is longer than a page."""
-    if reading.is_waited_for or not _whole_runs(reading).filter(started_at__gt=reading.now() - WINDOW_EVERY).exists():
+    """Nobody waits for this run, the window was read lately, and today, and it is longer than a page."""
+    now = reading.now()
+    # When a month has ended its documents rest on what was read since: not on a page that said nothing new.
+    lately = max(now - WINDOW_EVERY, datetime.combine(now.astimezone(UTC), time(), UTC))
+    if reading.is_waited_for or not _whole_runs(reading).filter(started_at__gte=lately).exists():
         return False
     return in_window(reading, since, None)[MOST_RECORDS_PER_PAGE:].exists()
 

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from mining import queries, runner, runs
@@ -207,6 +208,24 @@ def test_an_account_that_falls_silent_turns_unknown_and_its_rewards_stay(north: 
     north.sync()
     assert north.account("north").state == MiningAccount.State.ACTIVE
     assert north.told() == north.truth()
+
+
+@pytest.mark.parametrize("subject", ["rewards", "workers"])  # silent, or refused when asked for by name
+def test_of_an_account_that_the_pool_does_not_answer_for_nothing_is_read(north: Hosting, subject: str) -> None:
+    north.sync_all()
+    north.pool.edit("disable_account", login="alpha", account="north")
+    north.sync(subject)
+    with north.context():
+        # Its rewards lie behind the window by now: what is not known of it cannot be missed in a list.
+        last_answered = timezone.now() - timedelta(days=10)
+        MiningAccount.objects.update(rewards_read_at=last_answered)
+        past = {name: F(name) - timedelta(days=60) for name in ("day", "reward_at")}
+        Reward.objects.filter(mining_account__name="north").update(**past)
+
+    run = north.sync()
+
+    assert north.account("north").rewards_read_at == last_answered
+    assert north.account("south").rewards_read_at == run.started_at  # what came since may not be in it
 
 
 def test_an_empty_answer_takes_nothing_away(north: Hosting) -> None:
@@ -420,6 +439,34 @@ def test_one_that_vanished_before_it_appeared_elsewhere_has_moved_too(north: Hos
     assert north.told() == north.truth()
 
 
+def test_one_that_moves_into_the_window_from_before_it_is_the_reward_it_was(north: Hosting) -> None:
+    north.sync()
+    first_day = max(row.day for row in north.rewards()) - timedelta(days=3)
+    day, moment = (first_day - timedelta(days=1)).isoformat(), f"{first_day}T06:00:00Z"
+    (before,) = north.rewards(day=day, mining_account__name="north")
+    north.pool.edit("set_reward", login="alpha", account="north", date=day, set={"date": moment})
+
+    run = north.sync()
+
+    (after,) = north.rewards(pk=before.pk)
+    assert (run.depth, run.rows_new, after.day, after.missing_since) == ("recent", 0, first_day, None)
+    assert north.told() == north.truth()
+
+
+def test_one_that_is_like_another_from_before_the_window_is_taken_in_once_it_is_told_apart(north: Hosting) -> None:
+    north.sync()
+    first_day = max(row.day for row in north.rewards()) - timedelta(days=3)
+    (alike,) = north.rewards(day=first_day - timedelta(days=1), mining_account__name="north")
+    amounts = {"totalReward": alike.total_raw, "reward": alike.net_raw, "fee": alike.fee_raw}
+    moment = {"date": f"{first_day}T06:00:00Z"}
+    north.pool.edit("add_reward", login="alpha", account="north", date=str(first_day), set=amounts | moment)
+
+    assert north.sync().rows_new == 1
+
+    assert north.told() == north.truth()
+    assert north.account("north").rewards_read_in_full_at is not None
+
+
 def test_what_may_be_new_or_have_moved_is_quarantined_and_not_counted(north: Hosting) -> None:
     north.sync()
     (before,) = north.rewards(day="2026-10-18", mining_account__name="north")
@@ -475,11 +522,12 @@ def long_list(north: Hosting) -> Hosting:
     return north
 
 
-def in_its_turn(hosting: Hosting) -> SyncRun:
+def in_its_turn(hosting: Hosting, now: datetime | None = None) -> SyncRun:
     """As a worker reads it: nobody waits."""
+    now = now or timezone.now()
     with hosting.context():
-        run, _ = runs.open_run(hosting.provider.pk, hosting.login_id, Subject.REWARDS, now=timezone.now())
-    performed = runner.perform(hosting.provider.pk, run.pk, turn=0, now=timezone.now())
+        run, _ = runs.open_run(hosting.provider.pk, hosting.login_id, Subject.REWARDS, now=now)
+    performed = runner.perform(hosting.provider.pk, run.pk, turn=0, now=now)
     assert performed is not None
     return performed
 
@@ -517,6 +565,18 @@ def test_what_stands_behind_the_newest_page_is_found_within_the_hour(long_list: 
     whole_window_read_ago(long_list, timedelta(hours=1))
 
     assert in_its_turn(long_list).rows_changed == 1
+
+
+def test_the_first_turn_of_a_day_reads_the_window(long_list: Hosting) -> None:
+    """A month has ended with it: what its documents leave out must not be taken for read."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    with long_list.context():
+        SyncRun.objects.filter(subject="rewards").update(started_at=midnight - timedelta(minutes=5))
+    assert in_its_turn(long_list, midnight - timedelta(minutes=1)).depth == "newest"
+
+    turns = [in_its_turn(long_list, midnight + timedelta(minutes=minutes)) for minutes in (5, 20)]
+
+    assert [run.depth for run in turns] == ["recent", "newest"]
 
 
 def test_a_window_that_was_not_read_to_its_end_is_read_though_the_newest_page_says_nothing_new(
