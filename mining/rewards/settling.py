@@ -156,7 +156,7 @@ def _take_in(access: Access, record: QuarantinedRecord, now: datetime) -> Reward
     """As the next of its date."""
     one = _read(record)
     if record.reason != TWIN:
-        _refuse_taken_in(access, one)
+        _refuse_taken_in(access, record, one)
     # Locked, so that two who take in records of one account number them one after the other.
     accounts = MiningAccount.objects.visible_to(access).select_for_update(no_key=True)
     account = accounts.filter(login=record.login_id, name=record.account_name).first()
@@ -169,11 +169,14 @@ def _take_in(access: Access, record: QuarantinedRecord, now: datetime) -> Reward
     return row
 
 
-def _refuse_taken_in(access: Access, one: Candidate) -> None:
+def _refuse_taken_in(access: Access, record: QuarantinedRecord, one: Candidate) -> None:
     """The list may have held still since, and a reading known where the record belongs."""
     listed = one.record
     here = Reward.objects.visible_to(access).filter(
-        mining_account__name=listed.account, reward_at=listed.reward_at, currency=listed.currency
+        mining_account__login=record.login_id,
+        mining_account__name=record.account_name,
+        reward_at=listed.reward_at,
+        currency=listed.currency,
     )
     if any(
         (row.payout_destination, row.total_amount, row.net_amount, row.fee_amount) == one.money

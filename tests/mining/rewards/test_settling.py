@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import AuditEntry
-from mining.models import QuarantinedRecord, Reward, SyncRun
+from mining.models import MiningAccount, PoolLogin, QuarantinedRecord, Reward, SyncRun
 from mining.models.rewards import Settlement
-from mining.rewards import settling
+from mining.rewards import settling, taking_in
 from tests.mining.hosting import Hosting
 from tests.refusals import refused
 
@@ -150,6 +150,20 @@ def test_a_doubt_that_a_later_reading_can_tell_asks_nobody_and_is_not_taken_in_t
     with refused("quarantine.taken_in"):
         settle(north, new, ANOTHER)
     assert moved.pk != new.pk
+
+
+def test_a_like_reward_of_another_login_is_no_such_reward(north: Hosting) -> None:
+    _, (_, new) = moved_or_new(north)
+    with north.context():
+        login = PoolLogin.objects.create(provider=north.provider, name="second", created_at=timezone.now())
+        account = MiningAccount.objects.create(
+            provider=north.provider, login=login, name="north", state="active", first_seen_at=timezone.now()
+        )
+        theirs = taking_in.new_row(north.provider.pk, settling._read(new), account, now=timezone.now())
+        theirs.occurrence = 1
+        theirs.save()
+
+    assert settle(north, new, ANOTHER).reward != theirs
 
 
 def test_what_cannot_be_read_is_put_aside_or_read_once_the_parser_can(north: Hosting) -> None:
