@@ -102,6 +102,18 @@ def test_each_state_in_which_a_reward_could_be_billed_stays(north: Hosting, paid
     assert raws(north, paid) == billable
 
 
+def test_that_it_was_pending_again_after_it_was_paid_stays(north: Hosting, paid: Reward) -> None:
+    for status in ("pending", "successful"):
+        north.pool.edit("set_reward", login="alpha", account="north", date=MOMENT, set={"status": status})
+        north.sync()
+    _, *since_paid = raws(north, paid)
+    long_final(north, paid)
+
+    retention.let_go(north.provider.pk, now=timezone.now())
+
+    assert (raws(north, paid), len(since_paid)) == (since_paid, 3)
+
+
 def test_no_context_lets_go_of_anothers_or_of_what_is_new(north: Hosting, south: Hosting) -> None:
     for provider, days in [(south.provider.pk, 100), (north.provider.pk, 10)]:
         with (
