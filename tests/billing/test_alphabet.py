@@ -67,7 +67,7 @@ def words_beside() -> dict[str, Any]:
     shown = dict.fromkeys(("title", "number", "issued_on", "month", "period", "payer", "contract"), "x")
     return empty | shown | {
         "date": [2026, 12, 3], "total": "0.00000001", "nothing_owed": False, "wide": False, "correction_sums": None,
-        "worked": None, "pending": None, "ink": None, "logo": None, "from": ["x"], "to": ["x"],
+        "left_out": None, "worked": None, "pending": None, "ink": None, "logo": None, "from": ["x"], "to": ["x"],
     }  # fmt: skip
 
 

@@ -31,13 +31,13 @@ def test_the_first_reading_takes_everything(north: Hosting) -> None:
     assert run.rows_new == len(north.truth()) + 3  # the three accounts that the rewards name
 
 
-def test_a_second_reading_writes_no_row_but_its_run(north: Hosting) -> None:
+def test_a_second_reading_writes_its_run_and_how_far_was_read(north: Hosting) -> None:
     north.sync_all()
     before = writes()
 
     north.sync_all()
 
-    assert set(written_between(before, writes())) == {"mining_syncrun"}
+    assert set(written_between(before, writes())) == {"mining_syncrun", "mining_opencoverage"}
 
 
 def test_a_status_is_followed_and_observed_once(north: Hosting) -> None:
