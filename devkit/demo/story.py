@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -37,9 +37,12 @@ from customers.tenancy import Access, Kind
 from devkit.demo.calendar import ended_months
 from devkit.demo.children import ChildFailed, Children
 from mining import accounts, planner
+from mining.fleet import exclusions, states
+from mining.fleet import expected as fleet_labels
+from mining.fleet.states import State
 from mining.keys import store as key_store
 from mining.links.issuing import issue_link
-from mining.models import Credential, LinkLifetime, LinkPermission, MiningAccount, SyncRun, WatcherLink
+from mining.models import Credential, Exclusion, LinkLifetime, LinkPermission, MiningAccount, SyncRun, WatcherLink
 from mining.models.runs import Subject
 from mining.payouts import agreements
 from mining.payouts import views as payout_views
@@ -47,6 +50,8 @@ from mining.payouts import words as payout_words
 
 SLUG, NAME, LOGIN = "northmere", "Northmere Hosting", "northmere"
 TIME_TO_TYPE_SECONDS = 15
+HALLS = ("Bergvik hall 1", "Bergvik hall 2", "Sandmoor")
+MISHAPS = 2  # machines of the first customer
 FLIPS = "lumen_farm"  # the account whose destination the sandbox changes in the middle of each month
 NEW_ACCOUNTS = ("gale_compute", "heron_mining")  # made at the pool; the other ten are taken over
 NAMES = (
@@ -100,6 +105,7 @@ class Story:
         _say("Reading rewards, hashrate, workers and payout destinations through the worker …")
         self._sync(now)
         self._accept_payouts(now)
+        self._machines(now)
         self._links(now)
         _say(f"Closing {self.first_month:%B} and {self.last_month:%B} …")
         for month in (self.first_month, self.last_month):
@@ -214,6 +220,34 @@ class Story:
                 to = account.payout_destination or ""
                 agreements.accept(self.access, account, destination=to, address=account.payout_address, now=now)
                 _say(f"{account.name} is paid to {payout_words.in_words(to, account.payout_address)} now: agreed.")
+
+    def _machines(self, now: datetime) -> None:
+        """Two halls; one machine dies, one goes and comes back, and an exclusion is planned. Played again: no more."""
+        with tenancy.access_context(self.access):
+            mine = MiningAccount.objects.visible_to(self.access).filter(customer__name__in=NAMES, site="")
+            labelled = list(mine.order_by("customer__name"))
+            for index, account in enumerate(labelled):
+                fleet_labels.set_site(self.access, account, site=HALLS[index % len(HALLS)], now=now)
+            first = MiningAccount.objects.visible_to(self.access).get(customer__name=NAMES[0])
+            up = [row.worker.name for row in states.workers_of(self.access, first, now=now) if row.state == State.UP]
+        if not labelled or len(up) < MISHAPS:
+            return
+        _say(f"A machine of {NAMES[0]} dies, and another one comes back …")
+        for names, state in ((up[:MISHAPS], "offline"), (up[1:MISHAPS], "online")):
+            edit = {"login": LOGIN, "account": first.name, "workers": names, "state": state}
+            self._control("POST", "/sandbox/edit", {"act": "set_workers", **edit})
+            self._sync(timezone.now(), only=Subject.WORKERS)
+        night = timezone.now().replace(hour=2, minute=0, second=0, microsecond=0) + timedelta(days=2)
+        with tenancy.access_context(self.access):
+            exclusions.enter(
+                self.access,
+                site=HALLS[0],
+                from_at=night,
+                until_at=night + timedelta(hours=2),
+                reason=Exclusion.Reason.MAINTENANCE,
+                note="filters are changed",
+                now=now,
+            )
 
     def _links(self, now: datetime) -> None:
         """Two customers get a watcher link that renews itself; played again, they keep what they have."""
