@@ -24,6 +24,7 @@ from mining.links.room import not_renewed
 from mining.links.rules import ENDS_SOON
 from mining.models import (
     Alert,
+    AlertKind,
     Credential,
     LinkLifetime,
     MiningAccount,
@@ -118,7 +119,7 @@ class Cause(NamedTuple):
     """Three-valued: in which rows it surely stands, in which it is surely over; in the others nobody knows."""
 
     code: StrEnum
-    alert: Alert.Kind
+    alert: AlertKind
     stands: Q
     over: Q
 

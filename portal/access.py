@@ -26,6 +26,10 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     # What became of an act whose answer was lost: each kind needs its own act besides.
     "decide": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
     "sync": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
+    # Who has an alert, and what is known of it.
+    "alerts": (Role.OWNER, Role.FINANCE, Role.SUPPORT),
+    # From when on something is an alert, and how often it is told.
+    "alert_rules": (Role.OWNER, Role.SUPPORT),
     "contracts": (Role.OWNER, Role.FINANCE),
     "issue": (Role.OWNER, Role.FINANCE),
     # Machines: where they stand, and which are retired. And times that count for and against nobody.
@@ -45,7 +49,10 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     # What the provider shows of itself, and how it runs the portal.
     "settings": (Role.OWNER,),
 }
-CUSTOMER_ACTS: dict[str, tuple[Role, ...]] = {"read": (Role.OWNER, Role.VIEWER)}
+CUSTOMER_ACTS: dict[str, tuple[Role, ...]] = {
+    "read": (Role.OWNER, Role.VIEWER),
+    "alert_rules": (Role.OWNER,),
+}
 # allauth's pages that need no membership, by the names of their addresses, and why. Another one opens for nobody: a
 # setting or a new version may bring more of them.
 ALLAUTH_PAGES = {

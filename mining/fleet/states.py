@@ -92,9 +92,9 @@ class WorkerNow:
 
 def account_states(access: Access, accounts: Sequence[MiningAccount], *, now: datetime) -> dict[int, AccountNow]:
     """By account's key."""
-    parameters = account_parameters(access, [account.pk for account in accounts], now)
+    values = account_parameters(access.provider.pk, [account.pk for account in accounts], now=now)
     with connection.cursor() as cursor:
-        cursor.execute(STATES + BY_ACCOUNT, parameters)
+        cursor.execute(STATES + BY_ACCOUNT, values)
         rows = cursor.fetchall()
     exclusions = Exclusion.objects.filter(provider=access.provider).in_bulk({row[-1] for row in rows} - {None})
     return {
@@ -112,7 +112,7 @@ def account_state(access: Access, account: MiningAccount, *, now: datetime) -> A
 def fleet_state(access: Access, *, now: datetime) -> FleetNow:
     """One query. Accounts that belong to nobody yet are in it."""
     with connection.cursor() as cursor:
-        cursor.execute(STATES + BY_STATE, account_parameters(access, None, now))
+        cursor.execute(STATES + BY_STATE, account_parameters(access.provider.pk, None, now=now))
         rows = cursor.fetchall()
     accounts, expected, up, low, down, excluded, unknown = (
         sum(int(row[column]) for row in rows) for column in range(1, 8)
@@ -121,10 +121,10 @@ def fleet_state(access: Access, *, now: datetime) -> FleetNow:
     return FleetNow(accounts, expected, up, low, down, excluded, unknown, in_state)
 
 
-def account_parameters(access: Access, account_ids: list[int] | None, now: datetime) -> dict[str, Any]:
+def account_parameters(provider_id: int, account_ids: list[int] | None, *, now: datetime) -> dict[str, Any]:
     """Of STATES; None: all accounts."""
     return {
-        "provider": access.provider.pk,
+        "provider": provider_id,
         "accounts": account_ids,
         "now": now,
         "idle_after": IDLE_AFTER,

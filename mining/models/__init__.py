@@ -1,5 +1,5 @@
 from mining.models.accounts import Credential, MiningAccount, PoolIntent
-from mining.models.alerts import Alert
+from mining.models.alerts import Alert, AlertKind, AlertRule, AlertWishes
 from mining.models.coverage import Coverage, Covered, OpenCoverage
 from mining.models.fleet import Counts, HashratePoint, HashratePoint5m, HashratePoint24h, Outage, Worker
 from mining.models.links import LinkLifetime, LinkPermission, WatcherLink
@@ -11,6 +11,9 @@ from mining.models.uptime import Basis, Exclusion, ExpectedWorkers, FleetSetting
 
 __all__ = [
     "Alert",
+    "AlertKind",
+    "AlertRule",
+    "AlertWishes",
     "Basis",
     "Counts",
     "Coverage",

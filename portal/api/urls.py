@@ -25,6 +25,7 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     mining.Credentials,
     links.WatcherLinks,
     alerts.Alerts,
+    alerts.AlertRules,
     billing.Contracts,
     billing.Documents,
     tokens.Tokens,

@@ -40,6 +40,10 @@ ACTS = {
     "staff/documents/<str:code>/let-pass/": "POST documents/<code:id>/let-pass",
     "staff/documents/<str:code>/discard/": "POST documents/<code:id>/discard",
     "staff/documents/<str:code>/files/": "POST documents/<code:id>/retry-files",
+    "staff/alerts/<str:code>/acknowledge/": "POST alerts/<code:id>/acknowledge",
+    "staff/alerts/<str:code>/assign/": "POST alerts/<code:id>/assign",
+    "staff/alerts/<str:code>/note/": "POST alerts/<code:id>/note",
+    "staff/alerts/rules/<str:code>/": "PATCH alert-rules/<code:id>",
     "staff/quarantine/<str:code>/": "POST quarantined-records/<code:id>/settle",
     "staff/sync/now/": "POST sync-runs",
     "staff/keys/paste/": "POST credentials",
@@ -53,10 +57,14 @@ ACTS = {
 }
 ONE_SELF = "it is about the person who sits there"
 STAFF = "who is on the staff is decided with a fresh second factor, which a program cannot give"
+CUSTOMERS = "what a customer wants to be told of is the customer's; tokens are the provider's"
 PAGE_ONLY = {
     "choose/": ONE_SELF,
     "invite/<str:secret>/": ONE_SELF,
     "account/": ONE_SELF,
+    "alerts/mails/": ONE_SELF,
+    "alerts/rules/<slug:kind>/": CUSTOMERS,
+    "staff/alerts/mails/": ONE_SELF,
     "staff/team/invite/": STAFF,
     "staff/team/invitations/<str:code>/revoke/": STAFF,
     "staff/team/<str:code>/role/": STAFF,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from billing.models import Document
 from customers import onboarding, tenancy
 from customers.models import ApiToken, Customer, Invitation, MemberKind, Role
-from mining.models import Exclusion, PoolIntent, WatcherLink
-from portal.access import STAFF_ACTS
+from mining.alerts import rules
+from mining.models import Alert, AlertRule, Exclusion, PoolIntent, WatcherLink
+from portal.access import CUSTOMER_ACTS, STAFF_ACTS
 from tests.portal.api.conftest import quarantined_of
 from tests.portal.customer.scenes import statement_of
 from tests.portal.fleet import a_fleet
@@ -24,7 +25,7 @@ from tests.world import NOW, Tenant, draft_document
 
 @dataclass(frozen=True)
 class Row:
-    audience: str  # open, member, staff:<act>, customer, signed_in; closed: a page that exists for nobody
+    audience: str  # open, member, staff:<act>, customer[:<act>], signed_in; closed: a page that exists for nobody
     arguments: Callable[[Tenant], dict[str, str]] = lambda _tenant: {}
     method: str = "get"
     answers: tuple[int, ...] = (200,)  # to those who may
@@ -35,6 +36,11 @@ class Row:
     def staff_roles(self) -> tuple[str, ...]:
         kind, _, act = self.audience.partition(":")
         return tuple(STAFF_ACTS[act]) if kind == "staff" else ()
+
+    @property
+    def customer_roles(self) -> tuple[str, ...]:
+        kind, _, act = self.audience.partition(":")
+        return tuple(CUSTOMER_ACTS[act or "read"]) if kind == "customer" else ()
 
 
 def customer(tenant: Tenant) -> dict[str, str]:
@@ -51,6 +57,22 @@ def login(tenant: Tenant) -> dict[str, str]:
 
 def contract(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.clients[0].contract.code}
+
+
+def alert(tenant: Tenant) -> dict[str, str]:
+    client = tenant.clients[0]
+    with tenancy.access_context(tenant.system):
+        found, _ = Alert.objects.get_or_create(
+            provider=tenant.provider, kind="workers_offline", customer=client.customer, mining_account=client.account,
+            defaults={"stood_at": NOW, "opened_at": NOW, "value": 3, "base": 4},
+        )  # fmt: skip
+    return {"code": found.code}
+
+
+def alert_rule(tenant: Tenant) -> dict[str, str]:
+    with tenancy.access_context(tenant.system):
+        rules.make_missing(tenant.provider.pk)
+        return {"code": AlertRule.objects.get(kind="hashrate_low", customer=None).code}
 
 
 def document(tenant: Tenant) -> dict[str, str]:
@@ -219,6 +241,13 @@ ROUTES: dict[str, Row] = {
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
     "staff/documents/<str:code>/csv/": Row("staff:read", document),
     "staff/alerts/": Row("staff:read"),
+    "staff/alerts/rules/": Row("staff:read"),
+    "staff/alerts/rules/<str:code>/": Row("staff:alert_rules", alert_rule),
+    "staff/alerts/mails/": Row("staff:read"),
+    "staff/alerts/<str:code>/": Row("staff:read", alert),
+    "staff/alerts/<str:code>/acknowledge/": Row("staff:alerts", alert, "post", (302,)),
+    "staff/alerts/<str:code>/assign/": Row("staff:alerts", alert, "post", (302,)),
+    "staff/alerts/<str:code>/note/": Row("staff:alerts", alert, "post", (302,)),
     "staff/quarantine/<str:code>/": Row("staff:read", quarantined),
     "staff/sync/": Row("staff:read"),
     "staff/sync/now/": Row("staff:sync", method="post", answers=(302,)),
@@ -255,6 +284,9 @@ ROUTES: dict[str, Row] = {
     "statements/<str:code>/pdf/": Row("customer", statement),
     "statements/<str:code>/csv/": Row("customer", statement),
     "watcher-links/": Row("customer"),
+    "alerts/": Row("customer"),
+    "alerts/rules/<slug:kind>/": Row("customer:alert_rules", lambda _: {"kind": "hashrate_low"}, "post"),
+    "alerts/mails/": Row("customer", method="post"),
     "me/": Row("customer"),
     "brand/<slug:provider>/<slug:sha256>.png": Row(
         "open", lambda _: {"provider": "prv_guess", "sha256": "guess"}, answers=(404,)

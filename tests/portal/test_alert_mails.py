@@ -81,9 +81,7 @@ def test_the_owner_gets_one_sentence_and_the_way_to_the_page(world: World, setti
         "ALARM: Alder & Finch: the pool pays the rewards elsewhere than was agreed\n"
         "Found on 4 November 2026, 14:32 UTC. See to it:"
         f" https://portal.example.com/staff/customers/{customer.code}/#payout\n\n"
-        "All that is open now: https://portal.example.com/staff/alerts/\n\n"
-        "You are told once, as an owner of Northmere Hosting, once more when a payout goes on to another place, and not"
-        " when it has ended.\n\n"
+        "All that is open now, and what you are mailed: https://portal.example.com/staff/alerts/\n\n"
     )
     assert tick(north, minutes=1) == 0
     assert [(row.told_at, row.problem) for row in rows(north)] == [(NOW, "")]
@@ -294,7 +292,7 @@ def test_without_an_owner_it_waits_for_one(world: World) -> None:
     with north.context():
         Membership.objects.filter(pk=north.owner.membership.pk).update(is_active=False)
     assert tick(north) == 0
-    assert [row.problem for row in rows(north)] == ["There is no owner who could be mailed."]
+    assert [row.problem for row in rows(north)] == ["There is nobody who wants to be mailed of it."]
     with north.context():
         Membership.objects.filter(pk=north.owner.membership.pk).update(is_active=True)
     assert tick(north, minutes=4) == 1

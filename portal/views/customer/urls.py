@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views.customer import account, brand, links, machines, overview, rewards, statements
+from portal.views.customer import account, alerts, brand, links, machines, overview, rewards, statements
 
 app_name = "customer"
 urlpatterns = [
@@ -21,5 +21,8 @@ urlpatterns = [
     path("watcher-links/", links.links, name="links"),
     path("brand/<slug:colour>.css", brand.brand, name="brand"),
     path("brand/<slug:provider>/<slug:sha256>.png", brand.logo, name="logo"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/rules/<slug:kind>/", alerts.rule_change, name="alert_rule"),
+    path("alerts/mails/", alerts.mails_change, name="alert_mails"),
     path("me/", account.account, name="account"),
 ]

@@ -151,7 +151,7 @@ def alert_of(client: ClientOfProvider, **wanted: Any) -> Alert:
             kind=Alert.Kind.PAYOUT_DRIFT,
             customer=client.customer,
             mining_account=client.account,
-            **{"ended_at": None, "opened_at": NOW} | wanted,
+            **{"ended_at": None, "stood_at": NOW, "opened_at": NOW} | wanted,
         )
     return alert
 

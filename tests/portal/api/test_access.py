@@ -13,7 +13,8 @@ from django.test import Client
 
 from customers import tenancy, tokens
 from customers.models import ApiToken, Provider
-from mining.models import Exclusion, PoolIntent, Reward
+from mining.alerts import rules
+from mining.models import AlertRule, Exclusion, PoolIntent, Reward
 from portal.api import urls
 from portal.api.auth import unknown_scopes
 from portal.api.base import Resource
@@ -101,6 +102,16 @@ def _contract(tenant: Tenant, _: Any) -> str:
 
 def _link(tenant: Tenant, _: Any) -> str:
     return link_of(tenant.clients[0]).code
+
+
+def _alert(tenant: Tenant, _: Any) -> str:
+    return alert_of(tenant.clients[0]).code
+
+
+def _alert_rule(tenant: Tenant, _: Any) -> str:
+    with tenant.context():
+        rules.make_missing(tenant.provider.pk)
+        return AlertRule.objects.get(kind="hashrate_low").code
 
 
 def _account(tenant: Tenant, _: Any) -> str:
@@ -203,6 +214,12 @@ ROUTES: dict[str, Row] = {
     "watcher-links/<code:id>": Row("watcher-links", _link, body={"renews": False}, patch=200),
     "watcher-links/<code:id>/renew": Row("watcher-links", _link, get=None, body={"early_confirmed": True}, post=202),
     "alerts": Row("alerts"),
+    "alerts/<code:id>": Row("alerts", _alert),
+    "alerts/<code:id>/acknowledge": Row("alerts", _alert, get=None, body={}, post=200),
+    "alerts/<code:id>/assign": Row("alerts", _alert, get=None, body={"member": None}, post=200),
+    "alerts/<code:id>/note": Row("alerts", _alert, get=None, body={"note": "seen to"}, post=200),
+    "alert-rules": Row("alert-rules"),
+    "alert-rules/<code:id>": Row("alert-rules", _alert_rule, body={"repeat_minutes": 30}, patch=200),
     "credentials/<code:id>": Row("credentials", lambda t, _: t.credential.code, body={"label": "prime"}, patch=200),
     "credentials/<code:id>/verify": Row("credentials", lambda t, _: t.credential.code, get=None, body={}, post=202),
     "credentials/<code:id>/withdraw": Row("credentials", _credential, get=None, body={}, post=409),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mining import alerts
+from mining.alerts import rules
 from mining.models import Credential, PoolIntent
 from tests.portal.api.conftest import Caller, alert_of, detail_of, with_scopes
 from tests.world import NOW, World
@@ -26,10 +27,21 @@ def test_an_alert_about_a_customer(world: World, north: Caller) -> None:
                 "sentence": "Alder & Finch: the pool pays the rewards elsewhere than was agreed",
                 "customer": client.customer.code,
                 "mining_account": client.account.code,
+                "worker": None,
                 "credential": None,
+                "is_group": False,
+                "group": None,
+                "site": "",
+                "is_silenced": False,
+                "stood_at": SEEN,
                 "opened_at": SEEN,
                 "ended_at": None,
+                "acknowledged_at": None,
+                "acknowledged_by": None,
+                "assigned_to": None,
+                "note": None,
                 "told_at": SEEN,
+                "end_told_at": None,
                 "problem": None,
             }
         ],
@@ -89,3 +101,41 @@ def test_reading_alerts_needs_its_scope(world: World) -> None:
     assert with_scopes(world.north, "alerts:read").get("alerts").status_code == 200
     lacking = with_scopes(world.north, "alerts:write", "alert-rules:read").get("alerts")
     assert detail_of(lacking, 403) == "This token lacks the scope alerts:read."
+
+
+def test_programs_take_give_and_note_an_alert_and_what_has_ended_is_not_taken(world: World, north: Caller) -> None:
+    client, support = world.north.clients[0], world.north.support.user.email
+    open_one, ended = alert_of(client).code, alert_of(world.north.clients[1], ended_at=NOW).code
+
+    given = north.post(f"alerts/{open_one}/assign", {"member": support}).json()
+    assert (given["assigned_to"], given["acknowledged_by"]) == (support, "token erp")
+    assert north.post(f"alerts/{open_one}/note", {"note": "fuse blown"}).json()["note"] == "fuse blown"
+    assert north.post(f"alerts/{ended}/acknowledge", {}).json()["type"] == "/problems/alert.ended"
+    assert detail_of(north.post(f"alerts/{open_one}/assign", {"member": client.owner.user.email}), 400) == (
+        "member: Nobody on the staff has this address."
+    )
+
+
+def test_a_rule_is_changed_as_far_as_it_goes(world: World, north: Caller) -> None:
+    with world.north.context():
+        rules.make_missing(world.north.provider.pk)
+    (rule,) = north.data("alert-rules", kind="hashrate_low")
+    assert rule["sentence"] == (
+        "When hashrate is below 70 % of its own 24 h mean for 15 min; it ends above 75 % for 10 min."
+    )
+
+    changed = north.patch(f"alert-rules/{rule['id']}", {"threshold": "60.5", "repeat_minutes": 30}).json()
+    assert {key: changed[key] for key in rule if changed[key] != rule[key]} == {
+        "threshold": "60.5",
+        "repeat_minutes": 30,
+        "sentence": rule["sentence"].replace("70", "60.5"),
+    }
+    for body, code in (
+        ({"threshold": "80"}, "rule.ends_before_it_begins"),
+        ({"threshold": "101", "ends_at": "102"}, "rule.limit_out_of_range"),
+        ({"unit": "minutes"}, "rule.unit_unknown"),
+        ({"by_time": "12:00"}, "rule.no_limit"),
+    ):
+        assert north.patch(f"alert-rules/{rule['id']}", body).json()["type"] == f"/problems/{code}", body
+    (drift,) = north.data("alert-rules", kind="payout_drift")
+    assert north.patch(f"alert-rules/{drift['id']}", {"is_on": False}).json()["type"] == "/problems/rule.always_on"

@@ -22,14 +22,14 @@ def drift(tenant: Tenant, **fields: Any) -> Alert:
     with tenant.context():
         return Alert.objects.create(
             provider=tenant.provider, kind="payout_drift", customer=client.customer, mining_account=client.account,
-            **{"opened_at": NOW - timedelta(minutes=3)} | fields,
+            **{"stood_at": NOW - timedelta(hours=1), "opened_at": NOW - timedelta(minutes=3)} | fields,
         )  # fmt: skip
 
 
 def silent(tenant: Tenant, kind: str, **fields: Any) -> Alert:
     with tenant.context():
         return Alert.objects.create(
-            provider=tenant.provider, kind=kind, credential=tenant.credential, opened_at=NOW, **fields
+            provider=tenant.provider, kind=kind, credential=tenant.credential, stood_at=NOW, opened_at=NOW, **fields
         )
 
 
@@ -41,7 +41,7 @@ def doubt(tenant: Tenant, kind: str = "create_link") -> None:
             customer=customer, created_at=NOW,
         )  # fmt: skip
         Alert.objects.create(
-            provider=tenant.provider, kind="act_in_doubt", customer=customer, intent=intent, opened_at=NOW
+            provider=tenant.provider, kind="act_in_doubt", customer=customer, intent=intent, stood_at=NOW, opened_at=NOW
         )
 
 

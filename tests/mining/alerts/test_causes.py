@@ -197,6 +197,7 @@ def test_an_act_that_is_looked_up_once_more_is_still_in_doubt(world: World, stat
 
 def test_many_causes_cost_the_queries_of_one_and_nothing_new_writes_nothing(world: World) -> None:
     north, costs = world.north, []
+    refresh(north)  # makes the rules
     for count in (1, 3, 0):
         doubts(north, count)
         with CaptureQueriesContext(connection) as captured:
@@ -219,7 +220,7 @@ def doubts(tenant: Tenant, count: int) -> None:
 
 def test_the_database_keeps_one_open_alert_about_exactly_one_row(world: World) -> None:
     north = world.north
-    row: dict[str, Any] = {"provider": north.provider, "kind": Kind.KEY_REFUSED, "opened_at": NOW}
+    row: dict[str, Any] = {"provider": north.provider, "kind": Kind.KEY_REFUSED, "stood_at": NOW, "opened_at": NOW}
     key, account = {"credential": north.credential}, {"mining_account": north.clients[0].account}
     with north.context():
         Alert.objects.create(**row, **key, ended_at=NOW)
