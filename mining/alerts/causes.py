@@ -1,4 +1,4 @@
-"""Alerts of the pool and the money: of causes that stand or do not stand, and that are told as soon as they are found."""
+"""Alerts of the pool and the money: of causes that stand or do not, and that are told as soon as they are found."""
 
 from __future__ import annotations
 

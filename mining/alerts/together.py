@@ -67,14 +67,13 @@ def _follow_members(provider_id: int, *, now: datetime) -> None:
     """A group opens with the first of its members and ends with the last, and is silenced when all that stand are.
     Should they pass before they were worth telling, it goes with them."""
     standing = Q(members__ended_at=None)
-    unended, heard = (
-        Count("members", filter=standing),
-        Count("members", filter=standing & Q(members__is_silenced=False)),
-    )
     groups = Alert.objects.filter(provider=provider_id, is_group=True, ended_at=None)
-    rows = groups.values_list(
-        "pk", "opened_at", "is_silenced", unended, heard, Min("members__opened_at"), Min("members__stood_at")
-    )
+    rows = groups.annotate(
+        stand=Count("members", filter=standing),
+        are_heard=Count("members", filter=standing & Q(members__is_silenced=False)),
+        first_opened_at=Min("members__opened_at"),
+        first_stood_at=Min("members__stood_at"),
+    ).values_list("pk", "opened_at", "is_silenced", "stand", "are_heard", "first_opened_at", "first_stood_at")
     for group_id, opened_at, is_silenced, stand, are_heard, first_opened_at, first_stood_at in rows:
         group, is_silent = groups.filter(pk=group_id), stand > 0 and are_heard == 0
         if not stand and first_opened_at is None:

@@ -78,7 +78,7 @@ def table(
     now: datetime,
 ) -> Table:
     """`order`: "" the worst first, name, longest (in its state), missing (machines). Three queries."""
-    parameters = account_parameters(access, None, now) | {
+    parameters = account_parameters(access.provider.pk, None, now=now) | {
         "like": f"%{_plain(words)}%" if words else "",
         "site": site,
         "state": state,

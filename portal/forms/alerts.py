@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,7 +11,7 @@ from django import forms
 from customers.models import Membership
 from mining.alerts.rules import OF_CUSTOMERS, OF_FLEET
 from mining.models import AlertKind, AlertRule, AlertWishes
-from portal.alerts.rule_words import RULES, words_of
+from portal.alerts.rule_words import RULES, number, words_of
 from portal.forms.fields import Lines
 
 TIME = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
@@ -18,6 +19,11 @@ TIME = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
 
 def _number(**more: Any) -> forms.TextInput:
     return forms.TextInput(attrs={"inputmode": "decimal", "class": "n", **more})
+
+
+def _plain(value: Any) -> Any:
+    """70 and not 70.00."""
+    return number(value) if isinstance(value, Decimal) else value
 
 
 class RuleForm(forms.Form):
@@ -49,7 +55,7 @@ class RuleForm(forms.Form):
             kept += ["repeat_minutes"]
             if rule.kind in OF_FLEET and rule.kind != AlertKind.WORKER_DOWN:
                 kept += ["group_percent", "group_minutes"]
-        super().__init__(*args, **{"initial": {name: getattr(rule, name) for name in kept}, **kwargs})
+        super().__init__(*args, **{"initial": {name: _plain(getattr(rule, name)) for name in kept}, **kwargs})
         for name in set(self.fields) - set(kept):
             del self.fields[name]
         if "unit" in self.fields:
@@ -77,9 +83,9 @@ class NoteForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    member = forms.ChoiceField(label="Who has it", required=False)
+    member = forms.ChoiceField(label="Give it to", required=False)
 
     def __init__(self, *args: Any, staff: list[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = [(member.code, member.user.name or member.user.email) for member in staff]
-        self.fields["member"] = forms.ChoiceField(label="Who has it", required=False, choices=[("", "Nobody"), *people])
+        self.fields["member"] = forms.ChoiceField(label="Give it to", required=False, choices=[("", "Nobody"), *people])

@@ -297,6 +297,8 @@ def test_no_list_holds_a_foreign_code(world: World, october: October, north: Cal
     _worker(world.north, [])
     link_of(world.north.clients[0])
     alert_of(world.north.clients[0])
+    _alert_rule(world.north, [])
+    foreign.append(_alert_rule(world.south, []))
     quarantined_of(world.north)
     _invitation(world.north, [])
     _intent(world.north, [])

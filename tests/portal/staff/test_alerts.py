@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mining.models import Alert, MiningAccount, PoolIntent
+from customers.models import AuditEntry
+from mining.alerts import rules
+from mining.models import Alert, AlertRule, AlertWishes, MiningAccount, PoolIntent
 from tests.portal.staff.reading import heading, text
 from tests.world import NOW, Tenant, World
 
@@ -110,3 +112,75 @@ def test_the_page_costs_the_same_for_few_alerts_and_for_many(north: Tenant) -> N
     silent(north, "key_silent", ended_at=NOW)
     doubt(north)
     assert queries() == few
+
+
+# --- Who has it, and the rules
+
+
+def hall(tenant: Tenant) -> Alert:
+    """Both customers, told as one."""
+    with tenant.context():
+        group = Alert.objects.create(
+            provider=tenant.provider, kind="workers_offline", is_group=True, site="hall 2", stood_at=NOW, opened_at=NOW
+        )
+        for client, machines in zip(tenant.clients, (6, 2), strict=True):
+            Alert.objects.create(
+                provider=tenant.provider, kind="workers_offline", customer=client.customer,
+                mining_account=client.account, group=group, stood_at=NOW, opened_at=NOW, value=machines, base=machines,
+                machines=machines,
+            )  # fmt: skip
+    return group
+
+
+def test_what_fell_together_is_one_line_that_leads_to_the_many(north: Tenant) -> None:
+    group = hall(north)
+    browser = north.auditor.browser()
+    board = browser.get(PAGE)
+    assert heading(board) == "1 alert is open"
+    assert "8 machines of 2 customers in hall 2 went down together: Alder & Finch, Birch Mining" in text(board)
+    words = text(browser.get(f"{PAGE}{group.code}/"))
+    assert "2 alerts told as this one" in words
+    assert words.index("Alder & Finch: 6 of 6 machines down") < words.index("Birch Mining: 2 of 2 machines down")
+
+
+def test_whoever_takes_an_alert_has_it_until_it_is_given_on_and_its_note_stands_beside_it(north: Tenant) -> None:
+    group, support = hall(north), north.support
+    browser = support.browser()
+    browser.post(f"{PAGE}{group.code}/acknowledge/", support.form())
+    assert "taken by support@north.example" in text(browser.get(PAGE))
+    browser.post(f"{PAGE}{group.code}/assign/", support.form(member=north.finance.membership.code))
+    browser.post(f"{PAGE}{group.code}/note/", support.form(note="fuse blown"))
+    words = text(browser.get(PAGE))
+    assert f"{north.finance.user.name or north.finance.user.email} has it" in words
+    assert "“fuse blown” support@north.example" in words
+    with north.context():
+        audited = AuditEntry.objects.filter(subject=group.code).values_list("action", flat=True)
+        assert sorted(audited) == ["alert.acknowledged", "alert.assigned", "alert.noted"]
+
+
+def test_a_rule_is_changed_on_its_page_and_what_makes_no_sense_is_said_there(north: Tenant) -> None:
+    with north.context():
+        rules.make_missing(north.provider.pk)
+        rule = AlertRule.objects.get(kind="hashrate_low")
+    given = {
+        "is_on": "on", "threshold": "60", "unit": "percent", "grace_minutes": "15", "ends_at": "55",
+        "clear_minutes": "10", "repeat_minutes": "", "group_percent": "30", "group_minutes": "15",
+    }  # fmt: skip
+    browser, page = north.support.browser(), f"{PAGE}rules/{rule.code}/"
+    answer = browser.post(page, north.support.form(**given))
+    assert "It has to end on the other side of the limit at which it begins." in text(answer)
+    browser.post(page, north.support.form(**given | {"ends_at": "65"}))
+    assert "When hashrate is below 60 % of its own 24 h mean for 15 min; it ends above 65 %" in text(
+        browser.get(f"{PAGE}rules/")
+    )
+
+
+def test_what_one_is_mailed_is_ones_own_and_an_auditor_may_say_it_too(north: Tenant) -> None:
+    who = north.auditor
+    given = who.form(kinds=["workers_offline"], quiet_from="22:00", quiet_until="06:30", time_zone="Europe/Oslo")
+    who.browser().post(f"{PAGE}mails/", given)
+    with north.context():
+        kept = AlertWishes.objects.get()
+    assert (kept.membership_id, kept.kinds, kept.time_zone, kept.alarms_wake) == (
+        who.membership.pk, ["workers_offline"], "Europe/Oslo", False,
+    )  # fmt: skip
