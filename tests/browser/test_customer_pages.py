@@ -63,6 +63,7 @@ def paths(tenant: Tenant) -> list[str]:
         "/rewards/",
         "/statements/",
         f"/statements/{code}/",
+        "/alerts/",
         "/watcher-links/",
         "/me/",
     ]

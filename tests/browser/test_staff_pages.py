@@ -292,6 +292,8 @@ def pages(tenant: Tenant) -> list[str]:
         "rewards/",
         "documents/",
         "alerts/",
+        "alerts/rules/",
+        "alerts/mails/",
         "sync/",
         "watcher-links/",
         "settings/tokens/",

@@ -18,6 +18,11 @@ pytestmark = pytest.mark.django_db
 Kind = AlertKind
 
 
+@pytest.fixture
+def north(world: World) -> Tenant:
+    return world.north
+
+
 def wish(tenant: Tenant, person: Person, *kinds: AlertKind, **fields: Any) -> None:
     given: dict[str, Any] = {"quiet_from": None, "quiet_until": None, "time_zone": "UTC", "alarms_wake": True}
     with tenant.context():
@@ -93,8 +98,7 @@ def test_quiet_hours_cross_midnight_in_the_zone_of_the_person(hour: int, quiet: 
     assert wishes.is_quiet(row, datetime(2026, 11, 4, hour, tzinfo=UTC)) is quiet
 
 
-def test_wishes_that_make_no_sense_are_refused(world: World) -> None:
-    north = world.north
+def test_wishes_that_make_no_sense_are_refused(north: Tenant) -> None:
     with refused("wishes.hours_incomplete"):
         wish(north, north.owner, quiet_from=time(22))
     with refused("wishes.time_zone_unknown"):
