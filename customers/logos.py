@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST_FILE = 512 * 1024  # bytes
 LARGEST_SIDE = 2000  # pixels: asked before anything is decoded; a small file may hold a picture that fills the memory
+# A JPEG may be drawn over and over, each time by 12 bytes: one of 500 KB kept its decoder at work for 12 s.
+START_OF_SCAN, MOST_SCANS = b"\xff\xda", 100
 KEPT_WITHIN = (480, 144)  # three times what pages show of it, for sharp screens and paper
 
 
@@ -64,6 +66,8 @@ def clean(file: bytes) -> Made:
 def _decoded(file: bytes) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(file), formats=FORMATS)
+        if file.startswith(b"\xff\xd8") and file.count(START_OF_SCAN) > MOST_SCANS:
+            raise ValueError("drawn over and over")
         if max(picture.size) <= LARGEST_SIDE:
             return ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -50,6 +50,19 @@ def test_nothing_but_pixels_is_kept() -> None:
     assert made.png == clean(picture()).png
 
 
+def scans(count: int) -> bytes:
+    """A small JPEG that is drawn over and over: a pass of a few bytes costs its decoder as much as a whole one."""
+    file = picture(kind="JPEG", progressive=True)
+    last = file[file.rindex(b"\xff\xda") : -2]
+    return file[:-2] + last * count + file[-2:]
+
+
+def test_a_picture_that_is_drawn_over_and_over_is_not_decoded() -> None:
+    assert clean(scans(3)).png == clean(picture(kind="JPEG", progressive=True)).png
+    with refused("logo.no_picture"):
+        clean(scans(200))
+
+
 @pytest.mark.parametrize(
     "file",
     [
