@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from customers import tenancy
-from mining.fleet import exclusions, uptime
-from mining.models import Basis, Counts, Coverage, Exclusion, MiningAccount, Worker
+from mining.fleet import exclusions, roster, uptime
+from mining.models import Basis, Counts, Coverage, Exclusion, MiningAccount, Outage, Worker
 from tests.world import World
 
 OCTOBER = datetime(2026, 10, 1, tzinfo=UTC)
@@ -105,3 +105,32 @@ def test_a_customer_sees_the_same_figures_and_not_the_neighbours(world: World) -
     assert seen == ours
     assert (by_names.excluded_s, by_names.unknown_s) == (72_000, 432_000)
     assert hidden == uptime.Uptime()
+
+
+def test_a_customer_sees_what_began_as_long_ago_as_its_provider_lets_a_machine_be_missing(world: World) -> None:
+    north, last_day = world.north, october(31).date()
+    mine = north.clients[0]
+    with north.context():
+        october_of(mine.account)
+        roster.set_retirement(north.system, days=365, now=NOVEMBER)
+        began = OCTOBER - timedelta(days=14)
+        Outage.objects.create(
+            provider=north.provider,
+            mining_account=mine.account,
+            customer=mine.customer,
+            worker=Worker.objects.get(mining_account=mine.account, name="rig3"),
+            from_at=began,
+            from_not_before=began,
+            until_at=october(31, 12),
+            until_not_before=october(31, 12),
+        )
+        ours = uptime.days(
+            north.system, [mine.account], first=last_day, last=last_day, basis=Basis.NAMES, now=NOVEMBER
+        )[mine.account.pk][last_day]
+    with tenancy.access_context(mine.owner.access):
+        seen = uptime.days(
+            mine.owner.access, [mine.account], first=last_day, last=last_day, basis=Basis.NAMES, now=NOVEMBER
+        )[mine.account.pk][last_day]
+
+    assert ours.down_s == 12 * 3_600
+    assert seen == ours
