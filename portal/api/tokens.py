@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from customers import tokens
 from customers.models import ApiToken
-from portal.api.auth import may, unknown_scopes
+from portal.api.auth import caller_of, may, unknown_scopes
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.fields import Choices, Day, InputSerializer, NothingSerializer, Text, Words
 
@@ -87,8 +87,8 @@ class Tokens(ListModelMixin, RetrieveModelMixin, Resource[ApiToken]):
         status=201,
         answer=MadeTokenSerializer,
         answered_once="secret",
-        description="With scopes that the calling token has itself. The secret is answered once and kept by nobody:"
-        " the same call sent again with its Idempotency-Key is answered without it.",
+        description="With scopes that the calling token has itself, and for no longer. The secret is answered once and"
+        " kept by nobody: the same call sent again with its Idempotency-Key is answered without it.",
     )
     def create(self, request: Request) -> Response:
         asked = self.body()
@@ -98,9 +98,17 @@ class Tokens(ListModelMixin, RetrieveModelMixin, Resource[ApiToken]):
         for scope in asked["scopes"]:
             if not may(self.access.scopes, scope):
                 raise PermissionDenied(f"This token lacks the scope {scope}, so it cannot give it.")
+        last_day = self._own().ends_on
+        if last_day is not None:
+            asked.setdefault("ends_on", min(last_day, tokens.default_end(self.now)))
+            if asked["ends_on"] is None or asked["ends_on"] > last_day:
+                raise PermissionDenied(f"This token ends on {last_day}, so it cannot make one that outlasts it.")
         asked.setdefault("ends_on", tokens.default_end(self.now))
         made = tokens.make_token(self.access, **asked, now=self.now)
         return self.answer_made(made)
+
+    def _own(self) -> ApiToken:
+        return self.visible().get(digest=caller_of(self.request))
 
     def answer_made(self, made: tokens.Made) -> Response:
         made.token.secret = made.secret  # type: ignore[attr-defined]  # for this one answer

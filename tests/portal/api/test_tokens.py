@@ -78,6 +78,19 @@ def test_nobody_gives_what_they_have_not(world: World, scope: str) -> None:
     assert maker.post("tokens", {"name": "as much", "scopes": ["rewards:read", "tokens:write"]}).status_code == 201
 
 
+@pytest.mark.parametrize("ends_on", [None, TODAY + timedelta(days=3)])
+def test_nobody_gives_longer_than_they_have(world: World, ends_on: date | None) -> None:
+    with tenancy.access_context(world.north.system):
+        last_day = TODAY + timedelta(days=2)
+        short = tokens.make_token(world.north.system, name="short", scopes=["*"], ends_on=last_day, now=NOW)
+    maker = with_token(short.secret)
+
+    refused = maker.post("tokens", NEW | {"ends_on": ends_on and ends_on.isoformat()})
+
+    assert detail_of(refused, 403) == "This token ends on 2026-11-06, so it cannot make one that outlasts it."
+    assert maker.post("tokens", NEW).json()["ends_on"] == "2026-11-06"  # left out
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
