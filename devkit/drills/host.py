@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -277,7 +278,10 @@ class Host:
         log.unlink(missing_ok=True)
         self.processes.start(name, words, environment or self.plain(), folder=folder or self.data)
         process = self.processes.running.pop(name)
-        status = process.wait(300)
+        try:
+            status = process.wait(900)
+        except subprocess.TimeoutExpired as late:
+            raise DrillFailed(f"{name} {' '.join(map(str, words[1:4]))} took over 900 s.") from late
         said = log.read_text(errors="replace")
         if status:
             raise DrillFailed(f"{name} {' '.join(map(str, words[1:4]))} ended with {status}:\n{said[-2000:]}")
@@ -296,7 +300,7 @@ class Host:
             data=json.dumps(body).encode() if body else None,
             headers={"Content-Type": "application/json"},
         )
-        with urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
+        with urlopen(request, timeout=120) as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
     def pool_key(self) -> tuple[str, str]:

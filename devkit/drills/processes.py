@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -62,16 +63,17 @@ class Processes:
                 said = self.log(name).read_text(errors="replace")[-2000:]
                 raise DrillFailed(f"{name} ended with status {process.returncode}:\n{said}")
 
-    def until(self, what: str, happened: Callable[[], object], *, seconds: float = 120) -> None:
+    def until(self, what: str, happened: Callable[[], object], *, seconds: float = 600, pause: float = 0.1) -> None:
+        """The limit is for what never comes, and not for slow machines."""
         ends = time.monotonic() + seconds
         while not happened():
             self.check()
             if time.monotonic() > ends:
                 raise DrillFailed(f"{what} took over {seconds:.0f} s. The logs are in {self.logs}.")
-            time.sleep(0.1)
+            time.sleep(pause)
 
-    def stop(self, name: str, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 70) -> None:
-        """As `docker compose` stops a container: asked first, and killed when it takes too long."""
+    def stop(self, name: str, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 300) -> None:
+        """As `docker compose` stops a container: asked first, and killed when it takes too long, which is told."""
         process = self.running.pop(name)
         with suppress(ProcessLookupError):
             process.send_signal(with_signal)
@@ -98,15 +100,29 @@ class Processes:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """None of those that the system gives to callers: one of these may be taken while its server is replaced."""
+    for port in random.sample(range(10_000, 30_000), 1_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise DrillFailed("Of 1,000 ports none was free.")
 
 
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def can_become_ordinary() -> bool:
+    """Whether root may become that user here, and there is one."""
+    if os.geteuid() != 0:
+        return True
+    try:
+        subprocess.run(["/bin/true"], user=ORDINARY, group="nogroup", extra_groups=[], check=True)
+    except (OSError, KeyError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 def belongs_to_ordinary(folder: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import Any
 
 from devkit.drills import programs
 from devkit.drills.compose import names_of_env_file
-from devkit.drills.steps import DEPLOY, PROJECT, DrillFailed, run, say
+from devkit.drills.steps import DEPLOY, PROJECT, DrillFailed, MachineLacks, run, say
 
 SLUG, LOGIN, OWNER_EMAIL, PASSWORD = "acme", "northmere", "owner@acme.example", "a drill is not a fire 42"
 # Of the sandbox's demo world: rewards paid to the main balance and nothing odd on them.
@@ -28,10 +28,11 @@ CUSTOMERS = {"Alder Mining": "Bergfeld1", "Birch Compute": "quarry_btc"}
 
 def main() -> int:
     if missing := programs.missing():
-        say(f"production drill: NOT RUN, because this machine lacks {' '.join(missing)}: apt-get install them.")
-        return 0
-    # Under /tmp, where an ordinary user may come; the settings of whoever starts the drill are not the portal's.
-    folder = Path(tempfile.mkdtemp(prefix="portal-drill-"))
+        return _not_run(", ".join(missing))
+    # Under /tmp, where an ordinary user may come and a socket's path is short; the settings of whoever starts the drill
+    # are not the portal's.
+    os.umask(0o022)
+    folder = Path(tempfile.mkdtemp(prefix="portal-drill-", dir="/tmp"))
     folder.chmod(0o755)
     began = time.monotonic()
     for name in [
@@ -40,11 +41,19 @@ def main() -> int:
         del os.environ[name]
     try:
         Drill(folder).run()
+    except MachineLacks as lacks:
+        shutil.rmtree(folder)
+        return _not_run(str(lacks))
     except DrillFailed as error:
         sys.stderr.write(f"production drill: {error}\nThe logs are in {folder / 'logs'}.\n")
         return 1
     shutil.rmtree(folder)
     say(f"The production drill took {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def _not_run(lacks: str) -> int:
+    say(f"production drill: NOT RUN, because this machine lacks {lacks}.")
     return 0
 
 
@@ -56,7 +65,7 @@ class Drill:
 
         self.folder = folder
         self.host = Host(folder)
-        self.token = ""
+        self.token_of_traffic = ""
         self.api: Any = None
         self.month = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(day=1)
 
@@ -93,11 +102,11 @@ class Drill:
         say("Compose file: docker-compose takes it, with an .env of every name in .env.example.")
 
     def _build(self) -> None:
-        from devkit.drills.image import DEBIANS_PYTHON, Image
+        from devkit.drills.image import Image
 
         self.host.image = Image(self.folder / "app")
         self.host.image.trust(self.host.certificates.authority)
-        said = run([DEBIANS_PYTHON, "--version"], os.environ).decode().strip()
+        said = run([programs.DEBIANS_PYTHON, "--version"], os.environ).decode().strip()
         say(f"Image: the Dockerfile's steps in a clean folder (not a root of its own), with Debian's {said}.")
 
     def _code_is_read_only(self) -> None:
@@ -136,10 +145,8 @@ class Drill:
             "--secret-file", str(secret_file),
         )  # fmt: skip
         secret_file.unlink()
-        token = self.host.manage(
-            "web", "provider", "token", "--slug", SLUG, "--scopes", "*", "--name", "drill"
-        ).split()[-1]
-        self.token, self.api = token, Api(self.host, token)
+        self.api = Api(self.host, self._new_token("drill", "*"))
+        self.token_of_traffic = self._new_token("traffic", "customers:read")  # its calls are counted by themselves
         self._read_the_pool()
         for name, account in CUSTOMERS.items():
             self._customer(name, account)
@@ -150,6 +157,10 @@ class Drill:
         say(
             f"Pool key verified, {len(CUSTOMERS)} customers, the pool read through TLS: {len(rewards)} rewards or more."
         )
+
+    def _new_token(self, name: str, scopes: str) -> str:
+        words = ("provider", "token", "--slug", SLUG, "--scopes", scopes, "--name", name)
+        return self.host.manage("web", *words).split()[-1]
 
     def _sign_in(self, secret: str, used_step: int) -> None:
         from devkit.drills.visitor import Visitor
@@ -189,14 +200,18 @@ class Drill:
         asked = self.api.post("/sync-runs/")["data"]
         self.until("the reading", lambda: self._ended([run["id"] for run in asked]))
 
-    def _states(self, ids: list[str]) -> list[str]:
-        return [self.api.get(f"/sync-runs/{code}/")["state"] for code in ids]
+    def _runs(self, ids: list[str]) -> list[dict[str, Any]]:
+        """One call, however many: who waits for long may not use up the token's calls of a minute."""
+        return [run for run in self.api.get("/sync-runs?limit=500")["data"] if run["id"] in ids]
+
+    def _begun(self, ids: list[str]) -> bool:
+        return any(run["state"] != "queued" for run in self._runs(ids))
 
     def _ended(self, ids: list[str]) -> bool:
-        runs = [self.api.get(f"/sync-runs/{code}/") for code in ids]
+        runs = self._runs(ids)
         if failed := [run for run in runs if run["state"] == "failed"]:
             raise DrillFailed(f"Reading {failed[0]['subject']} failed: {failed[0]['error']}")
-        return all(run["state"] in ("ok", "partial") for run in runs)
+        return len(runs) == len(ids) and all(run["state"] in ("ok", "partial") for run in runs)
 
     # -- the month
 
@@ -219,11 +234,11 @@ class Drill:
 
         for endpoint in ("rewards", "hashrate"):  # slow enough for a worker to be replaced meanwhile
             self.host.control("POST", "faults", name="delay", endpoint=endpoint, seconds=2, times=8)
-        with Traffic(self.host, self.token) as traffic:
+        with Traffic(self.host, self.token_of_traffic) as traffic:
             for name in WEBS:
                 self.host.replace(name)
             asked = [run["id"] for run in self.api.post("/sync-runs/")["data"]]
-            self.until("a reading to begin", lambda: "running" in self._states(asked))
+            self.until("a reading to begin", lambda: self._begun(asked))
             for name in WORKERS:
                 self.host.replace(name)
             self.host.replace("beat")
@@ -248,7 +263,7 @@ class Drill:
         newest = sorted(path.stem for path in (PROJECT / "billing/migrations").glob("0*.py"))[-1]
         added = {"billing/migrations/9999_drill.py": MIGRATION.format(newest=newest)}
         self.host.image = Image(self.folder / "app2", like=self.host.image, added=added)
-        with Traffic(self.host, self.token) as traffic:
+        with Traffic(self.host, self.token_of_traffic) as traffic:
             self.host.manage("migrate", "migrate")
             for name in WEBS:
                 if not self.host.is_ready(name):
@@ -296,7 +311,7 @@ class Drill:
         return content
 
     def until(self, what: str, happened: Callable[[], object]) -> None:
-        self.host.processes.until(what, happened)
+        self.host.processes.until(what, happened, pause=0.3)  # at most 200 calls in a minute; a token has 600
 
 
 def _none_lost(traffic: Any) -> None:

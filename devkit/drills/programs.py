@@ -1,11 +1,14 @@
 """The programs that a production machine has and the portal does not bring."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
+from devkit.drills import processes
 from devkit.servers import binaries
 
 NEEDED = {"nginx": "nginx-light", "openssl": "openssl"}
+DEBIANS_PYTHON, OLDEST_PYTHON = Path("/usr/bin/python3"), (3, 11)
 REDIS = ("valkey-server", "redis-server")
 PLACES = "/usr/sbin:/usr/local/sbin"
 
@@ -15,9 +18,24 @@ def find(name: str) -> str | None:
 
 
 def missing() -> list[str]:
-    """Debian's packages that would have to be installed."""
-    packages = [package for name, package in NEEDED.items() if not find(name)]
-    return packages if any(map(find, REDIS)) else [*packages, "redis-server"]
+    """Debian's packages that would have to be installed, and what else this machine would have to have."""
+    lacks = [package for name, package in NEEDED.items() if not find(name)]
+    if not any(map(find, REDIS)):
+        lacks.append("redis-server")
+    if not _is_new_enough(DEBIANS_PYTHON):
+        lacks.append(f"python3 (as {DEBIANS_PYTHON}, {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer)")
+    if not processes.can_become_ordinary():
+        lacks.append(f"the user {processes.ORDINARY} for root to become")
+    return lacks
+
+
+def _is_new_enough(python: Path) -> bool:
+    try:
+        asked = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"
+        done = subprocess.run([python, "-c", asked], check=False)  # noqa: S603 - our own words
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def redis_server() -> str:

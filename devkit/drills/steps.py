@@ -12,6 +12,10 @@ class DrillFailed(Exception):
     """One sentence: what did not hold."""
 
 
+class MachineLacks(Exception):
+    """What a drill needs and this machine has not: nothing is said of the portal by it."""
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 
@@ -22,12 +26,21 @@ def run(
     *,
     feed: bytes | None = None,
     folder: Path = PROJECT,
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> bytes:
     """What the program printed; a status other than 0 ends the drill with its last words."""
-    done = subprocess.run(  # noqa: S603 - the drill's own words
-        words, env=dict(environment), cwd=folder, input=feed or b"", capture_output=True, timeout=seconds, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - the drill's own words
+            words,
+            env=dict(environment),
+            cwd=folder,
+            input=feed or b"",
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise DrillFailed(f"{' '.join(map(str, words[:4]))} took over {seconds:.0f} s.") from late
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise DrillFailed(f"{' '.join(map(str, words[:4]))} ended with {done.returncode}:\n{said[-2000:]}")

@@ -41,7 +41,7 @@ class Traffic:
             while not self._over.wait(PAUSE_SECONDS):
                 self.asked += 1
                 try:
-                    answer = session.get(f"{self.host.address}{path}", timeout=30)
+                    answer = session.get(f"{self.host.address}{path}", timeout=120)
                 except requests.RequestException as error:
                     self.failed.append(f"{path}: {type(error).__name__}")
                 else:

@@ -44,7 +44,7 @@ class Visitor:
         self.used_step = 0
 
     def open(self, address: str) -> requests.Response:
-        return _good(self.session.get(self._whole(address), timeout=30))
+        return _good(self.session.get(self._whole(address), timeout=120))
 
     def send(self, page: requests.Response, **fields: str) -> requests.Response:
         """The form of a page that has these fields, with what it holds hidden."""
@@ -56,7 +56,7 @@ class Visitor:
             self._whole(html.unescape(target[1])) if target else page.url,
             data={name: html.unescape(value) for name, value in hidden.items()} | fields,
             headers={"Referer": page.url},
-            timeout=30,
+            timeout=120,
         )
         return _good(answer)
 
@@ -98,7 +98,7 @@ class Api:
     def _called(self, method: str, path: str, **rest: Any) -> requests.Response:
         address = path if path.startswith("https://") else self.base + path
         headers = {"Idempotency-Key": token_hex(16)} if method == "POST" else {}
-        answer = self.session.request(method, address, timeout=30, headers=headers, **rest)
+        answer = self.session.request(method, address, timeout=120, headers=headers, **rest)
         if answer.status_code >= 400:
             raise DrillFailed(f"{method} {path} was answered with {answer.status_code}: {answer.text[:600]}")
         return answer
