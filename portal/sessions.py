@@ -28,6 +28,8 @@ from portal import visitor
 
 log = structlog.get_logger(__name__)
 BEGAN, SEEN = "began_at", "seen_at"  # the session's keys, in seconds
+# The longest that it was not used: who sat down at a customer's browser after hours may choose to act as staff there.
+PAUSE = "longest_pause"
 GRAIN_SECONDS = 60  # a session is written to this often at most
 
 
@@ -35,8 +37,10 @@ class Limits(NamedTuple):
     idle: timedelta
     in_all: timedelta
 
-    def are_over(self, *, began_at: datetime, seen_at: datetime, now: datetime) -> bool:
-        return now - seen_at > self.idle or now - began_at > self.in_all
+    def are_over(
+        self, *, began_at: datetime, seen_at: datetime, now: datetime, pause: timedelta = timedelta(0)
+    ) -> bool:
+        return max(now - seen_at, pause) > self.idle or now - began_at > self.in_all
 
 
 def limits_of(access: Access | None) -> Limits:
@@ -50,7 +54,8 @@ def is_over(request: HttpRequest, access: Access | None, *, now: datetime) -> bo
     if began is None or seen is None:
         return False  # signed in just now
     at = {"began_at": datetime.fromtimestamp(began, now.tzinfo), "seen_at": datetime.fromtimestamp(seen, now.tzinfo)}
-    return limits_of(access).are_over(**at, now=now)
+    pause = timedelta(seconds=request.session.get(PAUSE, 0))
+    return limits_of(access).are_over(**at, pause=pause, now=now)
 
 
 def end_this(request: HttpRequest) -> None:
@@ -63,8 +68,12 @@ def end_this(request: HttpRequest) -> None:
 def note_use(request: HttpRequest, *, now: datetime) -> None:
     """Pages that refresh themselves are no use of them: an open one would never end."""
     by_itself = request.method == "GET" and "HX-Request" in request.headers
-    if by_itself or now.timestamp() - request.session.get(SEEN, 0) < GRAIN_SECONDS:
-        return
+    seen = request.session.get(SEEN)
+    if seen is not None:
+        pause = now.timestamp() - seen
+        if by_itself or pause < GRAIN_SECONDS:
+            return
+        request.session[PAUSE] = max(pause, request.session.get(PAUSE, 0))
     request.session.setdefault(BEGAN, now.timestamp())
     request.session[SEEN] = now.timestamp()
     UserSession.objects.create_from_request(request)

@@ -93,6 +93,33 @@ def test_a_session_ends_without_use_and_however_much_it_is_used(
     assert not Session.objects.filter(session_key=worker.cookies["portal_session"].value).exists()
 
 
+def test_a_browser_that_was_left_alone_for_longer_than_staff_may_is_not_theirs_to_go_on_with(
+    world: World, clock: Any
+) -> None:
+    who = guest(world)
+    with tenancy.access_context(world.north.system):
+        staff = Membership.objects.create(
+            provider=world.north.provider, user=who.user, kind=MemberKind.STAFF, role=Role.AUDITOR, created_at=NOW
+        )
+    TOTP.activate(who.user, generate_totp_secret())
+    browser = who.browser()
+    assert is_in(browser, OWN_PAGE)
+    clock.shift(2 * HOUR)
+    assert is_in(browser, OWN_PAGE)
+    browser.post("/choose/", {"membership": staff.code})
+
+    assert not is_in(browser)
+
+
+def test_a_session_begins_with_its_first_request_of_whatever_kind(world: World, clock: Any) -> None:
+    browser, by_itself = Client(), {"HX-Request": "true"}
+    browser.force_login(world.north.owner.user)
+    assert browser.get("/staff/sync/", headers=by_itself).status_code == 200
+    clock.shift(DAY + timedelta(seconds=1))
+
+    assert browser.get("/staff/sync/", headers=by_itself)["HX-Redirect"].startswith(SIGN_IN)
+
+
 def test_a_page_that_refreshes_itself_keeps_nobody_in(world: World, clock: Any) -> None:
     browser = signed_in(world.north.owner)
     browser.get("/staff/sync/")
