@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Max
 
+from billing import notices
 from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, DocumentStatus, FeeBearer
-from billing.split import WHOLE_PPM
+from billing.split import WHOLE_PPM, of_gross
 from billing.words import terms_in_words
 from customers import audit
 from customers.errors import Refused
@@ -35,6 +37,17 @@ class RevenueShare:
     @property
     def words(self) -> str:
         return terms_in_words(self.share_ppm, self.basis, self.pool_fee_borne_by)
+
+    @property
+    def base(self) -> tuple[Basis, FeeBearer]:
+        return self.basis, self.pool_fee_borne_by
+
+    @property
+    def basis_given(self) -> dict[str, str]:
+        """What is shared, as read_terms takes it. Gross with a shared fee is computed as net, and is net here."""
+        if not of_gross(self.basis, self.pool_fee_borne_by):
+            return {"basis": Basis.NET.value}
+        return {"basis": Basis.GROSS.value, "pool_fee_borne_by": self.pool_fee_borne_by.value}
 
 
 FARTHEST = timedelta(days=5 * 366)
@@ -86,10 +99,12 @@ def new_version(
     settle_in: str,
     components: Sequence[Mapping[str, Any]],
     minimum_sat: int = 0,
+    seen_as: str | None = None,
     now: datetime,
 ) -> ContractVersion:
     """New terms from a day on; the former version ends the day before. What was to begin then or later and billed
-    nothing is withdrawn: a slip is put right from its first day by agreeing again."""
+    nothing is withdrawn: a slip is put right from its first day by agreeing again. The customer is told of terms that
+    reach back. `seen_as`: of the effect that somebody looked at; another one by now is refused."""
     terms = read_terms(settle_in, components)
     _check_year(valid_from, now)
     _check_minimum(minimum_sat)
@@ -97,11 +112,21 @@ def new_version(
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         held_open(access, contract.customer)
         withdrawn, former = _replaced(contract, valid_from)
+        effect = Effect(withdrawn, former, valid_from, _changed_days(contract, valid_from, terms))
+        if seen_as not in (None, effect.seen_as):
+            raise Refused(
+                "What these terms change is not what you looked at any more. Nothing was agreed. Look at it again.",
+                code="terms.changed_meanwhile",
+            )
+        before = effect.before
+        words_before = terms_of(before).words if before is not None else ""
         for version in withdrawn:
             _withdraw(access, contract, version, now)
         if former is not None:
             _end_before(former, valid_from)
         version = _add_version(contract, valid_from, terms, minimum_sat, now)
+        if reaches_back(valid_from, now):
+            notices.owe(version, words_before, rewards=effect.rewards, difference_sat=effect.difference_sat, now=now)
         audit.record(
             access,
             "contract.version_added",
@@ -111,8 +136,20 @@ def new_version(
             valid_from=str(valid_from),
             share_ppm=terms.share_ppm,
             minimum_sat=minimum_sat,
+            rewards_changed=effect.rewards,
+            difference_sat=effect.difference_sat,
         )
     return version
+
+
+def reaches_back(valid_from: date, now: datetime) -> bool:
+    """Over days that are mined, in whole or in part."""
+    return valid_from < now.astimezone(UTC).date()
+
+
+def terms_of(version: ContractVersion) -> RevenueShare:
+    component = version.components.get(provider=version.provider_id, kind=REVENUE_SHARE)
+    return RevenueShare(component.share_ppm, Basis(component.basis), FeeBearer(component.pool_fee_borne_by))
 
 
 def _replaced(contract: Contract, valid_from: date) -> tuple[list[ContractVersion], ContractVersion | None]:
@@ -272,23 +309,73 @@ def _read_fee_bearer(basis: Basis, borne_by: object) -> FeeBearer:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedDay:
+    """A day that is mined already, and the customer's part of its final rewards before and after."""
+
+    day: date
+    rewards: int
+    net_sat: int
+    was_sat: int | None  # None: no terms held
+    becomes_sat: int
+
+    @property
+    def difference_sat(self) -> int:
+        return self.becomes_sat - (self.was_sat or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """What agreeing to terms from a day on would do now, before anybody agrees."""
 
-    withdrawn: list[ContractVersion]  # never used: they stay as history, and hold on no day
-    ends: ContractVersion | None  # ends the day before
-    rewards: int  # already mined, and final, whose split changes
-    first_day: date | None
-    last_day: date | None
-    difference_sat: int  # for the customer: + the customer gets more
+    withdrawn: list[ContractVersion]  # never used: they stay as history, and hold on no day; the latest first
+    former: ContractVersion | None  # the one before them
+    valid_from: date
+    days: list[ChangedDay]
+
+    @property
+    def ends(self) -> ContractVersion | None:
+        """Ends the day before."""
+        former = self.former
+        return former if former is not None and (former.valid.upper or date.max) > self.valid_from else None
+
+    @property
+    def before(self) -> ContractVersion | None:
+        """What holds on the first day until then."""
+        covering = (version for version in self.withdrawn if version.valid.lower == self.valid_from)
+        return next(covering, self.ends)
+
+    @property
+    def rewards(self) -> int:
+        """Mined already, and final, whose split changes."""
+        return sum(day.rewards for day in self.days)
+
+    @property
+    def first_day(self) -> date | None:
+        return self.days[0].day if self.days else None
+
+    @property
+    def last_day(self) -> date | None:
+        return self.days[-1].day if self.days else None
+
+    @property
+    def difference_sat(self) -> int:
+        """For the customer: + the customer gets more."""
+        return sum(day.difference_sat for day in self.days)
+
+    @property
+    def seen_as(self) -> str:
+        """Stands for exactly this effect."""
+        versions = [version.code for version in (*self.withdrawn, *filter(None, [self.ends]))]
+        days = [f"{day.day} {day.rewards} {day.was_sat} {day.becomes_sat}" for day in self.days]
+        return sha256("\n".join([str(self.valid_from), *versions, *days]).encode()).hexdigest()
 
 
-EFFECT = """
-SELECT count(*), min(day), max(day), coalesce(sum(is_sat - was_sat), 0)::bigint
+CHANGED_DAYS = """
+SELECT day, count(*), sum(net_sat)::bigint, sum(was_sat)::bigint, sum(is_sat)::bigint
 FROM (
-    SELECT r.day,
-        coalesce(greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis,
-            t.pool_fee_borne_by), 0), 0) AS was_sat,
+    SELECT r.day, r.net_sat,
+        greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, t.share_ppm, t.basis, t.pool_fee_borne_by), 0)
+            AS was_sat,
         greatest(billing_customer_sat_uncapped(r.total_sat, r.net_sat, %(share_ppm)s, %(basis)s,
             %(pool_fee_borne_by)s), 0) AS is_sat
     FROM mining_reward r
@@ -300,8 +387,25 @@ FROM (
         AND r.status = 'successful' AND r.missing_since IS NULL AND r.currency = 'BTC'
         AND r.payout_destination <> 'unknown'
 ) r
-WHERE is_sat <> was_sat
+WHERE is_sat IS DISTINCT FROM was_sat
+GROUP BY day ORDER BY day
 """
+
+
+def _changed_days(contract: Contract, valid_from: date, terms: RevenueShare) -> list[ChangedDay]:
+    """Before the new version is there."""
+    values: dict[str, Any] = {
+        "provider": contract.provider_id,
+        "customer": contract.customer_id,
+        "contract": contract.pk,
+        "valid_from": valid_from,
+        "share_ppm": terms.share_ppm,
+        "basis": terms.basis,
+        "pool_fee_borne_by": terms.pool_fee_borne_by,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGED_DAYS, values)
+        return [ChangedDay(*row) for row in cursor.fetchall()]
 
 
 def effect_of(
@@ -321,17 +425,4 @@ def effect_of(
     with transaction.atomic():
         contract = Contract.objects.visible_to(access).select_for_update(no_key=True).get(pk=contract.pk)
         withdrawn, former = _replaced(contract, valid_from)
-        values: dict[str, Any] = {
-            "provider": contract.provider_id,
-            "customer": contract.customer_id,
-            "contract": contract.pk,
-            "valid_from": valid_from,
-            "share_ppm": terms.share_ppm,
-            "basis": terms.basis,
-            "pool_fee_borne_by": terms.pool_fee_borne_by,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(EFFECT, values)
-            rewards, first_day, last_day, difference_sat = cursor.fetchone()
-    ends = former if former is not None and (former.valid.upper or date.max) > valid_from else None
-    return Effect(withdrawn, ends, rewards, first_day, last_day, difference_sat)
+        return Effect(withdrawn, former, valid_from, _changed_days(contract, valid_from, terms))

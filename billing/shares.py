@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from billing.holds import misdirected
 from billing.models import ContractComponent
 from billing.planning import hash_joins
 from billing.settlement import month_of
-from billing.split import split_sat
+from billing.split import Split, split_sat
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import Reward
@@ -30,6 +30,7 @@ UNKNOWN_DESTINATION = "unknown_destination"
 UNKNOWN_CURRENCY = "unknown_currency"
 MISSING = "missing"  # the pool no longer lists it
 MISDIRECTED = "misdirected"  # where nobody had agreed to: it is billed once a person approves it
+TERMS_CHANGED = "terms_changed"  # after the day: its parts were others
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,16 @@ class RewardShare:
     provider_share_sat: int | None
     customer_share_sat: int | None
     flags: tuple[str, ...] = ()
+    before: Before | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The two parts by the terms that held on the day until others reached back over it."""
+
+    changed_at: datetime
+    provider_share_sat: int
+    customer_share_sat: int
 
 
 def shares_of(rewards: Iterable[Reward]) -> dict[int, RewardShare]:
@@ -47,7 +58,11 @@ def shares_of(rewards: Iterable[Reward]) -> dict[int, RewardShare]:
     elsewhere = misdirected.among(page)
     terms = _Terms({(reward.provider_id, reward.customer_id) for reward in page if reward.customer_id})
     return {
-        reward.pk: _share_of(reward, terms.on(reward.customer_id, reward.day), is_elsewhere=reward.pk in elsewhere)
+        reward.pk: _with_before(
+            _share_of(reward, terms.on(reward.customer_id, reward.day), is_elsewhere=reward.pk in elsewhere),
+            reward,
+            terms,
+        )
         for reward in page
     }
 
@@ -69,10 +84,27 @@ def _share_of(reward: Reward, terms: ContractComponent | None, *, is_elsewhere: 
     ]
     if terms is None or not {CANCELED, UNKNOWN_STATUS, UNKNOWN_CURRENCY}.isdisjoint(flags):
         return RewardShare(None, None, tuple(flags))
-    parts = split_sat(reward.total_sat, reward.net_sat, terms.share_ppm, terms.basis, terms.pool_fee_borne_by)
+    parts = _split(reward, terms)
     if parts.share_capped:
         flags.append(SHARE_CAPPED)
     return RewardShare(parts.provider_sat, parts.customer_sat, tuple(flags))
+
+
+def _with_before(share: RewardShare, reward: Reward, terms: _Terms) -> RewardShare:
+    changed = terms.reaching_back(reward.customer_id, reward.day)
+    if share.customer_share_sat is None or changed is None:
+        return share
+    at, replaced = changed
+    parts = _split(reward, replaced)
+    if parts.customer_sat == share.customer_share_sat:
+        return share
+    return replace(
+        share, flags=(*share.flags, TERMS_CHANGED), before=Before(at, parts.provider_sat, parts.customer_sat)
+    )
+
+
+def _split(reward: Reward, terms: ContractComponent) -> Split:
+    return split_sat(reward.total_sat, reward.net_sat, terms.share_ppm, terms.basis, terms.pool_fee_borne_by)
 
 
 class _Terms:
@@ -81,6 +113,7 @@ class _Terms:
     def __init__(self, customers: set[tuple[int, int]]) -> None:
         self._first_days: dict[int, list[date]] = defaultdict(list)
         self._components: dict[int, list[ContractComponent]] = defaultdict(list)
+        self._all: dict[int, list[ContractComponent]] = defaultdict(list)  # also what was withdrawn
         if not customers:
             return
         components = ContractComponent.objects.filter(
@@ -90,8 +123,10 @@ class _Terms:
             version__withdrawn_at=None,
         )
         for component in components.select_related("version").order_by("customer_id", "version__valid"):
-            self._first_days[component.customer_id].append(component.version.valid.lower)
-            self._components[component.customer_id].append(component)
+            self._all[component.customer_id].append(component)
+            if component.version.withdrawn_at is None:
+                self._first_days[component.customer_id].append(component.version.valid.lower)
+                self._components[component.customer_id].append(component)
 
     def on(self, customer_id: int | None, day: date) -> ContractComponent | None:
         if customer_id is None:
@@ -101,6 +136,24 @@ class _Terms:
             return None
         component = self._components[customer_id][index]
         return component if day in component.version.valid else None
+
+    def reaching_back(self, customer_id: int | None, day: date) -> tuple[datetime, ContractComponent] | None:
+        """When the terms of this day were agreed, if that was after it, and those that held on it until then."""
+        terms = self.on(customer_id, day)
+        if terms is None or customer_id is None:
+            return None
+        agreed_at = terms.version.created_at
+        if agreed_at.astimezone(UTC).date() <= day:
+            return None
+        stood = [
+            other
+            for other in self._all[customer_id]
+            if other.version.pk < terms.version.pk
+            and other.version.valid.lower <= day
+            and (other.version.withdrawn_at is None or other.version.withdrawn_at >= agreed_at)
+        ]
+        # Each ended where the next one began, so the last one to begin held.
+        return (agreed_at, stood[-1]) if stood else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ from billing.split import SAT_PER_BTC, WHOLE_PPM, of_gross
 def terms_in_words(share_ppm: int, basis: str, pool_fee_borne_by: str) -> str:
     """The sentence that documents and pages say about a revenue share."""
     customer, provider = percent(WHOLE_PPM - share_ppm), percent(share_ppm)
+    base = base_in_words(basis, pool_fee_borne_by)
+    return f"Customer {customer}, provider {provider} of {base}. The provider takes the rounding."
+
+
+def base_in_words(basis: str, pool_fee_borne_by: str) -> str:
     if not of_gross(basis, pool_fee_borne_by):
-        base = "of the net reward, after the pool's fee"
-    elif pool_fee_borne_by == FeeBearer.CUSTOMER:
-        base = "of the gross reward, before the pool's fee, which the customer bears"
-    else:
-        base = "of the gross reward, before the pool's fee, which the provider bears"
-    return f"Customer {customer}, provider {provider} {base}. The provider takes the rounding."
+        return "the net reward, after the pool's fee"
+    who = "customer" if pool_fee_borne_by == FeeBearer.CUSTOMER else "provider"
+    return f"the gross reward, before the pool's fee, which the {who} bears"
 
 
 def percent(ppm: int) -> str:

@@ -300,6 +300,11 @@ CELERY_BEAT_SCHEDULE = {
     "see what people must know": {"task": "mining.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "see it of the money": {"task": "billing.tasks.refresh_alerts", "schedule": 60.0, "options": {"expires": 300}},
     "mail what is new of it": {"task": "portal.tasks.mail_new_alerts", "schedule": 60.0, "options": {"expires": 300}},
+    "mail terms that reach back": {
+        "task": "portal.tasks.mail_new_terms",
+        "schedule": 60.0,
+        "options": {"expires": 300},
+    },
     "work out uptime": {"task": "mining.tasks.keep_uptime", "schedule": 600.0, "options": {"expires": 600}},
     "make and drop months": {"task": "mining.tasks.keep_partitions", "schedule": 21_600.0},
     "forget answers of the API": {"task": "portal.tasks.forget_old_calls", "schedule": 3600.0},

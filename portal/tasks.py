@@ -3,10 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
+from billing import notices
 from customers import idempotency
 from customers.providers import each_active, while_active
 from mining import alerts, dispatch
-from portal import sessions
+from portal import sessions, terms_mails
 from portal.alerts import mails as alert_mails
 
 
@@ -26,6 +27,24 @@ def mail_new_alerts() -> None:
 @while_active
 def mail_alerts(provider_id: int) -> None:
     alert_mails.mail_alerts(provider_id, now=timezone.now())
+
+
+@shared_task(acks_late=True)
+def mail_new_terms() -> None:
+    """Each minute (beat): of terms that reached back. A task for each provider, as above."""
+    now = timezone.now()
+
+    def queue_if_any(provider_id: int) -> None:
+        if notices.is_any_untold(provider_id, now=now):
+            dispatch.after_commit("portal.tasks.mail_terms", provider_id)
+
+    each_active(queue_if_any, failed="terms.not_queued")
+
+
+@shared_task(acks_late=True)
+@while_active
+def mail_terms(provider_id: int) -> None:
+    terms_mails.mail_terms(provider_id, now=timezone.now())
 
 
 @shared_task(acks_late=True)

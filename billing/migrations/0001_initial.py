@@ -1,6 +1,7 @@
 import functools
 
 import django.contrib.postgres.constraints
+import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
 import django.db.models.constraints
 import django.db.models.deletion
@@ -207,6 +208,27 @@ class Migration(migrations.Migration):
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
             ],
         ),
+        migrations.CreateModel(
+            name='TermsNotice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('words_before', models.CharField(blank=True, default='', max_length=255)),
+                ('rewards', models.PositiveIntegerField()),
+                ('difference_sat', models.BigIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('tried_at', models.DateTimeField(null=True)),
+                ('mailed_to', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=254), default=list, size=None)),
+                ('told_at', models.DateTimeField(null=True)),
+                ('problem', models.CharField(blank=True, default='', max_length=500)),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('version', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.contractversion')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('told_at', None)), fields=['provider', 'id'], name='billing_terms_notice_untold')],
+                'constraints': [models.UniqueConstraint(fields=('provider', 'version'), name='billing_terms_notice_once')],
+            },
+        ),
         migrations.AddConstraint(
             model_name='contract',
             constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_contract_code'),
@@ -396,6 +418,7 @@ class Migration(migrations.Migration):
         Wall("JournalEntry"),
         Wall("RewardApproval", customer="customer_id"),
         Wall("OmissionPass", customer="customer_id"),
+        Wall("TermsNotice", customer="customer_id"),
         run_sql(__file__, "split"),
         run_sql(__file__, "documents_frozen"),
         run_sql(__file__, "lines_of_drafts"),

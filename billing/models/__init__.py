@@ -1,5 +1,5 @@
 from billing.models.approvals import RewardApproval
-from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer
+from billing.models.contracts import Basis, Contract, ContractComponent, ContractVersion, FeeBearer, TermsNotice
 from billing.models.documents import (
     Document,
     DocumentFile,
@@ -38,4 +38,5 @@ __all__ = [
     "LineReason",
     "OmissionPass",
     "RewardApproval",
+    "TermsNotice",
 ]

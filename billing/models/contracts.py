@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
@@ -124,4 +124,27 @@ class ContractComponent(TenantModel):
                 condition=Q(basis="gross") | Q(basis="net", pool_fee_borne_by="shared"),
                 name="billing_component_fee",
             ),
+        ]
+
+
+class TermsNotice(TenantModel):
+    """Terms that reached back over days already mined, and the mail that tells their customer, each person once."""
+
+    version = models.ForeignKey(ContractVersion, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, related_name="+")
+    words_before = models.CharField(max_length=255, blank=True, default="")  # the terms of its first day until then
+    rewards = models.PositiveIntegerField()  # whose split changed
+    difference_sat = models.BigIntegerField()  # + the customer gets more
+    created_at = models.DateTimeField()
+    tried_at = models.DateTimeField(null=True)  # when a worker last took it, or a person was last mailed
+    mailed_to = ArrayField(models.CharField(max_length=254), default=list)  # those who have it, until all have
+    told_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, blank=True, default="")
+
+    customer_field = "customer"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "version"], name="billing_terms_notice_once")]
+        indexes = [
+            models.Index(fields=["provider", "id"], condition=Q(told_at=None), name="billing_terms_notice_untold")
         ]

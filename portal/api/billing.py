@@ -105,6 +105,17 @@ class ContractSerializer(serializers.Serializer[Contract]):
     )
 
 
+class ChangedDaySerializer(serializers.Serializer[contracts.ChangedDay]):
+    date = serializers.DateField(source="day")
+    rewards = serializers.IntegerField(help_text="How many of that day change.")
+    net_sat = serializers.IntegerField(help_text="In satoshi, after the pool's fee.")
+    customer_share_before_sat = serializers.IntegerField(
+        source="was_sat", allow_null=True, help_text="In satoshi; null: no terms held."
+    )
+    customer_share_sat = serializers.IntegerField(source="becomes_sat", help_text="In satoshi.")
+    difference_sat = serializers.IntegerField(help_text="In satoshi: + the customer would get more.")
+
+
 class EffectSerializer(serializers.Serializer[contracts.Effect]):
     withdraws = VersionSerializer(many=True, source="withdrawn", help_text="Versions that would be withdrawn.")
     ends = VersionSerializer(allow_null=True, help_text="The version that would end the day before.")
@@ -112,6 +123,8 @@ class EffectSerializer(serializers.Serializer[contracts.Effect]):
     date_from = serializers.DateField(source="first_day", allow_null=True, help_text="The first day of one of them.")
     date_to = serializers.DateField(source="last_day", allow_null=True, help_text="The last day of one of them.")
     difference_sat = serializers.IntegerField(help_text="In satoshi: + the customer would get more, − less.")
+    days = ChangedDaySerializer(many=True, help_text="Each day that is mined already and would change.")
+    seen_as = serializers.CharField(help_text="Stands for exactly this effect: send it along to agree to just this.")
 
 
 class NewComponentSerializer(InputSerializer):
@@ -142,6 +155,10 @@ class NewVersionSerializer(InputSerializer):
         except Refused as refusal:
             raise ValidationError({"components": [str(refusal)]}) from refusal
         return attrs
+
+
+class SeenVersionSerializer(NewVersionSerializer):
+    seen_as = Text(required=False, max_length=64, help_text="As the preview said it: only this effect is agreed to.")
 
 
 class NewContractSerializer(NewVersionSerializer):
@@ -186,10 +203,11 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
 
     @operation(
         "Agree new terms from a day on",
-        body=NewVersionSerializer,
+        body=SeenVersionSerializer,
         status=201,
         description="The former version ends the day before. Days that issued documents have billed keep their terms."
-        " Versions that were to begin then or later, and that no issued document used, are withdrawn.",
+        " Versions that were to begin then or later, and that no issued document used, are withdrawn. Where they reach"
+        " back the customer is told by mail. With `seen_as` of the preview, another effect by now is refused (409).",
     )
     @action(detail=True, methods=["post"], url_path="versions")
     def add_version(self, request: Request, id: str) -> Response:
@@ -201,6 +219,7 @@ class Contracts(ListModelMixin, RetrieveModelMixin, Resource[Contract]):
         "What new terms from a day on would do",
         body=NewVersionSerializer,
         answer=EffectSerializer,
+        scope="contracts:read",
         description="Which versions they would withdraw, which days that are mined already they would change, and what"
         " that makes for the customer. Nothing is changed.",
     )

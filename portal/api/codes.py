@@ -174,6 +174,7 @@ REFUSALS = {
     "rule.wait_out_of_range": "A rule waits for a week at the most.",
     "site.too_long": "A site's name has at most 64 characters.",
     "terms.basis_invalid": "`basis` is net or gross.",
+    "terms.changed_meanwhile": "The terms would change something else than `seen_as` says.",
     "terms.days_billed": "Issued documents have billed days that the new terms would take.",
     "terms.fee_bearer_missing": "A gross basis says who bears the pool's fee.",
     "terms.fee_bearer_superfluous": "On a net basis the pool's fee is shared.",

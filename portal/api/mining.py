@@ -230,6 +230,7 @@ FLAGS = [
     (shares.UNKNOWN_CURRENCY, "not in BTC"),
     (shares.MISSING, "the pool no longer lists it"),
     (shares.MISDIRECTED, "the pool paid it where nobody had agreed to"),
+    (shares.TERMS_CHANGED, "other terms reached back over its day: `before` has its parts until then"),
 ]
 
 
@@ -237,6 +238,12 @@ FLAGS = [
 class SharedReward:
     reward: Reward
     share: RewardShare
+
+
+class BeforeSerializer(serializers.Serializer[shares.Before]):
+    changed_at = serializers.DateTimeField(help_text="When the other terms were agreed.")
+    provider_share_sat = serializers.IntegerField()
+    customer_share_sat = serializers.IntegerField()
 
 
 class RewardSerializer(serializers.Serializer[SharedReward]):
@@ -286,6 +293,9 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
         source="share.flags",
         child=serializers.ChoiceField(choices=FLAGS),
         help_text="What is out of the ordinary; empty for most.",
+    )
+    before = BeforeSerializer(
+        source="share.before", allow_null=True, help_text="Its parts before other terms reached back over its day."
     )
     first_seen_at = serializers.DateTimeField(source="reward.first_seen_at")
     changed_at = serializers.DateTimeField(source="reward.changed_at", help_text="When the pool last said otherwise.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django import forms
 
-from billing.contracts import LARGEST_MINIMUM_SAT
+from billing.contracts import LARGEST_MINIMUM_SAT, RevenueShare
 from billing.models import Basis, DocumentStatus, FeeBearer
 from customers.models import ROLES, Customer, MemberKind, Role
 from customers.words import YEARS, month_in_words
@@ -26,6 +26,20 @@ WHO_GETS_NOTHING = {
     Decimal(0): ("nothing_for_us", "we get nothing"),
     Decimal(100): ("nothing_for_customer", "the customer gets nothing"),
 }
+# What is shared, as a form names it, as billing and the API take it, and in words.
+BASES: list[tuple[str, dict[str, str], str]] = [
+    ("net", {"basis": Basis.NET.value}, "Net: after the pool's fee, which is off the top for both"),
+    (
+        "gross_customer",
+        {"basis": Basis.GROSS.value, "pool_fee_borne_by": FeeBearer.CUSTOMER.value},
+        "Gross: before the pool's fee, which the customer bears",
+    ),
+    (
+        "gross_provider",
+        {"basis": Basis.GROSS.value, "pool_fee_borne_by": FeeBearer.PROVIDER.value},
+        "Gross: before the pool's fee, which we bear",
+    ),
+]
 ADOPT, CREATE = "adopt", "create"
 ROLE_WORDS = {
     Role.OWNER: "Owner: everything, also keys and team",
@@ -129,22 +143,9 @@ class TermsForm(forms.Form):
     )
     basis = forms.ChoiceField(
         label="Of which reward",
-        choices=[
-            (Basis.NET.value, "Net: after the pool's fee, which is off the top for both"),
-            (Basis.GROSS.value, "Gross: before the pool's fee"),
-        ],
+        choices=[(name, words) for name, _, words in BASES],
         widget=forms.RadioSelect,
-        initial=Basis.NET.value,
-    )
-    pool_fee_borne_by = forms.ChoiceField(
-        label="With gross: who bears the pool's fee",
-        required=False,
-        choices=_any(
-            "Net: nothing to choose",
-            (FeeBearer.CUSTOMER.value, "The customer"),
-            (FeeBearer.PROVIDER.value, "We"),
-            (FeeBearer.SHARED.value, "Both, off the top"),
-        ),
+        initial=BASES[0][0],
     )
     minimum = forms.IntegerField(
         required=False,
@@ -168,13 +169,6 @@ class TermsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = self.cleaned_data
-        basis, borne_by = given.get("basis"), given.get("pool_fee_borne_by")
-        if basis == Basis.NET and borne_by not in ("", None, FeeBearer.SHARED):
-            self.add_error(
-                "pool_fee_borne_by", "With a net basis the fee is off the top for both: choose nothing here."
-            )
-        if basis == Basis.GROSS and borne_by == "":
-            self.add_error("pool_fee_borne_by", "With a gross basis, say who bears the pool's fee.")
         self._ask_about_nothing(given.get("share"))
         return given
 
@@ -195,19 +189,22 @@ class TermsForm(forms.Form):
     def component(self) -> dict[str, Any]:
         """The one component, in the shape that billing and the API use."""
         given = self.cleaned_data
-        terms = {
-            "kind": "revenue_share",
-            # Exact: the field has let at most four decimals through.
-            "share_ppm": int(given["share"] * PPM_PER_PERCENT),
-            "basis": given["basis"],
-        }
-        return terms | ({"pool_fee_borne_by": given["pool_fee_borne_by"]} if given["pool_fee_borne_by"] else {})
+        (basis,) = [terms for name, terms, _ in BASES if name == given["basis"]]
+        # Exact: the field has let at most four decimals through.
+        return {"kind": "revenue_share", "share_ppm": int(given["share"] * PPM_PER_PERCENT), **basis}
+
+    @classmethod
+    def filled_in(cls, terms: RevenueShare, *, minimum_sat: int, valid_from: date) -> dict[str, Any]:
+        """The initial values of a form about other terms than these."""
+        (basis,) = [name for name, given, _ in BASES if given == terms.basis_given]
+        share = Decimal(terms.share_ppm) / PPM_PER_PERCENT
+        return {"share": f"{share.normalize():f}", "basis": basis, "minimum": minimum_sat, "valid_from": valid_from}
 
 
 class NewContractForm(TermsForm):
     customer = forms.ChoiceField(label="Customer")
 
-    field_order = ("customer", "share", "basis", "pool_fee_borne_by", "minimum", "valid_from")
+    field_order = ("customer", "share", "basis", "minimum", "valid_from")
 
     def __init__(self, *args: Any, customers: list[Customer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -33,6 +33,18 @@ HASHRATE_UNITS = (("TH/s", 0), ("PH/s", 3), ("EH/s", 6), ("ZH/s", 9))
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
 
+@register.filter
+def signed(count: int) -> str:
+    """+1,234, −1,234, 0: a difference."""
+    return f"{count:+,}".replace("-", MINUS) if count else "0"
+
+
+@register.filter
+def sat(amount_sat: int) -> str:
+    """−21,442 satoshi: a difference in a sentence."""
+    return f"{signed(amount_sat)} satoshi"
+
+
 @register.simple_tag
 def nothing(none: str = UNKNOWN) -> SafeString:
     """What stands in the place of a number: unknown (could not be read), or a dash (does not apply)."""

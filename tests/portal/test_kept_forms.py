@@ -141,11 +141,15 @@ def test_what_is_too_large_is_not_kept(north: Tenant) -> None:
 
 def test_terms_that_reach_back_ask_and_those_from_today_on_do_not(north: Tenant) -> None:
     finance, path = north.finance, f"/staff/contracts/{north.clients[0].contract.code}/versions/"
-    terms = {"share": "12", "basis": "net", "pool_fee_borne_by": ""}
     browser = finance.browser(fresh=False)
 
-    assert browser.post(path, finance.form(**terms, valid_from="2026-11-04")).status_code == 302
-    assert kept_at(browser.post(path, finance.form(**terms, valid_from="2026-11-03"))).startswith("/kept/")
+    def agreed(day: str) -> Any:
+        terms = {"share": "12", "basis": "net", "valid_from": day}
+        seen_as = browser.get(path, terms).context["effect"].seen_as
+        return browser.post(path, finance.form(**terms, seen_as=seen_as))
+
+    assert kept_at(agreed("2026-11-03")).startswith("/kept/")
+    assert agreed("2026-11-04")["Location"] == path.removesuffix("versions/")
 
 
 def test_who_pastes_a_key_is_asked_before_the_secret_is_typed(north: Tenant) -> None:

@@ -28,6 +28,7 @@ FLAG_WORDS = {
     "unknown_currency": "not in BTC",
     "missing": "no longer listed by the pool",
     "misdirected": "paid where nobody had agreed to",
+    "terms_changed": "the terms changed after this day",
 }
 
 

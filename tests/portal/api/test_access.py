@@ -55,12 +55,13 @@ class Row:
     post: int | None = None
     patch: int | None = None
     money: bool = False  # its POST asks for money:write
+    reads: bool = False  # its POST changes nothing
     query: Callable[[Tenant], str] = lambda _: ""
 
     def scope_of(self, method: str) -> str:
         if self.money and method == "post":
             return "money:write"
-        return f"{self.scope}:{'read' if method == 'get' else 'write'}"
+        return f"{self.scope}:{'read' if self.reads or method == 'get' else 'write'}"
 
 
 def _customer(tenant: Tenant, _: Any) -> str:
@@ -229,7 +230,7 @@ ROUTES: dict[str, Row] = {
     "tokens": Row("tokens", body={}, post=400),
     "tokens/<code:id>": Row("tokens", _token),
     "tokens/<code:id>/revoke": Row("tokens", _spare_token, get=None, body={}, post=200),
-    "contracts/<code:id>/versions/preview": Row("contracts", _contract, get=None, body=NEW_TERMS, post=200),
+    "contracts/<code:id>/versions/preview": Row("contracts", _contract, get=None, body=NEW_TERMS, post=200, reads=True),
     "documents": Row("documents"),
     "documents/preview": Row("documents", get=None, body=OCTOBER, post=200),
     "documents/close": Row("documents", get=None, body=OCTOBER, post=200),

@@ -123,6 +123,7 @@ def test_a_reward_with_its_parts(world: World, north: Caller) -> None:
         "provider_share_sat": 14_625,
         "customer_share_sat": 82_875,
         "flags": [],
+        "before": None,
         "first_seen_at": SEEN,
         "changed_at": SEEN,
     }

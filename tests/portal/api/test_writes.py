@@ -207,10 +207,27 @@ def test_terms_with_a_slip_are_put_right_from_their_first_day(world: World, nort
         3 * (47_775 - 82_875),  # of 97,500 each: 49 % instead of 85 %
     )
     assert effect["ends"] is None
-    answer = north.post(path, right).json()
+    assert effect["days"][0] == {
+        "date": "2026-10-01",
+        "rewards": 1,
+        "net_sat": 97_500,
+        "customer_share_before_sat": 82_875,
+        "customer_share_sat": 47_775,
+        "difference_sat": 47_775 - 82_875,
+    }
+    stale = north.post(path, {**right, "seen_as": "of another effect"})
+    assert code_of(stale, 409) == "terms.changed_meanwhile"
+    answer = north.post(path, {**right, "seen_as": effect["seen_as"]}).json()
     assert [version["components"][0]["share_ppm"] for version in answer["versions"]] == [510_000]
     (withdrawn,) = answer["withdrawn_versions"]
     assert (withdrawn["components"][0]["share_ppm"], withdrawn["withdrawn_by"]) == (150_000, "token erp")
+    reward = north.data("rewards", customer=world.north.clients[0].customer.code, date_to="2026-10-01")[0]
+    assert (reward["flags"], reward["customer_share_sat"]) == (["terms_changed"], 47_775)
+    assert reward["before"] == {
+        "changed_at": withdrawn["withdrawn_at"],
+        "provider_share_sat": 14_625,
+        "customer_share_sat": 82_875,
+    }
 
 
 def test_a_customer_has_one_contract(world: World, north: Caller) -> None:

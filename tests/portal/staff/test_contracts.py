@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from billing import contracts
 from billing.issue import issue
-from billing.models import Contract, ContractComponent, ContractVersion
+from billing.models import Contract, ContractComponent, ContractVersion, TermsNotice
 from billing.settlement import close_period
 from customers import tenancy
 from customers.models import Customer
 from portal.forms.staff import TermsForm
 from tests.portal.staff.reading import heading, rows, text
-from tests.world import FIRST_DAY, NOW, Tenant, World
+from tests.world import FIRST_DAY, NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +32,8 @@ def cedar(north: Tenant) -> Customer:
         return Customer.objects.create(provider=north.provider, name="Cedar", email="c@c.example", created_at=NOW)
 
 
-def terms(north: Tenant, **fields: str) -> dict[str, object]:
-    given = {"share": "12.3456", "basis": "net", "pool_fee_borne_by": "", "valid_from": "2026-11-01"}
+def terms(north: Tenant, **fields: str) -> dict[str, Any]:
+    given = {"share": "12.3456", "basis": "net", "valid_from": "2026-11-01"}
     return north.finance.form(**(given | fields))
 
 
@@ -57,8 +60,8 @@ def test_the_list_says_the_terms_of_today_and_who_has_none(north: Tenant, cedar:
         ({"share": "0", "nothing_for_us": "on"}, 0, "net", "shared"),
         ({"share": "100", "nothing_for_customer": "on"}, 1_000_000, "net", "shared"),
         ({"share": "0.0001"}, 1, "net", "shared"),
-        ({"share": "33.3333", "basis": "gross", "pool_fee_borne_by": "customer"}, 333_333, "gross", "customer"),
-        ({"share": "29", "basis": "gross", "pool_fee_borne_by": "provider"}, 290_000, "gross", "provider"),
+        ({"share": "33.3333", "basis": "gross_customer"}, 333_333, "gross", "customer"),
+        ({"share": "29", "basis": "gross_provider"}, 290_000, "gross", "provider"),
     ],
 )
 def test_a_share_in_per_cent_becomes_exact_parts_per_million(
@@ -81,8 +84,7 @@ def test_a_share_in_per_cent_becomes_exact_parts_per_million(
         ({"share": "0.0000"}, "With a share of 0 per cent we get nothing: is that meant?"),
         ({"share": "0", "nothing_for_customer": "on"}, "we get nothing: is that meant?"),
         ({"share": ""}, "This field is required."),
-        ({"basis": "gross"}, "say who bears the pool's fee"),
-        ({"pool_fee_borne_by": "provider"}, "choose nothing here"),
+        ({"basis": "gross"}, "Select a valid choice."),
         ({"valid_from": "1.11.2026"}, "Write the day as 2026-10-01."),
         ({"customer": "cus_x"}, "This customer has a contract already, or does not exist."),
     ],
@@ -139,27 +141,104 @@ def address(north: Tenant) -> str:
     return reverse("staff:contract_version_new", args=[north.clients[0].contract.code])
 
 
+def agree(north: Tenant, **fields: str) -> Any:
+    """As a person does: the form, the page that says the effect, its button."""
+    browser = north.finance.browser()
+    page = browser.get(address(north), terms(north, **fields))
+    hidden = dict(re.findall(r'<input type="hidden"\s+name="([^"]+)"\s+value="([^"]*)"', page.content.decode()))
+    return browser.post(address(north), hidden, follow=True)
+
+
 def test_new_terms_end_the_former_ones_the_day_before(north: Tenant) -> None:
     client = north.clients[0]
-    answer = north.finance.browser().post(address(north), terms(north), follow=True)
+    answer = agree(north)
     assert heading(answer) == "Contract with Alder & Finch"
-    assert "New terms from 1 November 2026 on." in text(answer)
+    assert "New terms from 1 November 2026 on. The customer is told by mail." in text(answer)
     versions = rows(north, ContractVersion, contract=client.contract)
     assert [(v.valid.lower, v.valid.upper) for v in versions] == [
         (FIRST_DAY, date(2026, 11, 1)),
         (date(2026, 11, 1), None),
     ]
-    again = north.finance.browser().post(address(north), terms(north), follow=True)
-    assert "Withdrawn, since they billed nothing: those from 1 November 2026." in text(again)
+    again = agree(north, share="13")
     assert "1 version withdrawn before anything was billed by it" in text(again)
+    assert "<del>From" in again.content.decode()
     assert len(rows(north, ContractVersion, contract=client.contract, withdrawn_at=None)) == 2
+
+
+def test_the_form_is_filled_in_from_the_terms_in_force(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        client.version.components.update(share_ppm=123_400, basis="gross", pool_fee_borne_by="provider")
+        ContractVersion.objects.filter(pk=client.version.pk).update(minimum_sat=5_000)
+    form = north.finance.browser().get(reverse("staff:contract", args=[client.contract.code])).context["form"]
+    assert form.initial == {
+        "share": "12.34",
+        "basis": "gross_provider",
+        "minimum": 5_000,
+        "valid_from": date(2026, 12, 1),
+    }
+
+
+def test_the_effect_is_said_before_anybody_agrees(north: Tenant) -> None:
+    """Three rewards of 97,500 after the fee, of which the customer has 85 %; planned terms go."""
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        contracts.new_version(
+            north.system,
+            client.contract,
+            valid_from=date(2027, 1, 1),
+            settle_in="btc",
+            components=[{"kind": "revenue_share", "share_ppm": 210_000, "basis": "net"}],
+            now=NOW,
+        )
+    page = north.finance.browser().get(address(north), terms(north, share="19", valid_from="2026-10-02"))
+    words = text(page)
+    assert heading(page) == "1 term changes from 2 October 2026"
+    assert "reach back over 2 days already mined: −7,800 satoshi for Alder & Finch" in words
+    assert "Our share 15 % 19 %" in words
+    assert "Of what the net reward, after the pool's fee the net reward, after the pool's fee" in words
+    assert "Also withdraws the terms planned from 1 January 2027 : Customer 79 %, provider 21 %" in words
+    assert "2 Oct 2026 97,500 82,875 78,975 −3,900" in words
+    assert "2 days 165,750 157,950 −7,800" in words
+    assert "You gave a code of your second factor just now." in words
+    assert len(rows(north, ContractVersion, contract=client.contract, withdrawn_at=None)) == 2
+
+
+def test_terms_of_days_to_come_change_no_day_that_is_over(north: Tenant) -> None:
+    page = north.finance.browser().get(address(north), terms(north, valid_from="2026-11-04"))
+    assert "Nothing is agreed yet. No day that is over changes." in text(page)
+    assert "second factor" not in text(page)
+    assert rows(north, TermsNotice) == []
+
+
+def test_what_changed_since_it_was_looked_at_is_looked_at_again(north: Tenant) -> None:
+    browser = north.finance.browser()
+    seen_as = browser.get(address(north), terms(north, valid_from="2026-10-02")).context["effect"].seen_as
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, date(2026, 10, 9))
+    answer = browser.post(address(north), terms(north, valid_from="2026-10-02", seen_as=seen_as))
+    assert "What these terms change is not what you looked at any more." in answer.content.decode()
+    assert "9 Oct 2026" in text(answer)
+    assert len(rows(north, ContractVersion, contract=north.clients[0].contract)) == 1
+
+
+def test_days_that_terms_reached_back_over_are_marked_for_the_customer_and_staff(north: Tenant) -> None:
+    client = north.clients[0]
+    agree(north, share="19", valid_from="2026-10-02")
+    marked = "Terms changed on 4 Nov 2026 , after this day"
+    words = text(client.owner.browser().get("/rewards/?month=2026-10"))
+    assert words.count(marked) == 2
+    assert "0.00078975 was 0.00082875" in words
+    words = text(north.auditor.browser().get("/staff/rewards/"))
+    assert words.count("the terms changed after this day") == 2
+    assert "0.00078975 was 0.00082875" in words
 
 
 def test_terms_cannot_reach_into_what_is_billed(north: Tenant) -> None:
     with tenancy.access_context(north.system):
         for draft in close_period(north.system, month=FIRST_DAY, now=NOW):
             issue(north.system, draft, now=NOW)
-    answer = north.finance.browser().post(address(north), terms(north, valid_from="2026-10-02"))
+    answer = north.finance.browser().get(address(north), terms(north, valid_from="2026-10-02"))
     assert "are billed with the terms of then in issued documents" in text(answer)
     assert 'value="12.3456"' in answer.content.decode()
     assert len(rows(north, ContractVersion, contract=north.clients[0].contract)) == 1
@@ -167,7 +246,7 @@ def test_terms_cannot_reach_into_what_is_billed(north: Tenant) -> None:
 
 def test_support_reads_terms_and_gets_no_form(north: Tenant) -> None:
     page = north.support.browser().get(reverse("staff:contract", args=[north.clients[0].contract.code]))
-    assert "Add these terms" not in text(page)
+    assert "Look at the effect" not in text(page)
     assert north.support.browser().post(address(north), terms(north)).status_code == 403
 
 
