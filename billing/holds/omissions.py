@@ -35,6 +35,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     QUARANTINED = "quarantined"
     NOT_READ = "not_read"
+    NO_REWARD = "no_reward"  # holds nothing: nobody may ever know more
 
 
 # One, and several; without the number.
@@ -48,6 +49,7 @@ WORDS = {
         "rewards have a status, place or currency that is not known",
     ),
     Kind.QUARANTINED: ("record of the pool was not taken in", "records of the pool were not taken in"),
+    Kind.NO_REWARD: ("day without a reward, which is unknown", "days without a reward, which are unknown"),
     Kind.NOT_READ: ("account was not read for all of its days", "accounts were not read for all of their days"),
 }
 
@@ -110,6 +112,13 @@ def _of(provider_id: int, documents: list[int] | None) -> dict[int, list[Omissio
         for document, kind, *rest in cursor.fetchall():
             by_document.setdefault(document, []).append(Omission(Kind(kind), *rest))
     return by_document
+
+
+def split_absent(left_out: Iterable[dict[str, Any]]) -> tuple[list[date], list[dict[str, Any]]]:
+    """The days without a reward, which stand among the rewards of a document, and the rest."""
+    rest = [omission for omission in left_out if omission["kind"] != Kind.NO_REWARD]
+    days = [omission["day"] for omission in left_out if omission["kind"] == Kind.NO_REWARD]
+    return sorted({date.fromisoformat(day) for day in days}), rest
 
 
 def holding(omissions: Iterable[Omission]) -> list[Omission]:

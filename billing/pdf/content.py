@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from billing.holds.omissions import split_absent
 from billing.models import (
     Basis,
     ContractComponent,
@@ -48,19 +49,20 @@ def content_of(document: Document) -> Content:
     )
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
+    absent_days, left_out = split_absent(snapshot["left_out"])
     largest = max((abs(fact) for line in lines for fact in (line.facts["total_sat"], line.amount_sat)), default=0)
     return {
         **_head(document, snapshot, issued_on),
         # Amounts of hundreds of bitcoin need a smaller type for nine columns.
         "wide": largest * len(lines) >= 100 * SAT_PER_BTC,
         "summary": _summary(snapshot, regular, corrections),
-        "rows": [_row(line) for line in regular],
+        "rows": _rows(regular, absent_days),
         "sums": _sums(regular),
         "corrections": [_correction(line) for line in corrections],
         "correction_sums": _correction_sums(corrections),
         "worked": _worked(document, lines),
         "pending": _pending(snapshot["pending"]),
-        "left_out": _left_out(snapshot["left_out"]),
+        "left_out": _left_out(left_out),
     }
 
 
@@ -149,6 +151,16 @@ def by_month(lines: Iterable[DocumentLine]) -> list[tuple[date, list[DocumentLin
 
 def carried_in(month: date) -> str:
     return f"Carried in from {month_in_words(month)}, which was below the minimum"
+
+
+def _rows(regular: list[DocumentLine], absent_days: list[date]) -> list[Content]:
+    """Day by day, also those of which the pool lists no reward."""
+    rows = [(line.day, _row(line)) for line in regular]
+    rows += [
+        (day, {"day": short_day(day, year=False), "absent": "No reward: the pool lists none (unknown, not zero)"})
+        for day in absent_days
+    ]
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]
 
 
 def _row(line: DocumentLine) -> Content:

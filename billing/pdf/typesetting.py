@@ -15,7 +15,7 @@ from billing.pdf.content import Content, content_of
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "statement.typ"
-TEMPLATE_VERSION = 3  # raise it with any change of the template, of content.py or of the fonts
+TEMPLATE_VERSION = 4  # raise it with any change of the template, of content.py or of the fonts
 
 
 def render(document: Document) -> bytes:

@@ -777,5 +777,6 @@ class Migration(migrations.Migration):
         run_sql(__file__, "pending_observations"),
         run_sql(__file__, "series_follow_account"),
         run_sql(__file__, "seconds"),
+        run_sql(__file__, "reward_due"),
         run_sql(__file__, "first_partitions"),
     ]

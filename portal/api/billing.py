@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import contracts, evidence, files, minimum, rereading, settlement
+from billing.corrections import Corrected, difference_of
 from billing.files import FileState, FileStatus
 from billing.holds import omissions
 from billing.holds.drafts import Hold, why_held
@@ -58,6 +59,7 @@ from portal.api.fields import (
     WholeNumber,
     Words,
 )
+from portal.api.mining import CorrectionSerializer
 from portal.file_types import CONTENT_TYPES
 
 ONE_DAY = timedelta(days=1)
@@ -424,6 +426,20 @@ class IssuedSerializer(serializers.Serializer[Issued]):
         return [document.code for document in issued.carried]
 
 
+class ChangedRewardSerializer(serializers.Serializer[Corrected]):
+    reward = serializers.CharField(source="reward.code")
+    date = serializers.DateField(source="reward.day")
+    correction = CorrectionSerializer()
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    data = ChangedRewardSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    next = serializers.URLField(allow_null=True, help_text="Always null: all are here.")
+    difference_sat = serializers.IntegerField(
+        help_text="In satoshi: how much more than it says the customer's part of its month comes to now."
+    )
+
+
 def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySet[Document]:
     return documents.filter(period=month_of(month))
 
@@ -551,6 +567,23 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     def get_serializer_context(self) -> dict[str, Any]:
         asked = {"holds": self.holds, "omissions": self.omissions, "files": self.files, "below": self.below}
         return {**super().get_serializer_context(), **asked}
+
+    @operation(
+        "What changed after a document was issued",
+        answer=ChangesSerializer,
+        description="The document stays as it was issued; each of these is put right on a later one.",
+    )
+    @action(detail=True)
+    def changes(self, request: Request, id: str) -> Response:
+        document = self.row()
+        difference = difference_of(self.access, document.customer, document.first_day)
+        of_this = difference if difference is not None and difference.document == document else None
+        answer = {
+            "data": of_this.rewards if of_this else [],
+            "next": None,
+            "difference_sat": of_this.customer_sat if of_this else 0,
+        }
+        return Response(ChangesSerializer(answer).data)
 
     @operation("List a document's lines, in their order", answer=DocumentLineSerializer(many=True), paged=True)
     @action(detail=True, filters=(), order=("position",), row_name="position")

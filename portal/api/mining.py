@@ -17,7 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import shares
+from billing.corrections import Correction, corrections_of
 from billing.shares import RewardShare
+from customers.models import Customer
 from mining import planner, queries, runs
 from mining.fleet import expected
 from mining.fleet.expected import LONGEST_SITE
@@ -32,6 +34,7 @@ from mining.models.runs import Subject
 from mining.payouts import agreements
 from mining.pool.rights import ACTING, ENDPOINTS
 from mining.rewards import settling
+from mining.rewards.absent import MOST, Absent, absent
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
 from portal.api.customers import CustomerAccountSerializer
@@ -44,6 +47,7 @@ from portal.api.fields import (
     InputSerializer,
     NothingSerializer,
     OrNull,
+    ParameterSerializer,
     QueryFlag,
     Text,
     Words,
@@ -238,12 +242,33 @@ FLAGS = [
 class SharedReward:
     reward: Reward
     share: RewardShare
+    correction: Correction | None
 
 
 class BeforeSerializer(serializers.Serializer[shares.Before]):
     changed_at = serializers.DateTimeField(help_text="When the other terms were agreed.")
-    provider_share_sat = serializers.IntegerField()
-    customer_share_sat = serializers.IntegerField()
+    provider_share_sat = serializers.IntegerField(help_text="In satoshi.")
+    customer_share_sat = serializers.IntegerField(help_text="In satoshi.")
+
+
+class CorrectionSerializer(serializers.Serializer[Correction]):
+    document = serializers.CharField(source="document.code", help_text="The issued one, of the reward's month.")
+    document_provider_share_sat = serializers.IntegerField(
+        source="was.provider_sat", allow_null=True, help_text="In satoshi, as it says; null: the reward is not on it."
+    )
+    document_customer_share_sat = serializers.IntegerField(
+        source="was.customer_sat", allow_null=True, help_text="In satoshi, as it says."
+    )
+    provider_share_sat = serializers.IntegerField(
+        source="now.provider_sat",
+        allow_null=True,
+        help_text="In satoshi; 0 where the pool canceled it; null: nobody can say, and nothing is taken back.",
+    )
+    customer_share_sat = serializers.IntegerField(source="now.customer_sat", allow_null=True, help_text="In satoshi.")
+    since = serializers.DateTimeField()
+    put_right_on = serializers.CharField(
+        source="on.code", allow_null=True, help_text="A later document or draft; null: the next one."
+    )
 
 
 class RewardSerializer(serializers.Serializer[SharedReward]):
@@ -297,6 +322,9 @@ class RewardSerializer(serializers.Serializer[SharedReward]):
     before = BeforeSerializer(
         source="share.before", allow_null=True, help_text="Its parts before other terms reached back over its day."
     )
+    correction = CorrectionSerializer(
+        allow_null=True, help_text="What an issued document says otherwise; null: nothing, or none is issued."
+    )
     first_seen_at = serializers.DateTimeField(source="reward.first_seen_at")
     changed_at = serializers.DateTimeField(source="reward.changed_at", help_text="When the pool last said otherwise.")
 
@@ -320,7 +348,52 @@ class Rewards(ListModelMixin, RetrieveModelMixin, Resource[Reward]):
 
     def shown(self, rows: list[Reward]) -> list[SharedReward]:
         parts = shares.shares_of(rows)
-        return [SharedReward(reward, parts[reward.pk]) for reward in rows]
+        corrections = corrections_of(self.access, rows, parts)
+        return [SharedReward(reward, parts[reward.pk], corrections.get(reward.pk)) for reward in rows]
+
+
+class AbsentSerializer(serializers.Serializer[Absent]):
+    customer = serializers.CharField(allow_null=True, help_text="null: its account belongs to no customer yet.")
+    mining_account = serializers.CharField(source="account")
+    date_from = serializers.DateField(source="first_day", help_text="The first of these days in a row.")
+    date_to = serializers.DateField(source="last_day", help_text="The last one.")
+
+
+class AbsencesSerializer(serializers.Serializer[Any]):
+    data = AbsentSerializer(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    next = serializers.URLField(allow_null=True, help_text=f"Always null: the newest {MOST} are here.")
+
+
+class AbsentParameters(ParameterSerializer):
+    customer = Code("cus", required=False)
+    date_from = Day(help_text="The first day (UTC) to look at.")
+    date_to = Day(help_text="The last day (UTC) to look at.")
+
+
+class AbsentRewards(Resource[Reward]):
+    resource = "rewards"
+    one = "absent reward"
+    model = Reward
+    serializer_class = AbsencesSerializer
+
+    @operation(
+        "Days without a reward",
+        query=AbsentParameters,
+        description="Of which the pool should list a reward and lists none: it lists one for a day before and for one"
+        " after, or the account hashed. What was to be paid is unknown, and not 0.",
+    )
+    def absent(self, request: Request) -> Response:
+        first, last, code = self.asked["date_from"], self.asked["date_to"], self.asked.get("customer")
+        if first > last:
+            raise wrong("date_from", "This day is after date_to.")
+        customers = Customer.objects.visible_to(self.access).filter(code=code) if code else None
+        found = absent(
+            self.access,
+            customers=list(customers.values_list("pk", flat=True)) if customers is not None else None,
+            since=first,
+            before=min(last, self.now.date()) + timedelta(days=1),
+        )
+        return Response(AbsencesSerializer({"data": found, "next": None}).data)
 
 
 # --- Records that were not taken in

@@ -35,6 +35,7 @@ for resource in RESOURCES:
     router.register(resource.resource, resource, basename=resource.resource)
 # There is one of each.
 SINGLE = (
+    path("rewards/absent", mining.AbsentRewards.as_view({"get": "absent"}), name="rewards-absent"),
     path("hashrate/total", mining.HashrateTotal.as_view({"get": "total"}), name="hashrate-total"),
     path("provider", provider.OwnProvider.as_view({"get": "show", "patch": "change"}), name="provider"),
     path("uptime", fleet.UptimeOf.as_view({"get": "show"}), name="uptime"),

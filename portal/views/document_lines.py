@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from billing.models import DocumentLine
+
+
+def with_absent_days(
+    regular: Sequence[DocumentLine], days: Sequence[date]
+) -> list[tuple[DocumentLine | None, date | None]]:
+    """The lines of the month, and among them the days without a reward, in order: each is one or the other."""
+    rows: list[tuple[DocumentLine | None, date | None]] = [(line, None) for line in regular]
+    rows += [(None, day) for day in days]
+    return sorted(rows, key=lambda row: row[1] or row[0].day)  # type: ignore[union-attr]  # one of them is there
 
 
 def sums(lines: Sequence[DocumentLine]) -> dict[str, int]:

@@ -9,25 +9,25 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.shares import MonthToDate, Parts, RewardShare, month_to_date, months_to_date, shares_of
+from billing.shares import Before, MonthToDate, Parts, RewardShare, month_to_date, months_to_date, shares_of
 from customers.models import Customer
 from customers.tenancy import Access, Kind
 from mining.models import Reward
 from tests.billing.books import AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, change, open_story, revenue_share
-from tests.world import World
+from tests.world import NOW, World
 
 
 def sums(parts: Parts) -> tuple[int, int | None, int | None, int | None]:
     return parts.count, parts.net_sat, parts.provider_sat, parts.customer_sat
 
 
-def test_each_reward_is_split_by_the_terms_of_its_day(story: Story) -> None:
-    story.new_terms(date(2026, 10, 16), revenue_share(200_000))
+def test_each_reward_is_split_by_the_terms_of_its_day_and_says_what_it_was_before(story: Story) -> None:
+    story.new_terms(date(2026, 10, 16), revenue_share(200_000))  # agreed in November
     before, after = story.reward(15), story.reward(16)
 
     assert shares_of([before, after]) == {
         before.pk: RewardShare(146, 829),
-        after.pk: RewardShare(195, 780),
+        after.pk: RewardShare(195, 780, ("terms_changed",), Before(NOW, 146, 829)),
     }
 
 

@@ -6,6 +6,7 @@
 --   missing       a reward that the pool no longer lists
 --   billed_…      the same of one that an issued document billed, and one that is pending again: nothing is taken back
 --   not_read      the account was not read up to the end of the period, or not from its beginning
+--   no_reward     a day of which the pool should list a reward and lists none: told, and holds nothing
 -- What was never billed and stands on the face of an issued document already is not asked about again.
 -- No search_path of its own, so that it is planned as part of the query: who calls it as definer has set one.
 CREATE FUNCTION billing_omissions(of_provider bigint, documents bigint[])
@@ -49,10 +50,23 @@ LANGUAGE sql STABLE AS $$
             )
         WHERE r.status <> 'canceled'
     ), accounts AS (
-        SELECT d.id AS document_id, d.customer_id, d.contract_id, d.period, d.from_day, a.code, a.name, a.login_id,
+        SELECT d.id AS document_id, d.customer_id, d.contract_id, d.period, d.from_day, a.id, a.code, a.name, a.login_id,
             a.rewards_read_at, a.rewards_read_in_full_at
         FROM docs d
         JOIN mining_miningaccount a ON a.provider_id = of_provider AND a.customer_id = d.customer_id
+    ), without_reward AS MATERIALIZED (
+        -- First the days without one, all at once: what is due is asked for these few.
+        SELECT a.document_id, a.customer_id, a.id, a.code, d.at::date AS day
+        FROM accounts a
+        JOIN billing_contractversion v ON v.provider_id = of_provider AND v.contract_id = a.contract_id
+            AND v.withdrawn_at IS NULL AND v.valid && a.period
+        CROSS JOIN LATERAL generate_series(
+            lower(v.valid * a.period)::timestamp, upper(v.valid * a.period)::timestamp - interval '1 day', '1 day'
+        ) d (at)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM mining_reward r
+            WHERE r.provider_id = of_provider AND r.mining_account_id = a.id AND r.day = d.at::date
+        )
     ), causes AS (
         SELECT document_id, customer_id, CASE WHEN billed THEN 'billed_' || doubt ELSE doubt END AS kind, code AS subject,
             day, net_sat AS amount_sat, concat_ws(':', CASE WHEN billed THEN 'billed' END, doubt, code, stamp) AS cause,
@@ -80,8 +94,12 @@ LANGUAGE sql STABLE AS $$
         FROM accounts a
         WHERE a.rewards_read_at IS NULL OR a.rewards_read_in_full_at IS NULL
             OR a.rewards_read_at < upper(a.period)::timestamp AT TIME ZONE 'UTC'
+        UNION ALL
+        SELECT document_id, customer_id, 'no_reward', code, day, NULL, concat_ws(':', 'no_reward', code, day), false
+        FROM without_reward
+        WHERE mining_reward_due(of_provider, id, day)
     )
-    SELECT c.document_id, c.kind, c.subject::text, c.day, c.amount_sat, left(c.cause, 255), EXISTS (
+    SELECT c.document_id, c.kind, c.subject::text, c.day, c.amount_sat, left(c.cause, 255), c.kind = 'no_reward' OR EXISTS (
         SELECT 1 FROM billing_omissionpass p
         WHERE p.provider_id = of_provider AND p.document_id = c.document_id AND p.cause = left(c.cause, 255)
     )

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from billing.corrections import difference_of
 from billing.queries import month_before
 from billing.shares import month_to_date
 from billing.split import WHOLE_PPM
@@ -20,11 +21,13 @@ from customers.tenancy import Access
 from mining import queries as mining
 from mining.models import MiningAccount, Reward
 from mining.queries import UNKNOWN_HASHRATE, Hour
+from mining.rewards.absent import Absent
 from portal.access import AccessRequest, customer_page
+from portal.views.absent_rows import absent_of_page, among
 from portal.views.charts import hashrate_chart
 from portal.views.customer.frame import Frame, customer_of, drift_of, frame_of, freshness
 from portal.views.customer.headline import answer
-from portal.views.customer.reward_rows import reward_rows
+from portal.views.customer.reward_rows import RewardRow, reward_rows
 from portal.views.customer.rewards import month_terms
 from portal.views.customer.statements import statements_of
 
@@ -36,13 +39,13 @@ FEW = 6  # the lists have the rest
 def overview(request: AccessRequest) -> HttpResponse:
     access, now = request.access, timezone.now()
     frame = frame_of(access, now=now)
-    rewards = Reward.objects.visible_to(access).order_by("-day", "-pk")[:FEW]
+    rewards = list(Reward.objects.visible_to(access).order_by("-day", "-pk")[:FEW])
     context = {
         "now": now,
         "frame": frame,
         "drift": drift_of(access, frame),
         "answer": answer(frame.account, provider_name=access.provider.name, now=now),
-        "rewards": reward_rows(list(rewards)),
+        "rewards": _latest(access, rewards, now),
         "documents": list(statements_of(access)[:FEW]),
         **_months(access, now),
         **_terms(access, now),
@@ -52,11 +55,18 @@ def overview(request: AccessRequest) -> HttpResponse:
     return render(request, "customer/overview.html", context)
 
 
+def _latest(access: Access, rewards: list[Reward], now: datetime) -> list[tuple[RewardRow | None, Absent | None]]:
+    customers = [customer_of(access).pk]
+    absent = absent_of_page(access, customers, rows=rewards, after=None, is_last=False, now=now) if rewards else []
+    return among(reward_rows(access, rewards), absent, day_of=lambda row: row.reward.day)
+
+
 def _months(access: Access, now: datetime) -> dict[str, Any]:
     today, customer = now.date(), customer_of(access)
     return {
         "month": month_to_date(access, customer, today, now),
         "month_before": month_to_date(access, customer, month_before(today), now),
+        "difference": difference_of(access, customer, month_before(today)),
     }
 
 

@@ -9,7 +9,9 @@ from itertools import islice
 
 from django.db.models import QuerySet
 
+from billing.corrections import Correction
 from billing.evidence import text
+from customers.tenancy import Access
 from mining.models import Reward
 from mining.pool.answers.decimals import plain
 from portal.views.customer.reward_rows import RewardRow, reward_rows
@@ -36,16 +38,19 @@ COLUMNS = (
     "provider_share_sat",
     "customer_share_sat",
     "flags",
+    "statement",
+    "statement_customer_share_sat",
+    "put_right_on",
 )
 ROWS_AT_ONCE = 1000
 
 
-def csv_rows(rewards: QuerySet[Reward]) -> Iterator[bytes]:
+def csv_rows(access: Access, rewards: QuerySet[Reward]) -> Iterator[bytes]:
     """The file piece by piece, newest first. Must run inside the reader's context (customers.tenancy.stream)."""
     yield _encoded(COLUMNS)
     newest_first = rewards.order_by("-day", "-pk").iterator(chunk_size=ROWS_AT_ONCE)
     while some := list(islice(newest_first, ROWS_AT_ONCE)):
-        for row in reward_rows(some):
+        for row in reward_rows(access, some):
             yield _encoded(_cells(row))
 
 
@@ -72,7 +77,16 @@ def _cells(row: RewardRow) -> tuple[str, ...]:
         _sat_or_empty(share.provider_share_sat),
         _sat_or_empty(share.customer_share_sat),
         " ".join(share.flags),
+        *_corrected(row.correction),
     )
+
+
+def _corrected(correction: Correction | None) -> tuple[str, str, str]:
+    """What a statement says otherwise, and the one that puts it right: empty where there is none yet."""
+    if correction is None:
+        return "", "", ""
+    was = correction.was.customer_sat if correction.was is not None else None
+    return correction.document.number or "", _sat_or_empty(was), (correction.on and correction.on.number) or ""
 
 
 def _sat_or_empty(amount_sat: int | None) -> str:

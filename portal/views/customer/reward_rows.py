@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing import shares
+from billing.corrections import Correction, corrections_of
 from billing.shares import RewardShare, shares_of
+from customers.tenancy import Access
 from mining.models import Reward
 from portal.templatetags.units import UNKNOWN
 
@@ -27,6 +29,7 @@ PAID_TO = {"main_balance": "us", "external_address": "an address"}
 class RewardRow:
     reward: Reward
     share: RewardShare
+    correction: Correction | None = None  # of what a statement said
 
     @property
     def in_btc(self) -> bool:
@@ -50,7 +53,8 @@ class RewardRow:
         return [NOTES[flag] for flag in self.share.flags if flag in NOTES]
 
 
-def reward_rows(rewards: Sequence[Reward]) -> list[RewardRow]:
-    """With the parts of each. Two queries."""
+def reward_rows(access: Access, rewards: Sequence[Reward]) -> list[RewardRow]:
+    """With the parts of each, and what statements say otherwise. Four queries."""
     shares = shares_of(rewards)
-    return [RewardRow(reward, shares[reward.pk]) for reward in rewards]
+    corrections = corrections_of(access, rewards, shares)
+    return [RewardRow(reward, shares[reward.pk], corrections.get(reward.pk)) for reward in rewards]

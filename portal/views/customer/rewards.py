@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from billing.corrections import difference_of
 from billing.queries import terms_of_month
 from billing.settlement import month_of
 from billing.shares import MonthToDate, Parts, month_to_date
@@ -22,9 +23,12 @@ from customers import tenancy
 from customers.tenancy import Access
 from mining.models import Reward
 from mining.models.rewards import RewardStatus
+from mining.rewards.absent import Absent
 from portal.access import AccessRequest, customer_page
 from portal.forms.customer import RewardFilter
+from portal.keyset import Page
 from portal.templatetags.units import hashrate_unit
+from portal.views.absent_rows import absent_of_page, among
 from portal.views.customer.frame import customer_of, frame_of
 from portal.views.customer.reward_file import csv_rows
 from portal.views.customer.reward_rows import RewardRow, reward_rows
@@ -41,20 +45,24 @@ def rewards(request: AccessRequest) -> HttpResponse:
     months = months_of(access)
     form = RewardFilter(request.GET, months=months)
     page = keyset(_chosen(access, form), request.GET.get("after"), order=("-day", "-pk"), size=PAGE)
-    rows = reward_rows(page.rows)
+    rows = reward_rows(access, page.rows)
     month = None if form.errors else form.chosen_month
     totals = month_to_date(access, customer_of(access), month, now) if month else None
     context = {
         "now": now,
         "frame": frame_of(access, now=now),
         "form": form,
-        "rows": [(row, _hashrate_ths(row)) for row in rows],
+        "rows": [
+            (row, row and _hashrate_ths(row), absent)
+            for row, absent in among(rows, _absent(request, form, page, now), day_of=lambda row: row.reward.day)
+        ],
         "unit": hashrate_unit(max((ths for row in rows if (ths := _hashrate_ths(row)) is not None), default=None)),
         "after": page.after,
         "shown": page.shown,
         "month": month,
         "status": form.chosen_status,
         "totals": totals,
+        "difference": difference_of(access, customer_of(access), month) if month else None,
         **(month_terms(access, month, now) if month else {}),
         "sums": _sums(totals, form.chosen_status) if totals and not page.after else [],
         "has_any": bool(months),
@@ -72,7 +80,7 @@ def rewards_csv(request: AccessRequest) -> HttpResponseBase:
         # The page says what is wrong with the choice; a file with other rows than asked for would not.
         return redirect(f"{reverse('customer:rewards')}?{request.GET.urlencode()}")
     chosen = _chosen(access, form).select_related("mining_account")
-    body = tenancy.stream(access, lambda: csv_rows(chosen))
+    body = tenancy.stream(access, lambda: csv_rows(access, chosen))
     response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{_file_name(form)}"'
     return response
@@ -81,6 +89,22 @@ def rewards_csv(request: AccessRequest) -> HttpResponseBase:
 def months_of(access: Access) -> list[date]:
     """The months that have rewards, newest first."""
     return list(Reward.objects.visible_to(access).dates("day", "month", order="DESC"))
+
+
+def _absent(request: AccessRequest, form: RewardFilter, page: Page[Reward], now: datetime) -> list[Absent]:
+    """Days without a reward, where the list is about all of some days."""
+    if form.errors or form.chosen_status or not page.rows:
+        return []
+    days = month_of(form.chosen_month) if form.chosen_month else None
+    return absent_of_page(
+        request.access,
+        [customer_of(request.access).pk],
+        rows=page.rows,
+        after=request.GET.get("after"),
+        is_last=page.after is None,
+        between=(days.lower, days.upper - timedelta(days=1)) if days else (None, None),
+        now=now,
+    )
 
 
 def _chosen(access: Access, form: RewardFilter) -> QuerySet[Reward]:

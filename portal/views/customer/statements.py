@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing import files
+from billing.corrections import difference_of
+from billing.holds import omissions
 from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineComponent, LineKind, LineReason
 from billing.pdf import content_of
 from billing.pdf.content import by_month, carried_in, why
@@ -18,8 +20,8 @@ from customers.errors import Refused
 from customers.tenancy import Access
 from portal.access import AccessRequest, customer_page
 from portal.file_types import CONTENT_TYPES
-from portal.views.customer.frame import frame_of
-from portal.views.document_lines import sums
+from portal.views.customer.frame import customer_of, frame_of
+from portal.views.document_lines import sums, with_absent_days
 from portal.views.lookup import the
 from portal.views.paging import keyset
 
@@ -68,6 +70,7 @@ def statement(request: AccessRequest, code: str) -> HttpResponse:
         # The words of the PDF, so that both always say the same.
         "words": content_of(document),
         "files": files.statuses(access, [document])[document.pk],
+        "difference": difference_of(access, customer_of(access), document.first_day),
         **_lines(access, document),
     }
     return render(request, "customer/statement.html", context)
@@ -85,7 +88,10 @@ def _lines(access: Access, document: Document) -> dict[str, Any]:
     to_us = [line for line in regular if line.component == LineComponent.PAY_CUSTOMER]
     to_you = [line for line in regular if line.component == LineComponent.BILL_CUSTOMER]
     return {
-        "regular": [(line, PAID_TO.get(line.facts["destination"])) for line in regular],
+        "regular": [
+            (line, line and PAID_TO.get(line.facts["destination"]), day)
+            for line, day in with_absent_days(regular, omissions.split_absent(omissions.of_document(document))[0])
+        ],
         "corrections": [_correction(line) for line in corrections],
         "corrections_sat": sum(line.amount_sat for line in corrections),
         "corrected": sums(corrected) if (corrected := _with(corrections, carried=False)) else None,

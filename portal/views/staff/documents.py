@@ -19,8 +19,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing import evidence, files, minimum, rereading, settlement
 from billing import queries as billing
+from billing.corrections import difference_of
 from billing.holds import omissions
 from billing.holds.drafts import Hold, held_drafts, why_held
+from billing.holds.omissions import Omission
 from billing.issue import Issued, issue_all
 from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineKind
 from billing.pdf.content import why
@@ -35,7 +37,7 @@ from portal.access import AccessRequest, staff_page
 from portal.file_types import CONTENT_TYPES
 from portal.forms.staff import FILE_FAILED, CloseForm, DocumentFilter, NoteForm, first_sentence
 from portal.templatetags.units import period
-from portal.views.document_lines import sums
+from portal.views.document_lines import sums, with_absent_days
 from portal.views.lookup import the
 from portal.views.paging import asked_for, keyset
 from portal.views.staff.responses import answer, do
@@ -178,13 +180,19 @@ def document_issue(request: AccessRequest) -> HttpResponse:
     context = {
         "documents": free,
         "carried": len(below),
-        "rows": [(document, left_out.get(document.pk, []), below.get(document.pk)) for document in free],
+        "rows": [(document, *_left_out(left_out.get(document.pk, [])), below.get(document.pk)) for document in free],
         "held": list(held.values()),
         "effect": effect,
         "nothing_to_issue": f"Nothing to issue: {_are_held(len(held))}",
         "back": _back(chosen),
     }
     return render(request, "staff/document_issue.html", context)
+
+
+def _left_out(left_out: list[Omission]) -> tuple[int, int]:
+    """How much a draft leaves out as let pass, and how many days have no reward."""
+    days = sum(omission.kind == omissions.Kind.NO_REWARD for omission in left_out)
+    return len(left_out) - days, days
 
 
 def _are_held(count: int) -> str:
@@ -271,18 +279,21 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
     regular = [line for line in lines if line.kind == LineKind.REGULAR]
     corrections = [line for line in lines if line.kind == LineKind.CORRECTION]
     draft = shown.status == DocumentStatus.DRAFT
+    absent_days, left_out = omissions.split_absent(omissions.of_document(shown))
     context = {
         "document": shown,
         "regular": regular,
+        "rows": with_absent_days(regular, absent_days),
         "corrections": [(line, why(line)) for line in corrections],
         "regular_sums": sums(regular),
         "correction_sums": sums(corrections),
         "stale": draft and settlement.is_stale(shown),
         "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
         "files": files.statuses(request.access, [shown]).get(shown.pk, []),
-        "left_out": (left_out := omissions.of_document(shown)),
+        "left_out": left_out,
         "seen_as": _seen_as(request.access, shown) if draft and left_out else "",
         "below_sat": minimum.below(request.access, [shown]).get(shown.pk) if draft else None,
+        "difference": difference_of(request.access, shown.customer, shown.first_day) if shown.number else None,
     }
     return render(request, "staff/document.html", context)
 

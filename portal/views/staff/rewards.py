@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,12 +11,16 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from billing.corrections import corrections_of
 from billing.shares import month_to_date, shares_of
 from customers.models import Customer
 from customers.tenancy import Access
 from mining.models import Reward
+from mining.rewards.absent import Absent
 from portal.access import AccessRequest, staff_page
 from portal.forms.staff import RewardFilter
+from portal.keyset import Page
+from portal.views.absent_rows import absent_of_page, among
 from portal.views.paging import asked_for, keyset
 from portal.views.staff.search import customers_found, wanted_of
 
@@ -43,8 +48,15 @@ def rewards(request: AccessRequest) -> HttpResponse:
         asked_for(form, _chosen(access, everything, wanted, only)), request.GET.get("after"), order=("-day", "-pk")
     )
     shares = shares_of(page.rows)
+    corrections = corrections_of(access, page.rows, shares)
+    absents = _absent(request, wanted, only, page, now) if not form.errors else []
     context = {
-        "rows": [(reward, shares[reward.pk], notes(shares[reward.pk].flags)) for reward in page.rows],
+        "rows": [
+            (reward, shares[reward.pk], notes(shares[reward.pk].flags), corrections.get(reward.pk), None)
+            if reward is not None
+            else (None, None, [], None, absent)
+            for reward, absent in among(page.rows, absents, day_of=lambda reward: reward.day)
+        ],
         "after": page.after,
         "shown": page.shown,
         "form": form,
@@ -53,6 +65,27 @@ def rewards(request: AccessRequest) -> HttpResponse:
         "month": month_to_date(access, only, now.date(), now),
     }
     return render(request, "staff/rewards.html", context)
+
+
+def _absent(
+    request: AccessRequest, wanted: dict[str, Any], only: Customer | None, page: Page[Reward], now: datetime
+) -> list[Absent]:
+    """Days without a reward, where the list is about all of some days."""
+    if wanted.get("status") or not page.rows:
+        return []
+    customers = [only.pk] if only is not None else None
+    if wanted.get("q"):
+        found = customers_found(request.access, wanted["q"]).values_list("pk", flat=True)
+        customers = [pk for pk in found if customers is None or pk in customers]
+    return absent_of_page(
+        request.access,
+        customers,
+        rows=page.rows,
+        after=request.GET.get("after"),
+        is_last=page.after is None,
+        between=(wanted.get("date_from"), wanted.get("date_to")),
+        now=now,
+    )
 
 
 def _chosen(

@@ -159,6 +159,7 @@ def _document(_: Tenant, documents: list[Any]) -> str:
 ROUTES: dict[str, Row] = {
     "provider": Row("provider", body={"tax_id": "NM 1"}, patch=200),
     "hashrate/total": Row("hashrate"),
+    "rewards/absent": Row("rewards", query=lambda _: "?date_from=2026-10-01&date_to=2026-10-31"),
     "provider/logo": Row("provider", get=None, body={"picture": None}, post=200),
     "customers": Row("customers", body={}, post=400),
     "customers/<code:id>": Row("customers", _customer, body={"name": "Aspen"}, patch=200),
@@ -243,6 +244,7 @@ ROUTES: dict[str, Row] = {
     "documents/<code:id>/retry-files": Row("documents", _document, get=None, body={}, post=409),
     "documents/<code:id>": Row("documents", _document),
     "documents/<code:id>/lines": Row("documents", _document),
+    "documents/<code:id>/changes": Row("documents", _document),
     "documents/<code:id>/pdf": Row("documents", _document, get=409),
     "documents/<code:id>/evidence": Row("documents", _document, get=409),
 }

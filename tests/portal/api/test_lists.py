@@ -330,8 +330,8 @@ def test_lines_of_three_rewards_take_the_queries_of_one(north: Caller, october: 
     assert count_queries(lambda: north.data(path, limit=1)) == count_queries(lambda: north.data(path, limit=3))
 
 
-def test_a_page_of_rewards_with_all_its_parts_takes_three_queries(world: World, north: Caller) -> None:
+def test_a_page_of_rewards_with_all_its_parts_takes_five_queries(world: World, north: Caller) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert len(north.data("rewards")) == 6
     tables = [query["sql"] for query in captured if "mining_" in query["sql"] or "billing_" in query["sql"]]
-    assert len(tables) == 3
+    assert len(tables) == 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -11,8 +11,9 @@ from billing.models import Document
 from customers import tenancy
 from customers.models import AuditEntry, Customer
 from mining.models import HashratePoint, MiningAccount, PayoutAgreement
+from tests.billing.books import change_amount
 from tests.portal.api.conftest import Caller, October, code_of, count_queries, detail_of, quarantined_of, with_scopes
-from tests.world import NOW, Tenant, World
+from tests.world import NOW, Tenant, World, make_reward
 
 pytestmark = pytest.mark.django_db
 OCTOBER = {"period": "2026-10"}
@@ -254,3 +255,57 @@ def test_a_quarantined_record(world: World, north: Caller) -> None:
     assert north.get(f"quarantined-records/{record.code}").json() == expected
     assert north.data("quarantined-records", reason="twin", account_name="nobody") == [expected]
     assert north.data("quarantined-records", reason="unmatched") == []
+
+
+def test_what_an_issued_document_says_otherwise_is_told_with_where_it_is_put_right(
+    world: World, north: Caller, october: October
+) -> None:
+    client, document = world.north.clients[0], october.north[0]
+    reward = client.rewards[1]
+    assert north.get(f"rewards/{reward.code}").json()["correction"] is None
+    assert north.get(f"documents/{document.code}/changes").json() == {"data": [], "next": None, "difference_sat": 0}
+    with tenancy.access_context(world.north.system):
+        change_amount(reward, "0.00200000", "0.00005000")
+    correction = {
+        "document": document.code,
+        "document_provider_share_sat": 14_625,
+        "document_customer_share_sat": 82_875,
+        "provider_share_sat": 29_250,
+        "customer_share_sat": 165_750,
+        "since": "2026-11-04T14:32:00Z",
+        "put_right_on": None,
+    }
+    assert north.get(f"rewards/{reward.code}").json()["correction"] == correction
+    assert north.get(f"documents/{document.code}/changes").json() == {
+        "data": [{"reward": reward.code, "date": "2026-10-02", "correction": correction}],
+        "next": None,
+        "difference_sat": 82_875,
+    }
+
+
+def test_a_day_without_a_reward_is_told_by_itself_and_on_the_document_and_holds_nothing(
+    world: World, north: Caller
+) -> None:
+    client, other = world.north.clients[0], world.south.clients[0]
+    with tenancy.access_context(world.north.system):
+        make_reward(client.account, date(2026, 10, 5))
+    october = {"date_from": "2026-10-01", "date_to": "2026-10-31"}
+    absence = {
+        "customer": client.customer.code,
+        "mining_account": client.account.code,
+        "date_from": "2026-10-04",
+        "date_to": "2026-10-04",
+    }
+    assert north.data("rewards/absent", **october) == [absence]
+    assert north.data("rewards/absent", customer=client.customer.code, **october) == [absence]
+    assert north.data("rewards/absent", customer=other.customer.code, **october) == []
+    assert detail_of(north.get("rewards/absent"), 400) == "date_from: This field is required."
+    assert code_of(north.get("rewards/absent", date_from="2026-10-02", date_to="2026-10-01"), 400)
+    north.post("documents/close", OCTOBER)
+    (draft,) = [row for row in north.data("documents") if row["customer"] == client.customer.code]
+    assert (draft["held"], draft["leaves_out_seen_as"]) == (None, None)
+    words = f"4 October 2026: a day without a reward, which is unknown ({client.account.code})"
+    left_out = [{"kind": "no_reward", "subject": client.account.code, "date": "2026-10-04", "words": words}]
+    assert draft["leaves_out"] == left_out
+    issued = north.post(f"documents/{draft['id']}/issue", {"total_sat": draft["total_sat"]}).json()
+    assert (issued["status"], issued["leaves_out"]) == ("issued", left_out)

@@ -124,6 +124,7 @@ def test_a_reward_with_its_parts(world: World, north: Caller) -> None:
         "customer_share_sat": 82_875,
         "flags": [],
         "before": None,
+        "correction": None,
         "first_seen_at": SEEN,
         "changed_at": SEEN,
     }

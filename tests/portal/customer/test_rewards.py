@@ -14,8 +14,9 @@ from billing.shares import shares_of
 from billing.words import btc_text
 from customers import tenancy
 from mining.models import PayoutAgreement, Reward
-from tests.portal.customer.scenes import set_account, words
-from tests.world import FIRST_DAY, NOW, Tenant, make_reward
+from tests.billing.books import change_amount
+from tests.portal.customer.scenes import set_account, statement_of, words
+from tests.world import FIRST_DAY, NOW, Tenant, World, make_reward
 
 NOVEMBER = date(2026, 11, 1)
 Cells = list[str]
@@ -121,9 +122,11 @@ def test_filters_by_month_and_status_and_sums_only_what_is_shown(north: Tenant) 
     with tenancy.access_context(north.system):
         make_reward(client.account, NOVEMBER, status="canceled")
 
-    assert [row[0] for row in table(get(browser, "?month=2026-10"))] == ["3 Oct", "2 Oct", "1 Oct"]
+    absent = "4 Oct 2026 to 31 Oct 2026"
+    assert [row[0] for row in table(get(browser, "?month=2026-10"))] == [absent, "3 Oct", "2 Oct", "1 Oct"]
     assert [row[0] for row in table(get(browser, "?month=all"))] == [
         "1 Nov 2026",
+        absent,
         "3 Oct 2026",
         "2 Oct 2026",
         "1 Oct 2026",
@@ -234,7 +237,7 @@ def test_the_file_has_the_numbers_of_the_page(north: Tenant) -> None:
     browser = client.owner.browser()
 
     for query in ("", "?month=2026-10", "?month=all", "?month=all&status=successful"):
-        page = [row[4:] for row in table(get(browser, query))]
+        page = [row[4:] for row in table(get(browser, query)) if "No reward" not in row[1]]
         file = [
             [
                 _btc(row[name])
@@ -304,3 +307,71 @@ def test_three_rewards_cost_as_many_queries_as_one(north: Tenant) -> None:
         get(browser, "?month=2026-10")
 
     assert len(one) == len(three)
+
+
+def test_a_reward_that_a_statement_says_otherwise_is_marked_on_every_page_and_the_sums_say_why(north: Tenant) -> None:
+    client = north.clients[0]
+    document = statement_of(north)
+    with tenancy.access_context(north.system):
+        change_amount(client.rewards[1], "0.00200000", "0.00005000")
+    browser = client.owner.browser()
+
+    page = words(get(browser, "?month=2026-10"))
+    mark = f"Was 0.00082875 on {document.number} , changed 4 Nov 2026; goes on the next document"
+    assert page.count(mark) == 2  # in the list, and above it
+    assert f"What changed after {document.number} +82,875 satoshi for you" in page
+    assert mark in words(browser.get(f"/statements/{document.code}/").content)
+    overview = words(browser.get("/overview/").content)
+    assert f"All of October 0.00331500 +82,875 satoshi after {document.number}" in overview
+    (changed,) = [row for row in download(browser, "?month=2026-10") if row["statement"]]
+    assert (
+        changed["date"],
+        changed["statement"],
+        changed["statement_customer_share_sat"],
+        changed["put_right_on"],
+    ) == (
+        "2026-10-02",
+        document.number,
+        "82875",
+        "",
+    )
+
+
+def test_the_neighbours_statement_marks_nothing(world: World) -> None:
+    statement_of(world.north)
+    with tenancy.access_context(world.north.system):
+        change_amount(world.north.clients[0].rewards[1], "0.00200000", "0.00005000")
+    for other in (world.north.clients[1], world.south.clients[0]):
+        assert "goes on the next document" not in words(get(other.owner.browser(), "?month=2026-10"))
+
+
+def test_a_day_without_a_reward_is_a_row_of_its_own_in_lists_and_on_the_statement(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, date(2026, 10, 5))
+    browser = client.owner.browser()
+    rows = table(get(browser, "?month=2026-10"))
+    assert [row[0] for row in rows] == ["5 Oct", "4 Oct 2026", "3 Oct", "2 Oct", "1 Oct"]
+    assert rows[1][1:] == ["No reward The pool lists none: unknown, not zero", "", "", *["unknown"] * 5]
+    assert "4 Oct 2026" not in words(get(browser, "?month=2026-10&status=successful"))
+    assert "4 Oct 2026 No reward: unknown, not zero" in words(browser.get("/overview/").content)
+    document = statement_of(north)
+    lines = table(browser.get(f"/statements/{document.code}/").content.decode())
+    assert [row[0] for row in lines][3:] == ["4 Oct No reward: the pool lists none", "5 Oct"]
+    with tenancy.access_context(north.system):
+        make_reward(client.account, date(2026, 10, 4))  # it came: what was issued stays as it is
+    assert lines == table(browser.get(f"/statements/{document.code}/").content.decode())
+
+
+def test_pages_of_rewards_have_each_absent_day_once(north: Tenant) -> None:
+    client = north.clients[0]
+    with tenancy.access_context(north.system):
+        for n in range(120):
+            make_reward(client.account, date(2026, 9, 1) - timedelta(days=n))
+    browser = client.owner.browser()
+    seen, path = [], "/rewards/?month=all"
+    while path:
+        page = browser.get(path)
+        seen += [absent for _, _, absent in page.context["rows"] if absent]
+        path = f"/rewards/?month=all&after={page.context['after']}" if page.context["after"] else ""
+    assert [(absent.first_day, absent.last_day) for absent in seen] == [(date(2026, 9, 2), date(2026, 9, 30))]

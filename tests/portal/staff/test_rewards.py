@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
+from billing.models import Document
+from billing.settlement import close_period
 from customers import tenancy
 from mining.models import MiningAccount, Reward
+from tests.billing.books import change_amount
+from tests.portal.customer.scenes import statement_of
 from tests.portal.staff.reading import heading, text
 from tests.world import FIRST_DAY, NOW, Tenant, World, make_reward
 
@@ -19,7 +23,7 @@ LIST = "/staff/rewards/"
 def listed(tenant: Tenant, **filters: str) -> list[tuple[str, str]]:
     answer = tenant.auditor.browser().get(LIST, filters)
     return [
-        (str(reward.day), reward.customer.name if reward.customer else "-") for reward, _, _ in answer.context["rows"]
+        (str(reward.day), reward.customer.name if reward.customer else "-") for reward, *_ in answer.context["rows"]
     ]
 
 
@@ -77,7 +81,7 @@ def test_pages_follow_each_other_over_rewards_of_one_day(north: Tenant, monkeypa
     after: str | None = ""
     while after is not None:
         answer = browser.get(LIST, filters | ({"after": after} if after else {}))
-        seen += [reward.code for reward, _, _ in answer.context["rows"]]
+        seen += [reward.code for reward, *_ in answer.context["rows"]]
         after = answer.context["after"]
     rewards = [reward.code for client in north.clients for reward in client.rewards]
     assert len(seen) == len(rewards)
@@ -108,3 +112,35 @@ def test_the_headline_is_the_month_and_an_empty_list_says_why(north: Tenant) -> 
         make_reward(north.clients[0].account, NOW.date())
     assert heading(north.owner.browser().get(LIST)) == "0.00097500 BTC in November"
     assert "No reward matches." in text(north.owner.browser().get(LIST, {"q": "nobody"}))
+
+
+def test_a_reward_that_its_document_says_otherwise_is_marked_with_the_draft_that_puts_it_right(north: Tenant) -> None:
+    client = north.clients[0]
+    document = statement_of(north)
+    with tenancy.access_context(north.system):
+        change_amount(client.rewards[1], "0.00200000", "0.00005000")
+        make_reward(client.account, date(2026, 11, 1))
+        close_period(north.system, month=date(2026, 11, 1), now=NOW + timedelta(days=30))
+    mark = f"Was 0.00082875 on {document.number} , changed 4 Nov 2026 ; goes on the draft of November 2026"
+    browser = north.auditor.browser()
+    assert text(browser.get(LIST)).count(mark) == 1
+    page = text(browser.get(f"/staff/documents/{document.code}/"))
+    assert f"What changed after {document.number} +82,875 satoshi for Alder & Finch" in page
+    assert mark in page
+
+
+def test_a_day_without_a_reward_is_a_row_of_its_own(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        make_reward(north.clients[0].account, date(2026, 10, 5))
+    browser = north.auditor.browser()
+    row = "4 Oct 2026 No reward Alder & Finch client_0 The pool lists none: unknown, not zero"
+    assert row in text(browser.get(LIST))
+    assert row in text(browser.get(LIST, {"q": "alder", "date_from": "2026-10-04"}))
+    for filters in ({"q": "birch"}, {"status": "successful"}, {"date_to": "2026-10-03"}):
+        assert "No reward" not in text(browser.get(LIST, filters))
+    with tenancy.access_context(north.system):
+        close_period(north.system, month=FIRST_DAY, now=NOW)
+        draft = Document.objects.get(customer=north.clients[0].customer)
+    assert "4 Oct No reward: the pool lists none" in text(browser.get(f"/staff/documents/{draft.code}/"))
+    issuing = text(north.finance.browser().get(f"/staff/documents/issue/?document={draft.code}"))
+    assert "1 day without a reward, unknown" in issuing

@@ -1,0 +1,1 @@
+DROP FUNCTION mining_reward_due(bigint, bigint, date);
