@@ -20,7 +20,8 @@ from portal.forms.fields import Email, Words
 from portal.templatetags.states import state_word
 
 PPM_PER_PERCENT = 10_000
-PLAIN_NUMBER, PLAIN_DAY = re.compile(r"-?[0-9]+(\.[0-9]+)?"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}|[0-9]{1,2} [A-Za-z]{3,9} [0-9]{4}")
 # The share in per cent: a field that says it is meant, and what would come of it.
 WHO_GETS_NOTHING = {
     Decimal(0): ("nothing_for_us", "we get nothing"),
@@ -103,16 +104,25 @@ class AccountForm(NewCustomerForm):
 
 
 class PlainDecimal(forms.DecimalField):
-    """Digits and a point. Python reads more as a number: 1e2, +5, 1_0, the digits of every script."""
+    """Digits and a point or a comma, with or without the sign for per cent behind. Python reads more as a number: 1e2,
+    +5, 1_0, the digits of every script."""
 
     def to_python(self, value: Any) -> Any:  # Decimal | None, where the stubs inherit the int of IntegerField
-        if value not in self.empty_values and not PLAIN_NUMBER.fullmatch(str(value).strip(" ")):
+        if value in self.empty_values:
+            return super().to_python(value)
+        text = str(value).strip(" ").removesuffix("%").rstrip(" \u00a0")
+        if text.count(",") == 1 and "." not in text:
+            text = text.replace(",", ".")
+        if not PLAIN_NUMBER.fullmatch(text):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return super().to_python(value)
+        return super().to_python(text)
 
 
 class DayField(forms.DateField):
-    """As the browser's calendar sends it, and nothing that can be read in two ways, as 10/11/2026 can."""
+    """As the browser's calendar sends it, or by hand as 1.11.2026 or 1 Nov 2026: nothing that can be read in two ways,
+    as 10/11/2026 can."""
+
+    input_formats = ["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%d %B %Y"]
 
     def to_python(self, value: Any) -> date | None:
         if isinstance(value, str) and value and not PLAIN_DAY.fullmatch(value.strip(" ")):

@@ -105,6 +105,7 @@ def contract_list(request: AccessRequest) -> HttpResponse:
         "form": form,
         "words": words,
         "count": everything.count(),
+        "found": chosen.count() if words else None,
         "bare": billing.without_contract(access),
     }
     return render(request, "staff/contracts.html", context)

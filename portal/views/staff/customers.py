@@ -80,8 +80,9 @@ def customers(request: AccessRequest) -> HttpResponse:
         "form": form,
         "words": words,
         "count": everybody.count(),
+        "found": customers_found(access, words).count() if words else None,
         "states": _states(access),
-        "unassigned": len(mining.unassigned_accounts(access)),
+        "unassigned": mining.unassigned_accounts(access),
         "month": now.date(),
         "read_at": read_at(access, now=now),
     }

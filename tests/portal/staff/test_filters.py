@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
 from billing.settlement import close_period
 from customers import tenancy
-from tests.portal.staff.reading import text
+from mining.models import MiningAccount
+from tests.portal.staff.reading import heading, text
 from tests.portal.watcher_links import make_link
 from tests.world import FIRST_DAY, NOW, Tenant
 
@@ -45,3 +49,30 @@ def test_a_refused_filter_says_why_and_lists_nothing(
     assert answer.context["rows"] == []
     assert why in text(answer)
     assert "Nothing is listed: the filter above says what is wrong with it." in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "says"),
+    [
+        ("customers/", "alder", "1 of 2 customers"),
+        ("customers/", "nobody", "0 of 2 customers"),
+        ("contracts/", "alder", "1 of 2 contracts"),
+        ("rewards/", "nobody", "Rewards that match"),
+    ],
+)
+def test_the_headline_follows_the_filter(listed: Tenant, path: str, words: str, says: str) -> None:
+    answer = listed.owner.browser().get(f"/staff/{path}", {"q": words})
+    assert heading(answer) == says
+    assert "BTC in" not in text(answer).split("Customer")[0]
+
+
+def test_an_account_of_nobody_is_taken_over_with_its_name_filled_in(north: Tenant) -> None:
+    with tenancy.access_context(north.system):
+        MiningAccount.objects.create(
+            provider=north.provider, login=north.login, name="stray", state="active", first_seen_at=NOW
+        )
+    browser = north.owner.browser()
+    page = browser.get("/staff/customers/")
+    assert "Take over stray" in text(page)
+    (to,) = re.findall(r'href="(/staff/customers/new/\?[^"]+)"', page.content.decode())
+    assert 'value="stray"' in browser.get(unescape(to)).content.decode()
