@@ -16,7 +16,7 @@ from billing import queries
 from billing.holds import drafts as held_drafts
 from billing.holds import misdirected
 from billing.holds.misdirected import Misdirection
-from billing.models import DocumentStatus, FileAttempt
+from billing.models import FileAttempt
 from customers.models import Customer
 from customers.tenancy import Access
 from mining import alerts
@@ -70,7 +70,7 @@ class OfFiles(Attention):
 
 # Nothing of it is taken back, and the customer's next documents are held (omissions.sql).
 IN_DOUBT_ONCE_BILLED = Reward.objects.filter(
-    IN_DOUBT, mining_account=OuterRef("pk"), lines__document__status=DocumentStatus.ISSUED
+    IN_DOUBT, mining_account=OuterRef("pk"), lines__document__counts=True
 ).exclude(status=RewardStatus.CANCELED)
 BILLED_IN_DOUBT = Cause(
     Code.BILLED_IN_DOUBT,

@@ -210,11 +210,11 @@ def _end_before(former: ContractVersion, valid_from: date) -> None:
 
 
 def last_day_billed(version: ContractVersion) -> date | None:
-    """The last day that an issued document billed by this version; the database keeps the terms up to it."""
+    """The last day that a document that counts billed by this version; the database keeps the terms up to it."""
     billed = DocumentLine.objects.filter(
         provider=version.provider_id,
         document__customer=version.customer_id,
-        document__status=DocumentStatus.ISSUED,
+        document__counts=True,
         version=version,
     ).aggregate(day=Max("day"))
     day: date | None = billed["day"]

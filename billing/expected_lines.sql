@@ -5,7 +5,7 @@ WITH contracts AS MATERIALIZED (
     FROM billing_contract k
     LEFT JOIN (
         SELECT contract_id,
-            bool_or(status IN ('issued', 'carried') AND period && %(period)s::daterange) AS issued,
+            bool_or((counts OR status = 'carried') AND period && %(period)s::daterange) AS issued,
             -- What lies before the end of an earlier draft is that draft's business: it is issued first.
             max(upper(period)) FILTER (WHERE status = 'draft' AND period << %(period)s::daterange) AS drafted_before
         FROM billing_document
@@ -26,7 +26,7 @@ WITH contracts AS MATERIALIZED (
         sum(l.customer_share_sat)::bigint AS customer_sat, sum(l.amount_sat)::bigint AS amount_sat, max(l.id) AS latest_id
     FROM billing_document d
     JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
-    WHERE d.provider_id = %(provider)s AND d.status = 'issued'
+    WHERE d.provider_id = %(provider)s AND d.counts
         AND (%(contract)s::bigint IS NULL OR d.contract_id = %(contract)s)
     GROUP BY l.reward_id, l.component
 ), billed_before AS MATERIALIZED (

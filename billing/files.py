@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from billing.models import Document, DocumentFile, DocumentStatus, FileAttempt, FileKind
+from billing.models import Document, DocumentFile, FileAttempt, FileKind
 from customers import audit
 from customers.errors import Refused
 from customers.tenancy import Access
@@ -42,7 +42,7 @@ class FileStatus:
 
 def statuses(access: Access, documents: Iterable[Document]) -> dict[int, list[FileStatus]]:
     """Of each issued document, by its key: how its files are. Two queries, however many there are."""
-    issued = [document.pk for document in documents if document.status == DocumentStatus.ISSUED]
+    issued = [document.pk for document in documents if document.number is not None]
     if not issued:
         return {}
     made = set(DocumentFile.objects.visible_to(access).filter(document__in=issued).values_list("document", "kind"))
@@ -71,7 +71,7 @@ def due(provider_id: int, kind: FileKind, *, now: datetime, most: int) -> list[i
     their way; then those whose wait is over, longest first."""
     of_document = {"provider": provider_id, "document": OuterRef("pk"), "kind": kind}
     return list(
-        Document.objects.filter(provider=provider_id, status=DocumentStatus.ISSUED)
+        Document.objects.filter(provider=provider_id, number__isnull=False)
         .filter(~Exists(DocumentFile.objects.filter(**of_document)))
         .annotate(retry_at=Subquery(FileAttempt.objects.filter(**of_document).values("retry_at")))
         .filter(Q(retry_at=None) | Q(retry_at__lte=now))
@@ -82,7 +82,7 @@ def due(provider_id: int, kind: FileKind, *, now: datetime, most: int) -> list[i
 
 def claim(provider_id: int, document_id: int, kind: FileKind, *, now: datetime) -> Document | None:
     """The document, when its file is to be made now and nobody else is at it: the try begins with this."""
-    document = Document.objects.filter(provider=provider_id, pk=document_id, status=DocumentStatus.ISSUED).first()
+    document = Document.objects.filter(provider=provider_id, pk=document_id, number__isnull=False).first()
     if document is None or DocumentFile.objects.filter(provider=provider_id, document=document, kind=kind).exists():
         return None
     attempt, is_first = FileAttempt.objects.select_for_update().get_or_create(
@@ -147,7 +147,7 @@ def content_of(access: Access, document: Document, kind: FileKind) -> bytes:
     stored = DocumentFile.objects.visible_to(access).filter(document=document, kind=kind).first()
     if stored is not None:
         return bytes(stored.content)
-    if document.status != DocumentStatus.ISSUED:
+    if document.number is None:
         raise Refused("Only an issued document has files.", code="document.not_issued")
     if FileAttempt.objects.visible_to(access).filter(document=document, kind=kind).exclude(problem="").exists():
         raise Refused(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -25,6 +25,7 @@ from billing.models import (
     DocumentStatus,
     DocumentType,
 )
+from billing.payments.terms import due_days
 from billing.words import terms_in_words
 from customers import audit
 from customers.errors import Refused
@@ -52,7 +53,7 @@ def issue(access: Access, document: Document, *, final: bool = False, now: datet
         if draft.pk in (below := {} if final else minimum.below(access, [draft])):
             return _carry(access, draft, minimum_sat=below[draft.pk], now=now)
         left_out = omissions.on_documents(access, [draft]).get(draft.pk, [])
-        return _issue(access, draft, provider=face(access), left_out=left_out, now=now)
+        return _issue(access, draft, provider=face(access), left_out=left_out, due=due_days(access), now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def issue_all(access: Access, documents: Iterable[Document], *, final: bool = Fa
         drafts = _claim(access, documents)
         # Asked once for all. What comes to be held after this is seen by the database, when the number is taken.
         holds = held_drafts.why_held(access, drafts)
-        provider, left_out = face(access), omissions.on_documents(access, drafts)
+        provider, due = face(access), due_days(access)
+        left_out = omissions.on_documents(access, drafts)
         below = {} if final else minimum.below(access, drafts)
         issued, carried = [], []
         for draft in drafts:
@@ -79,7 +81,8 @@ def issue_all(access: Access, documents: Iterable[Document], *, final: bool = Fa
             if draft.pk in below:
                 carried.append(_carry(access, draft, minimum_sat=below[draft.pk], now=now))
             else:
-                issued.append(_issue(access, draft, provider=provider, left_out=left_out.get(draft.pk, []), now=now))
+                omitted = left_out.get(draft.pk, [])
+                issued.append(_issue(access, draft, provider=provider, left_out=omitted, due=due, now=now))
         return Issued(issued, list(holds.values()), carried)
 
 
@@ -100,7 +103,7 @@ def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
 
 
 def _refuse_no_draft(document: Document) -> None:
-    if document.status == DocumentStatus.ISSUED:
+    if document.number is not None:
         raise Refused(
             "%(number)s is issued already. An issued document does not change.",
             code="document.issued",
@@ -113,7 +116,7 @@ def _refuse_no_draft(document: Document) -> None:
 
 
 def _issue(
-    access: Access, draft: Document, *, provider: dict[str, str], left_out: list[Omission], now: datetime
+    access: Access, draft: Document, *, provider: dict[str, str], left_out: list[Omission], due: int, now: datetime
 ) -> Document:
     """Issue a draft that is claimed and not held."""
     _refuse_unfit(access, draft)
@@ -123,7 +126,7 @@ def _issue(
     audit.record(access, "document.issued", draft.code, now=now, type=draft.type, balance_sat=draft.balance_sat)
     try:
         with transaction.atomic():
-            _number(draft, now)
+            _number(draft, due, now)
     except IntegrityError:
         _refuse_held(access, draft)  # held since it was looked at: the database saw it
         raise
@@ -168,12 +171,13 @@ def _refuse_held(access: Access, draft: Document) -> None:
         raise why.refusal()
 
 
-def _number(draft: Document, now: datetime) -> None:
+def _number(draft: Document, due: int, now: datetime) -> None:
     issued_on = now.astimezone(UTC).date()
     number = numbering.take(draft, issued_on=issued_on)
     draft.series, draft.sequence, draft.number = number.series, number.sequence, str(number)
     draft.status, draft.issued_at, draft.issued_on = DocumentStatus.ISSUED, now, issued_on
-    draft.save(update_fields=["series", "sequence", "number", "status", "issued_at", "issued_on", "snapshot"])
+    draft.due_on = issued_on + timedelta(days=due)
+    draft.save(update_fields=["series", "sequence", "number", "status", "issued_at", "issued_on", "due_on", "snapshot"])
 
 
 def snapshot(draft: Document, provider: dict[str, str], left_out: list[Omission]) -> dict[str, Any]:

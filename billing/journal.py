@@ -1,4 +1,4 @@
-"""The books: what an issued document posts, reversals, and the balances per customer. Debit +, credit −."""
+"""The books: what documents, payments and write-offs post, and the balances per customer. Debit +, credit −."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import date, datetime
 from django.db import connection, transaction
 from django.db.models import Q, Sum
 
-from billing.models import Document, DocumentLine, JournalEntry, JournalTx, LedgerAccount, LineComponent
+from billing.models import Document, DocumentLine, Fund, JournalEntry, JournalTx, LedgerAccount, LineComponent
 from customers import audit
 from customers.errors import Refused
 from customers.tenancy import Access
 
 Name = LedgerAccount.Name
-PER_CUSTOMER = (Name.PAYABLE, Name.RECEIVABLE)
+PER_CUSTOMER = (Name.PAYABLE, Name.RECEIVABLE, Name.CREDIT, Name.ADVANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +61,37 @@ def document_legs(sums: DocumentSums) -> list[Leg]:
 def post_document(document: Document, *, effective_on: date, now: datetime) -> JournalTx | None:
     """Post an issue, at most once (its event key is unique). A document of nothing but zeros posts nothing."""
     legs = document_legs(sums_of(document))
-    if not legs:
-        return None
+    return post(issued_key(document), legs, document=document, effective_on=effective_on, now=now) if legs else None
+
+
+def post(
+    event_key: str,
+    legs: Sequence[Leg],
+    *,
+    effective_on: date,
+    now: datetime,
+    document: Document | None = None,
+    fund: Fund | None = None,
+) -> JournalTx:
+    """One event about a document, a payment or both, in the books of their customer and in their asset."""
+    about = fund or document
+    assert about is not None
     tx = JournalTx.objects.create(
-        provider_id=document.provider_id,
+        provider_id=about.provider_id,
         posted_at=now,
         effective_on=effective_on,
-        event_key=issued_key(document),
+        event_key=event_key,
+        document=document,
+        fund=fund,
         legs=len(legs),
     )
-    accounts = _accounts(document, [leg.name for leg in legs])
+    accounts = _accounts(about, [leg.name for leg in legs])
     JournalEntry.objects.bulk_create(
         JournalEntry(
-            provider_id=document.provider_id,
+            provider_id=about.provider_id,
             tx=tx,
             account=accounts[leg.name],
-            asset=document.asset,
+            asset=about.asset,
             amount_sat=leg.amount_sat,
             legs=tx.legs,
             leg=number,
@@ -90,32 +105,32 @@ def issued_key(document: Document) -> str:
     return f"document:{document.code}:issued"
 
 
-def _accounts(document: Document, names: Sequence[LedgerAccount.Name]) -> dict[str, LedgerAccount]:
+def _accounts(about: Document | Fund, names: Sequence[LedgerAccount.Name]) -> dict[str, LedgerAccount]:
     """The accounts, opened on first use. Two who open the same one at once: the second waits and takes the first's."""
-    accounts = _find_accounts(document, names)
+    accounts = _find_accounts(about, names)
     missing = [name for name in names if name not in accounts]
     if missing:
         LedgerAccount.objects.bulk_create(
             [
                 LedgerAccount(
-                    provider_id=document.provider_id,
+                    provider_id=about.provider_id,
                     name=name,
-                    customer_id=document.customer_id if name in PER_CUSTOMER else None,
-                    asset=document.asset,
+                    customer_id=about.customer_id if name in PER_CUSTOMER else None,
+                    asset=about.asset,
                 )
                 for name in missing
             ],
             ignore_conflicts=True,
         )
-        accounts = _find_accounts(document, names)
+        accounts = _find_accounts(about, names)
     return accounts
 
 
-def _find_accounts(document: Document, names: Iterable[str]) -> dict[str, LedgerAccount]:
+def _find_accounts(about: Document | Fund, names: Iterable[str]) -> dict[str, LedgerAccount]:
     rows = LedgerAccount.objects.filter(
-        Q(customer=None) | Q(customer=document.customer_id),
-        provider=document.provider_id,
-        asset=document.asset,
+        Q(customer=None) | Q(customer=about.customer_id),
+        provider=about.provider_id,
+        asset=about.asset,
         name__in=names,
     )
     return {row.name: row for row in rows}
@@ -141,6 +156,8 @@ def reverse(access: Access, tx: JournalTx, *, effective_on: date, now: datetime)
             effective_on=effective_on,
             event_key=f"reversal:{tx.code}",
             reverses=tx,
+            document_id=tx.document_id,
+            fund_id=tx.fund_id,
             legs=tx.legs,
         )
         with connection.cursor() as cursor:
@@ -149,28 +166,36 @@ def reverse(access: Access, tx: JournalTx, *, effective_on: date, now: datetime)
     return mirror
 
 
+def reverse_event(access: Access, event_key: str, *, effective_on: date, now: datetime) -> None:
+    """Undo what was posted for an event; nothing, where it posted nothing."""
+    if (tx := JournalTx.objects.visible_to(access).filter(event_key=event_key).first()) is not None:
+        reverse(access, tx, effective_on=effective_on, now=now)
+
+
 @dataclass(frozen=True, slots=True)
 class CustomerBalance:
-    """What the books say between the provider and one customer; both are positive when something is owed."""
+    """What the books say between the provider and one customer; each is positive when something is owed or left."""
 
-    payable_sat: int = 0  # the provider owes
-    receivable_sat: int = 0  # the customer owes
+    payable_sat: int = 0  # the provider owes, by settlements
+    receivable_sat: int = 0  # the customer owes, by invoices
+    credit_sat: int = 0  # paid by the customer, and not used
+    advance_sat: int = 0  # paid to the customer, and not used
 
     @property
     def net_sat(self) -> int:
         """+ the provider owes the customer."""
-        return self.payable_sat - self.receivable_sat
+        return self.payable_sat + self.credit_sat - self.receivable_sat - self.advance_sat
 
 
-def customer_balances(access: Access) -> dict[int, CustomerBalance]:
+def customer_balances(access: Access, *, asset: str = "BTC") -> dict[int, CustomerBalance]:
     """By customer id; customers without any posting are not in it. One query."""
     sums = (
         JournalEntry.objects.visible_to(access)
-        .filter(account__name__in=PER_CUSTOMER)
+        .filter(account__name__in=PER_CUSTOMER, asset=asset)
         .values_list("account__customer_id")
-        .annotate(
-            payable=Sum("amount_sat", filter=Q(account__name=Name.PAYABLE), default=0),
-            receivable=Sum("amount_sat", filter=Q(account__name=Name.RECEIVABLE), default=0),
-        )
+        .annotate(**{name: Sum("amount_sat", filter=Q(account__name=name), default=0) for name in PER_CUSTOMER})
     )
-    return {customer: CustomerBalance(-int(payable), int(receivable)) for customer, payable, receivable in sums}
+    return {
+        customer: CustomerBalance(-int(payable), int(receivable), -int(credit), int(advance))
+        for customer, payable, receivable, credit, advance in sums
+    }

@@ -1,5 +1,5 @@
 """Close a customer: refused while anything between the two is open, so that closed means that nobody owes anything
-the portal knows of. Payments are not known here yet: what is issued is settled elsewhere."""
+the portal knows of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, Min, OuterRef
 
 from billing import settlement
 from billing.models import Contract, Document, DocumentLine, DocumentStatus
+from billing.payments.balances import balances
 from customers import leaving
 from customers.errors import Refused
 from customers.models import Customer
@@ -34,12 +35,13 @@ def close_customer(access: Access, customer: Customer, *, now: datetime) -> None
 
 
 def what_is_open(access: Access, customer: Customer, *, now: datetime) -> Refused | None:
-    """The first thing that keeps the customer, or None. At most four queries."""
+    """The first thing that keeps the customer, or None. At most seven queries."""
     return (
         _act(access, customer)
         or _draft(access, customer)
         or _unbilled(access, customer)
         or _correction(access, customer, now=now)
+        or _owed(access, customer, now=now)
     )
 
 
@@ -66,9 +68,7 @@ def _draft(access: Access, customer: Customer) -> Refused | None:
 
 def _unbilled(access: Access, customer: Customer) -> Refused | None:
     """Also what is not final, without terms, or not told clearly by the pool: nobody knows yet who is owed it."""
-    billed = DocumentLine.objects.visible_to(access).filter(
-        reward=OuterRef("pk"), document__status=DocumentStatus.ISSUED
-    )
+    billed = DocumentLine.objects.visible_to(access).filter(reward=OuterRef("pk"), document__counts=True)
     rewards = Reward.objects.visible_to(access).filter(~Exists(billed), customer=customer)
     unbilled = rewards.exclude(status=RewardStatus.CANCELED).aggregate(count=Count("pk"), first_day=Min("day"))
     if not unbilled["count"]:
@@ -100,4 +100,16 @@ def _correction(access: Access, customer: Customer, *, now: datetime) -> Refused
         "Billed rewards of %(customer)s have changed since: the correction is on the next document, of %(month)s.",
         code="customer.correction_open",
         params={"customer": customer.name, "month": month_in_words(period.lower)},
+    )
+
+
+def _owed(access: Access, customer: Customer, *, now: datetime) -> Refused | None:
+    """Also what one side has paid too much: whoever leaves gets it back first."""
+    if not balances(access, today=now.date(), customers=[customer]):
+        return None
+    return Refused(
+        "Not everything between you and %(customer)s is paid, or something is paid that no document asks for:"
+        " record the payments, or write off what will not come.",
+        code="customer.balance_open",
+        params={"customer": customer.name},
     )

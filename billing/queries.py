@@ -20,6 +20,8 @@ from customers.tenancy import Access
 from mining.models import Reward
 from mining.models.rewards import RewardStatus
 
+ENDED = (DocumentStatus.DISCARDED, DocumentStatus.VOIDED)  # their month may be closed again
+
 
 @dataclass(frozen=True, slots=True)
 class Owed:
@@ -132,7 +134,7 @@ def unsure(access: Access) -> Unsure:
 def month_waits(access: Access, *, month: date, now: datetime) -> bool:
     """Whether an ended month has rewards of contract customers and no document at all: nobody has closed it."""
     period = ended_month(month, now)
-    if Document.objects.visible_to(access).filter(period=period).exclude(status=DocumentStatus.DISCARDED).exists():
+    if Document.objects.visible_to(access).filter(period=period).exclude(status__in=ENDED).exists():
         return False
     contracts = Contract.objects.visible_to(access).values("customer")
     return (

@@ -47,6 +47,7 @@ class TenantModel(models.Model):
     append_only: ClassVar[bool] = False
     # The columns that may change once a row is written; None: any.
     updatable: ClassVar[tuple[str, ...] | None] = None
+    read_only: ClassVar[bool] = False  # written by triggers alone
 
     objects = TenantQuerySet.as_manager()
 

@@ -186,8 +186,8 @@ def _add_key(model: type[models.Model], key: Any) -> str:
 def grant_runtime(cursor: CursorWrapper, role: str) -> None:
     """Give the runtime role what each table allows, and nothing more. Run by the owner after every migrate.
 
-    Append-only models say so by `append_only = True`, and those of which a few columns may change by `updatable`;
-    nobody gets TRUNCATE, and no table is the runtime's own.
+    Append-only models say so by `append_only = True`, those that triggers alone write by `read_only = True`, and those
+    of which a few columns may change by `updatable`; nobody gets TRUNCATE, and no table is the runtime's own.
     """
     quoted = connection.ops.quote_name(role)
     cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
@@ -202,6 +202,8 @@ def grant_runtime(cursor: CursorWrapper, role: str) -> None:
 
 
 def _rights(model: type[models.Model]) -> str:
+    if getattr(model, "read_only", False):
+        return "SELECT"
     if getattr(model, "append_only", False):
         return "SELECT, INSERT"
     columns: tuple[str, ...] | None = getattr(model, "updatable", None)

@@ -100,7 +100,7 @@ JOIN billing_contractversion v ON v.provider_id = r.provider_id AND v.customer_i
     AND v.withdrawn_at IS NULL
 LEFT JOIN (
     SELECT contract_id, max(upper(period)) AS after FROM billing_document
-    WHERE provider_id = %(provider)s AND status IN ('draft', 'issued')
+    WHERE provider_id = %(provider)s AND (counts OR status = 'draft')
     GROUP BY contract_id
 ) billed ON billed.contract_id = v.contract_id
 WHERE r.day >= %(since)s AND (billed.after IS NULL OR r.day >= billed.after)

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('doc',)), editable=False, max_length=32)),
                 ('period', django.contrib.postgres.fields.ranges.DateRangeField()),
                 ('asset', models.CharField(default='BTC', max_length=8)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('carried', 'Carried'), ('discarded', 'Discarded')], default='draft', max_length=16)),
+                ('status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('voided', 'Voided'), ('written_off', 'Written Off'), ('carried', 'Carried'), ('discarded', 'Discarded')], default='draft', max_length=16)),
                 ('type', models.CharField(choices=[('settlement', 'Settlement'), ('invoice', 'Invoice')], max_length=16)),
                 ('balance_sat', models.BigIntegerField()),
                 ('created_at', models.DateTimeField()),
@@ -80,7 +80,9 @@ class Migration(migrations.Migration):
                 ('number', models.CharField(max_length=32, null=True)),
                 ('issued_at', models.DateTimeField(null=True)),
                 ('issued_on', models.DateField(null=True)),
+                ('due_on', models.DateField(null=True)),
                 ('snapshot', models.JSONField(null=True)),
+                ('counts', models.GeneratedField(db_persist=True, expression=models.Q(('status__in', ['issued', 'written_off'])), output_field=models.BooleanField())),
                 ('contract', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='billing.contract')),
                 ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='customers.customer')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
@@ -147,6 +149,80 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='DocumentMove',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('mov',)), editable=False, max_length=32)),
+                ('to_status', models.CharField(choices=[('draft', 'Draft'), ('issued', 'Issued'), ('voided', 'Voided'), ('written_off', 'Written Off'), ('carried', 'Carried'), ('discarded', 'Discarded')], max_length=16)),
+                ('asset', models.CharField(max_length=8)),
+                ('amount', models.BigIntegerField()),
+                ('reason', models.CharField(max_length=200)),
+                ('made_at', models.DateTimeField()),
+                ('made_by', models.CharField(max_length=254)),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='DocumentOpen',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asset', models.CharField(max_length=8)),
+                ('total', models.BigIntegerField()),
+                ('settled', models.BigIntegerField()),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='opened', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Fund',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('pay',)), editable=False, max_length=32)),
+                ('paid_by', models.CharField(choices=[('customer', 'Customer'), ('provider', 'Provider')], max_length=16)),
+                ('asset', models.CharField(max_length=8)),
+                ('amount', models.BigIntegerField()),
+                ('amount_left', models.BigIntegerField()),
+                ('source', models.CharField(choices=[('bitcoin', 'Bitcoin'), ('bank', 'Bank')], max_length=16)),
+                ('ref', models.CharField(max_length=100)),
+                ('received_on', models.DateField()),
+                ('note', models.CharField(blank=True, default='', max_length=200)),
+                ('recorded_at', models.DateTimeField()),
+                ('recorded_by', models.CharField(max_length=254)),
+                ('taken_back', models.BooleanField(default=False)),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='funds', to='customers.customer')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Allocation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(default=functools.partial(customers.codes.new_code, *('alc',)), editable=False, max_length=32)),
+                ('asset', models.CharField(max_length=8)),
+                ('amount', models.BigIntegerField()),
+                ('reason', models.CharField(blank=True, default='', max_length=200)),
+                ('made_at', models.DateTimeField()),
+                ('made_by', models.CharField(max_length=254)),
+                ('customer', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('document', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='billing.document')),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+                ('reverses', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='billing.allocation')),
+                ('fund', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='billing.fund')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PaymentTerms',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('due_days', models.PositiveSmallIntegerField(default=14)),
+                ('bitcoin_address', models.CharField(blank=True, default='', max_length=128)),
+                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
+            ],
+        ),
+        migrations.CreateModel(
             name='JournalTx',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -157,13 +233,15 @@ class Migration(migrations.Migration):
                 ('legs', models.PositiveSmallIntegerField()),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
                 ('reverses', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.journaltx')),
+                ('document', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='billing.document')),
+                ('fund', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='billing.fund')),
             ],
         ),
         migrations.CreateModel(
             name='LedgerAccount',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(choices=[('payable', 'Payable'), ('receivable', 'Receivable'), ('custody:main_balance', 'Custody'), ('income:revenue_share', 'Income Revenue Share')], max_length=32)),
+                ('name', models.CharField(choices=[('payable', 'Payable'), ('receivable', 'Receivable'), ('credit', 'Credit'), ('advance', 'Advance'), ('bank', 'Bank'), ('custody:main_balance', 'Custody'), ('income:revenue_share', 'Income Revenue Share'), ('expense:write_off', 'Write Off')], max_length=32)),
                 ('asset', models.CharField(max_length=8)),
                 ('customer', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.provider')),
@@ -295,7 +373,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='document',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('issued_at__isnull', False), ('issued_on__isnull', False), ('number__isnull', False), ('sequence__isnull', False), ('series__isnull', False), ('snapshot__isnull', False), ('status', 'issued')), models.Q(models.Q(('status', 'issued'), _negated=True), ('issued_at', None), ('issued_on', None), ('number', None), ('sequence', None), ('series', None), ('snapshot', None)), _connector='OR'), name='billing_document_number_when_issued'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_on__isnull', False), ('issued_at__isnull', False), ('issued_on__isnull', False), ('number__isnull', False), ('sequence__isnull', False), ('series__isnull', False), ('snapshot__isnull', False), ('status__in', ['issued', 'voided', 'written_off'])), models.Q(('due_on', None), ('issued_at', None), ('issued_on', None), ('number', None), ('sequence', None), ('series', None), ('snapshot', None), ('status__in', ['draft', 'carried', 'discarded'])), _connector='OR'), name='billing_document_number_when_issued'),
         ),
         migrations.AddConstraint(
             model_name='document',
@@ -303,7 +381,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='document',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('status', 'discarded'), _negated=True), expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('period', '&&')], name='billing_document_period_once'),
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('status__in', ['discarded', 'voided']), _negated=True), expressions=[(models.Func(models.F('provider_id'), models.F('provider_id'), models.Value('[]'), function='int8range'), '&&'), (models.Func(models.F('contract_id'), models.F('contract_id'), models.Value('[]'), function='int8range'), '&&'), ('period', '&&')], name='billing_document_period_once'),
         ),
         migrations.AddConstraint(
             model_name='documentfile',
@@ -375,7 +453,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='ledgeraccount',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('customer__isnull', False), ('name__in', ['payable', 'receivable'])), models.Q(models.Q(('name__in', ['payable', 'receivable']), _negated=True), ('customer', None)), _connector='OR'), name='billing_ledger_account_customer'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('customer__isnull', False), ('name__in', ['payable', 'receivable', 'credit', 'advance'])), models.Q(models.Q(('name__in', ['payable', 'receivable', 'credit', 'advance']), _negated=True), ('customer', None)), _connector='OR'), name='billing_ledger_account_customer'),
         ),
         migrations.AddConstraint(
             model_name='journalentry',
@@ -405,6 +483,86 @@ class Migration(migrations.Migration):
             model_name='omissionpass',
             constraint=models.UniqueConstraint(fields=('provider', 'document', 'cause'), name='billing_omission_pass_once'),
         ),
+        migrations.AddConstraint(
+            model_name='document',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'written_off'), _negated=True), ('type', 'invoice'), _connector='OR'), name='billing_document_written_off'),
+        ),
+        migrations.AddConstraint(
+            model_name='documentmove',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_move_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='documentmove',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), ('to_status__in', ['issued', 'voided', 'written_off']), models.Q(('reason', ''), _negated=True)), name='billing_move_said'),
+        ),
+        migrations.AddConstraint(
+            model_name='documentopen',
+            constraint=models.UniqueConstraint(fields=('provider', 'document'), name='billing_open_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='documentopen',
+            constraint=models.CheckConstraint(condition=models.Q(('settled__gte', 0), ('settled__lte', models.F('total'))), name='billing_open_settled'),
+        ),
+        migrations.AddIndex(
+            model_name='fund',
+            index=models.Index(fields=['provider', '-id'], name='billing_fund_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='fund',
+            index=models.Index(fields=['provider', 'customer', '-id'], name='billing_fund_customer'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_fund_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.UniqueConstraint(condition=models.Q(('taken_back', False)), fields=('provider', 'source', 'ref'), name='billing_fund_ref_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount_left__gte', 0), ('amount_left__lte', models.F('amount'))), name='billing_fund_left'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.CheckConstraint(condition=models.Q(('taken_back', False), ('amount_left', 0), _connector='OR'), name='billing_fund_taken_back'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.CheckConstraint(condition=models.Q(('paid_by__in', ['customer', 'provider'])), name='billing_fund_paid_by'),
+        ),
+        migrations.AddConstraint(
+            model_name='fund',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('asset', 'BTC'), ('ref__regex', '^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$'), ('source', 'bitcoin')), models.Q(('source', 'bank'), models.Q(('ref', ''), _negated=True)), _connector='OR'), name='billing_fund_ref'),
+        ),
+        migrations.AddIndex(
+            model_name='allocation',
+            index=models.Index(fields=['provider', 'fund'], name='billing_allocation_fund'),
+        ),
+        migrations.AddIndex(
+            model_name='allocation',
+            index=models.Index(condition=models.Q(('document__isnull', False)), fields=['provider', 'document'], name='billing_allocation_document'),
+        ),
+        migrations.AddConstraint(
+            model_name='allocation',
+            constraint=models.UniqueConstraint(fields=('provider', 'code'), name='billing_allocation_code'),
+        ),
+        migrations.AddConstraint(
+            model_name='allocation',
+            constraint=models.UniqueConstraint(fields=('provider', 'reverses'), name='billing_allocation_reversed_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='allocation',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('reverses', None)), models.Q(('amount__lt', 0), ('reverses__isnull', False)), _connector='OR'), name='billing_allocation_sign'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentterms',
+            constraint=models.UniqueConstraint(fields=('provider',), name='billing_payment_terms_one'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentterms',
+            constraint=models.CheckConstraint(condition=models.Q(('due_days__lte', 365)), name='billing_payment_terms_due'),
+        ),
         Wall("Contract", customer="customer_id"),
         Wall("ContractVersion", customer="customer_id"),
         Wall("ContractComponent", customer="customer_id"),
@@ -413,12 +571,17 @@ class Migration(migrations.Migration):
         Wall("DocumentSeries"),
         Wall("DocumentFile", customer="customer_id"),
         Wall("FileAttempt", customer="customer_id"),
+        Wall("Fund", customer="customer_id"),
         Wall("LedgerAccount"),
         Wall("JournalTx"),
         Wall("JournalEntry"),
         Wall("RewardApproval", customer="customer_id"),
         Wall("OmissionPass", customer="customer_id"),
         Wall("TermsNotice", customer="customer_id"),
+        Wall("Allocation", customer="customer_id"),
+        Wall("DocumentOpen", customer="customer_id"),
+        Wall("DocumentMove", customer="customer_id"),
+        Wall("PaymentTerms"),
         run_sql(__file__, "split"),
         run_sql(__file__, "documents_frozen"),
         run_sql(__file__, "lines_of_drafts"),
@@ -428,4 +591,5 @@ class Migration(migrations.Migration):
         run_sql(__file__, "append_only"),
         run_sql(__file__, "held_documents"),
         run_sql(__file__, "omissions"),
+        run_sql(__file__, "payments"),
     ]

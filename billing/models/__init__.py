@@ -15,8 +15,10 @@ from billing.models.documents import (
 )
 from billing.models.journal import JournalEntry, JournalTx, LedgerAccount
 from billing.models.omissions import OmissionPass
+from billing.models.payments import Allocation, DocumentMove, DocumentOpen, Fund, PaidBy, PaymentTerms, Source
 
 __all__ = [
+    "Allocation",
     "Basis",
     "Contract",
     "ContractComponent",
@@ -24,12 +26,15 @@ __all__ = [
     "Document",
     "DocumentFile",
     "DocumentLine",
+    "DocumentMove",
+    "DocumentOpen",
     "DocumentSeries",
     "DocumentStatus",
     "DocumentType",
     "FeeBearer",
     "FileAttempt",
     "FileKind",
+    "Fund",
     "JournalEntry",
     "JournalTx",
     "LedgerAccount",
@@ -37,6 +42,9 @@ __all__ = [
     "LineKind",
     "LineReason",
     "OmissionPass",
+    "PaidBy",
+    "PaymentTerms",
     "RewardApproval",
+    "Source",
     "TermsNotice",
 ]

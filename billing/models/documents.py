@@ -21,8 +21,12 @@ class DocumentType(models.TextChoices):
 
 
 class DocumentStatus(models.TextChoices):
+    """What is stored. That an issued one is paid is computed: its DocumentOpen says how much is settled."""
+
     DRAFT = "draft"
     ISSUED = "issued"
+    VOIDED = "voided"  # taken back as a whole: its lines are billed anew, its number stays used
+    WRITTEN_OFF = "written_off"  # an invoice given up; what it billed stays billed
     CARRIED = "carried"  # below the contract's minimum: the next document bills its lines
     DISCARDED = "discarded"
 
@@ -50,6 +54,13 @@ class Document(TenantModel):
     number = models.CharField(max_length=32, null=True)
     issued_at = models.DateTimeField(null=True)
     issued_on = models.DateField(null=True)
+    due_on = models.DateField(null=True)
+    # Whether what its lines say is billed: a voided document says nothing any more.
+    counts = models.GeneratedField(
+        expression=Q(status__in=["issued", "written_off"]),  # type: ignore[arg-type]  # the stubs know no Q here
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     # Parties, terms and what else the document says, as it stood at issue.
     snapshot = models.JSONField(null=True)
 
@@ -84,21 +95,23 @@ class Document(TenantModel):
             models.UniqueConstraint(fields=["provider", "number"], name="billing_document_number"),
             models.CheckConstraint(
                 condition=Q(
-                    status="issued",
+                    status__in=["issued", "voided", "written_off"],
                     series__isnull=False,
                     sequence__isnull=False,
                     number__isnull=False,
                     issued_at__isnull=False,
                     issued_on__isnull=False,
+                    due_on__isnull=False,
                     snapshot__isnull=False,
                 )
                 | Q(
-                    ~Q(status="issued"),
+                    status__in=["draft", "carried", "discarded"],
                     series=None,
                     sequence=None,
                     number=None,
                     issued_at=None,
                     issued_on=None,
+                    due_on=None,
                     snapshot=None,
                 ),
                 name="billing_document_number_when_issued",
@@ -120,7 +133,11 @@ class Document(TenantModel):
                     ),
                     ("period", RangeOperators.OVERLAPS),
                 ],
-                condition=~Q(status="discarded"),
+                condition=~Q(status__in=["discarded", "voided"]),
+            ),
+            # Only an invoice can be given up.
+            models.CheckConstraint(
+                condition=~Q(status="written_off") | Q(type="invoice"), name="billing_document_written_off"
             ),
         ]
         indexes = [

@@ -5,18 +5,24 @@ from functools import partial
 from django.db import models
 from django.db.models import F, Q
 
+from billing.models.documents import Document
+from billing.models.payments import Fund
 from customers.codes import new_code
 from customers.models import Customer, TenantModel
 
 
 class LedgerAccount(TenantModel):
-    """An account of the chart, per asset; `payable` and `receivable` are per customer."""
+    """An account of the chart, per asset; the first four are per customer."""
 
     class Name(models.TextChoices):
         PAYABLE = "payable"  # liability: owed to a customer by issued settlements
         RECEIVABLE = "receivable"  # asset: owed by a customer for issued invoices
+        CREDIT = "credit"  # liability: paid by a customer, and not used for an invoice
+        ADVANCE = "advance"  # asset: paid to a customer, and not used for a settlement
+        BANK = "bank"  # asset: what customers paid, in wallets and accounts of the provider
         CUSTODY = "custody:main_balance"  # asset: the provider's exchange balance, the part we account for
         INCOME_REVENUE_SHARE = "income:revenue_share"
+        WRITE_OFF = "expense:write_off"  # invoices given up
 
     name = models.CharField(max_length=32, choices=Name)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, db_constraint=False, related_name="+")
@@ -34,8 +40,8 @@ class LedgerAccount(TenantModel):
             # What legs refer to: they are in their account's asset.
             models.UniqueConstraint(fields=["provider", "id", "asset"], name="billing_ledger_account_asset"),
             models.CheckConstraint(
-                condition=Q(name__in=["payable", "receivable"], customer__isnull=False)
-                | (~Q(name__in=["payable", "receivable"]) & Q(customer=None)),
+                condition=Q(name__in=["payable", "receivable", "credit", "advance"], customer__isnull=False)
+                | (~Q(name__in=["payable", "receivable", "credit", "advance"]) & Q(customer=None)),
                 name="billing_ledger_account_customer",
             ),
         ]
@@ -49,6 +55,13 @@ class JournalTx(TenantModel):
     effective_on = models.DateField()
     event_key = models.CharField(max_length=100)  # derived from the event, as document:<code>:issued
     reverses = models.ForeignKey("self", models.PROTECT, null=True, db_constraint=False, related_name="+")
+    # What it is about; both: money of a payment put to a document.
+    document = models.ForeignKey(
+        Document, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="postings"
+    )
+    fund = models.ForeignKey(
+        Fund, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="postings"
+    )
     # With so many legs it is complete, and none is added later (migrations/sql/journal_balanced.sql).
     legs = models.PositiveSmallIntegerField()
 

@@ -156,7 +156,7 @@ ILLEGAL = {
             "UPDATE billing_document SET status = 'discarded' WHERE id = %(draft)s",
             "UPDATE billing_document SET status = 'draft' WHERE id = %(draft)s",
         ],
-        "is discarded and does not change",
+        "is discarded: it does not become draft",
     ),
     "a status outside the list": (
         ["UPDATE billing_document SET status = 'voided' WHERE id = %(draft)s"],
@@ -454,12 +454,22 @@ def test_the_issue_and_the_late_line_race_is_closed(books: Books) -> None:
 
 
 TRIGGERS = {
+    ("billing_allocation", "billing_allocated"),
+    ("billing_allocation", "billing_allocation_kept"),
+    ("billing_allocation", "billing_allocation_not_truncated"),
+    ("billing_documentmove", "billing_move_kept"),
+    ("billing_documentmove", "billing_move_not_truncated"),
+    ("billing_documentopen", "billing_open_guard"),
+    ("billing_documentopen", "billing_open_not_truncated"),
+    ("billing_fund", "billing_fund_guard"),
+    ("billing_fund", "billing_fund_not_truncated"),
     ("billing_contractcomponent", "billing_component_guard"),
     ("billing_contractversion", "billing_version_guard"),
     ("billing_document", "billing_document_a_hold"),
     ("billing_document", "billing_document_a_incomplete"),
     ("billing_document", "billing_document_guard"),
     ("billing_document", "billing_document_not_truncated"),
+    ("billing_document", "billing_document_opened"),
     ("billing_documentfile", "billing_file_guard"),
     ("billing_documentfile", "billing_file_kept"),
     ("billing_documentfile", "billing_file_not_truncated"),

@@ -99,7 +99,7 @@ def test_a_posting_without_a_document_is_found(story: Story) -> None:
     journal.reverse(story.access, JournalTx.objects.get(), effective_on=date(2026, 11, 5), now=AFTER_OCTOBER)
 
     assert verify.problems(story.access) == [
-        f"Customer {story.customer.code}: issued documents sum to 0.00000829 BTC, the books say 0.00000000 BTC."
+        f"Customer {story.customer.code}: documents and payments come to payable 0.00000829 BTC, the books say nothing."
     ]
 
 
@@ -131,5 +131,7 @@ def test_what_was_changed_past_the_triggers_is_found(transactional_db: None, wor
             f"Reward {reward}: what issued lines billed in all is not the reward as they knew it.",
             f"Transaction {tx.code} sums to 829 and not to zero.",
             f"Transaction {tx.code} has 2 of its 3 legs.",
-            f"Customer {story.customer.code}: issued documents sum to 0.00000900 BTC, the books say 0.00000000 BTC.",
+            "SET-2026-000001 asks 900 and its allocations sum to 0, but 0 of 829 counts as settled.",
+            f"Customer {story.customer.code}: documents and payments come to payable 0.00000829 BTC,"
+            " the books say nothing.",
         ]

@@ -23,6 +23,7 @@ from tests.billing.books import (
     Story,
     revenue_share,
 )
+from tests.billing.payments.money import pay, settle_all
 from tests.logins import login_of
 from tests.refusals import refused
 
@@ -32,16 +33,25 @@ def open_code(story: Story) -> str | None:
     return None if why is None else why.code
 
 
-def test_nothing_is_open_with_a_customer_that_is_billed(story: Story) -> None:
+def test_nothing_is_open_with_a_customer_that_is_billed_and_paid(story: Story) -> None:
     story.reward(1)
     story.issue(OCTOBER, AFTER_OCTOBER)
+    assert open_code(story) == "customer.balance_open"
+
+    settle_all(story.access, now=AFTER_OCTOBER)
 
     assert open_code(story) is None
+
+
+def test_what_was_paid_too_much_keeps_the_customer(story: Story) -> None:
+    pay(story, 5)
+    assert open_code(story) == "customer.balance_open"
 
 
 def test_an_unbilled_reward_keeps_the_customer_also_one_that_is_not_final_or_without_terms(story: Story) -> None:
     story.reward(1)
     story.issue(OCTOBER, AFTER_OCTOBER)
+    settle_all(story.access, now=AFTER_OCTOBER)
     cases: list[dict[str, Any]] = [{"day": 2}, {"day": 3, "status": "pending"}, {"day": OCTOBER - timedelta(days=9)}]
     for facts in cases:
         reward = story.reward(facts.pop("day"), **facts)
@@ -69,6 +79,7 @@ def test_a_correction_keeps_the_customer_until_the_next_document(story: Story) -
 
     assert open_code(story) == "customer.correction_open"
     story.issue(NOVEMBER, AFTER_NOVEMBER)
+    settle_all(story.access, now=AFTER_NOVEMBER)
     assert what_is_open(story.access, story.customer, now=AFTER_NOVEMBER) is None
 
 

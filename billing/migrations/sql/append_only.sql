@@ -33,7 +33,7 @@ CREATE FUNCTION billing_file_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     PERFORM 1 FROM billing_document
-    WHERE provider_id = NEW.provider_id AND id = NEW.document_id AND customer_id = NEW.customer_id AND status = 'issued';
+    WHERE provider_id = NEW.provider_id AND id = NEW.document_id AND customer_id = NEW.customer_id AND number IS NOT NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'document % is not issued: it has no file', NEW.document_id USING ERRCODE = 'integrity_constraint_violation';
     END IF;

@@ -32,7 +32,7 @@ CREATE FUNCTION billing_number_is_used() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     PERFORM 1 FROM billing_document
-    WHERE provider_id = NEW.provider_id AND series = NEW.series AND sequence = NEW.last_sequence AND status = 'issued';
+    WHERE provider_id = NEW.provider_id AND series = NEW.series AND sequence = NEW.last_sequence;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'number % of series % is on no document', NEW.last_sequence, NEW.series
             USING ERRCODE = 'integrity_constraint_violation';

@@ -34,7 +34,7 @@ LANGUAGE sql STABLE AS $$
             EXISTS (
                 SELECT 1 FROM billing_documentline l
                 JOIN billing_document i ON i.provider_id = of_provider AND i.id = l.document_id
-                WHERE l.provider_id = of_provider AND l.reward_id = r.id AND i.status = 'issued'
+                WHERE l.provider_id = of_provider AND l.reward_id = r.id AND i.counts
             ) AS billed,
             r.day >= coalesce(d.from_day, '-infinity'::date) AND EXISTS (
                 SELECT 1 FROM billing_contractversion v
@@ -106,7 +106,7 @@ LANGUAGE sql STABLE AS $$
     FROM causes c
     WHERE c.billed OR NOT EXISTS (
         SELECT 1 FROM billing_omissionpass p
-        JOIN billing_document i ON i.provider_id = of_provider AND i.id = p.document_id AND i.status = 'issued'
+        JOIN billing_document i ON i.provider_id = of_provider AND i.id = p.document_id AND i.counts
         WHERE p.provider_id = of_provider AND p.customer_id = c.customer_id AND p.cause = left(c.cause, 255)
             AND p.document_id <> c.document_id
     )

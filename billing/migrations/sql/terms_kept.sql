@@ -1,14 +1,14 @@
--- Terms by which an issued document was computed stay as they were: of such a version only the end may come nearer,
+-- Terms by which a document that counts was computed stay as they were: of such a version only the end may come nearer,
 -- and not before the last day that was billed by it. What none used may be replaced: it is withdrawn, for ever, and
 -- stays as history.
 
--- The last day billed by a version in an issued document; null: not used yet. Goes by the customer's documents, which
+-- The last day billed by a version in a document that counts; null: not used yet. Goes by the customer's documents, which
 -- have an index; lines have none by version.
 CREATE FUNCTION billing_last_day_billed_by(version billing_contractversion) RETURNS date
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT max(l.day) FROM billing_document d
     JOIN billing_documentline l ON l.provider_id = d.provider_id AND l.document_id = d.id
-    WHERE d.provider_id = version.provider_id AND d.customer_id = version.customer_id AND d.status = 'issued'
+    WHERE d.provider_id = version.provider_id AND d.customer_id = version.customer_id AND d.counts
         AND l.version_id = version.id
 $$;
 REVOKE EXECUTE ON FUNCTION billing_last_day_billed_by(billing_contractversion) FROM PUBLIC;

@@ -1,0 +1,12 @@
+DROP TRIGGER billing_fund_guard ON billing_fund;
+DROP TRIGGER billing_open_guard ON billing_documentopen;
+DROP TRIGGER billing_allocated ON billing_allocation;
+DROP TRIGGER billing_allocation_kept ON billing_allocation;
+DROP TRIGGER billing_allocation_not_truncated ON billing_allocation;
+DROP TRIGGER billing_fund_not_truncated ON billing_fund;
+DROP TRIGGER billing_open_not_truncated ON billing_documentopen;
+DROP TRIGGER billing_move_kept ON billing_documentmove;
+DROP TRIGGER billing_move_not_truncated ON billing_documentmove;
+DROP FUNCTION billing_allocated();
+DROP FUNCTION billing_open_guard();
+DROP FUNCTION billing_fund_guard();
