@@ -13,7 +13,7 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Max
 
 from billing import notices
-from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, DocumentStatus, FeeBearer
+from billing.models import Basis, Contract, ContractComponent, ContractVersion, DocumentLine, FeeBearer
 from billing.split import WHOLE_PPM, of_gross
 from billing.words import terms_in_words
 from customers import audit

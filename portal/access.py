@@ -35,6 +35,7 @@ STAFF_ACTS: dict[str, tuple[Role, ...]] = {
     # Machines: where they stand, and which are retired. And times that count for and against nobody.
     "machines": (Role.OWNER, Role.SUPPORT),
     "exclusions": (Role.OWNER, Role.SUPPORT),
+    "payments": (Role.OWNER, Role.FINANCE),
     "links": (Role.OWNER, Role.SUPPORT),
     # The pool cannot take a link back: one that never ends is an owner's to give.
     "links_forever": (Role.OWNER,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
@@ -18,7 +18,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import contracts, evidence, files, minimum, rereading, settlement
+from billing import contracts, evidence, files, life, minimum, rereading, settlement
 from billing.corrections import Corrected, difference_of
 from billing.files import FileState, FileStatus
 from billing.holds import omissions
@@ -272,6 +272,10 @@ class DocumentSerializer(serializers.Serializer[Document]):
     asset = serializers.CharField(help_text="What `total_sat` counts.")
     total_sat = serializers.IntegerField(help_text="In satoshi, never negative; `direction` says who owes it.")
     issued_at = serializers.DateTimeField(allow_null=True)
+    due_on = serializers.DateField(allow_null=True, help_text="By when it is to be paid; null: not issued.")
+    settled_sat = serializers.SerializerMethodField(
+        help_text="In satoshi, how much of the total is paid; null: not issued."
+    )
     below_minimum_sat = serializers.SerializerMethodField(
         help_text="In satoshi: the minimum that a draft is below, so that issuing it carries it to the next month."
     )
@@ -286,6 +290,9 @@ class DocumentSerializer(serializers.Serializer[Document]):
     files = serializers.SerializerMethodField(help_text="How its PDF and its CSV are; empty: it is not issued.")
     pdf = serializers.SerializerMethodField(help_text="The address of the PDF that the customer gets.")
     evidence = serializers.SerializerMethodField(help_text="The address of its lines as CSV, with all figures.")
+
+    def get_settled_sat(self, document: Document) -> int | None:
+        return getattr(document, "settled", None)
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_below_minimum_sat(self, document: Document) -> int | None:
@@ -440,6 +447,19 @@ class ChangesSerializer(serializers.Serializer[Any]):
     )
 
 
+class ReasonSerializer(InputSerializer):
+    reason = Words(max_length=200, help_text="Why, for whoever looks at it later.")
+
+
+class WriteOffSerializer(ReasonSerializer):
+    open_sat = WholeNumber(min_value=1, max_value=MOST_SAT, help_text="In satoshi: what is open, as you read it.")
+
+
+def open_or_not(documents: QuerySet[Document], is_open: bool, _: datetime) -> QuerySet[Document]:
+    still_open = Q(status=DocumentStatus.ISSUED, opened__settled__lt=F("opened__total"))
+    return documents.filter(still_open) if is_open else documents.exclude(still_open)
+
+
 def of_month(documents: QuerySet[Document], month: date, _: datetime) -> QuerySet[Document]:
     return documents.filter(period=month_of(month))
 
@@ -457,6 +477,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     filters = (
         Filter("customer", "customer__code", Code, "cus"),
         Filter("status", "status", serializers.ChoiceField, DocumentStatus.choices),
+        Filter("open", open_or_not, QueryFlag, help_text="true: issued, and not paid in full."),
         Filter("period", of_month, Month, help_text="The month, such as 2026-10."),
         Filter("file_failed", of_failed_files, QueryFlag, help_text="true: only those with a file that failed."),
     )
@@ -474,6 +495,9 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     omissions: dict[int, list[Omission]]
     files: dict[int, list[FileStatus]]
     below: dict[int, int]
+
+    def get_queryset(self) -> QuerySet[Document]:
+        return super().get_queryset().annotate(settled=F("opened__settled"))
 
     def shown(self, rows: list[Document]) -> list[Document]:
         drafts = [document for document in rows if document.status == DocumentStatus.DRAFT]
@@ -564,6 +588,47 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
         settlement.discard(self.access, draft, now=self.now)
         return self.answer(draft)
 
+    @operation(
+        "Void a document",
+        body=ReasonSerializer,
+        scope=MONEY,
+        key_required=True,
+        description="As if it had not been issued: its number stays used, and the next close of its month bills anew"
+        " what it billed. Only while nothing of it is paid and no later document corrects it (409).",
+    )
+    @action(detail=True, methods=["post"])
+    def void(self, request: Request, id: str) -> Response:
+        asked, document = self.body(), self.get_object()
+        life.void(self.access, document, reason=asked["reason"], now=self.now)
+        return self.answer_anew(document)
+
+    @operation(
+        "Write an invoice off",
+        body=WriteOffSerializer,
+        scope=MONEY,
+        key_required=True,
+        description="What is open of it is given up; what it billed stays billed. A late payment that names it, or"
+        " taking it up again, undoes that. Say what is open, as you read it: refused (409) where it is another amount.",
+    )
+    @action(detail=True, methods=["post"], url_path="write-off")
+    def write_off(self, request: Request, id: str) -> Response:
+        asked, document = self.body(), self.get_object()
+        life.write_off(self.access, document, reason=asked["reason"], seen_open=asked["open_sat"], now=self.now)
+        return self.answer_anew(document)
+
+    @operation(
+        "Take a written-off invoice up again",
+        body=ReasonSerializer,
+        scope=MONEY,
+        key_required=True,
+        description="What was open of it when it was written off is open again.",
+    )
+    @action(detail=True, methods=["post"], url_path="take-up-again")
+    def take_up_again(self, request: Request, id: str) -> Response:
+        asked, document = self.body(), self.get_object()
+        life.take_up_again(self.access, document, reason=asked["reason"], now=self.now)
+        return self.answer_anew(document)
+
     def get_serializer_context(self) -> dict[str, Any]:
         asked = {"holds": self.holds, "omissions": self.omissions, "files": self.files, "below": self.below}
         return {**super().get_serializer_context(), **asked}
@@ -628,7 +693,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     @action(detail=True)
     def evidence(self, request: Request, id: str) -> HttpResponseBase:
         document = self.row()
-        if document.status == DocumentStatus.ISSUED:
+        if document.number is not None:
             return self._file(document, FileKind.CSV)
         return StreamingHttpResponse(
             tenancy.stream(self.access, lambda: evidence.csv_rows(document)),

@@ -172,8 +172,8 @@ class Customers(ListModelMixin, RetrieveModelMixin, Resource[Customer]):
         description="Its people's access ends, its open invitations are revoked, and its watcher links are not renewed:"
         " those that live go on to their end (`GET /watcher-links?customer=…`), for the pool takes none back. No terms,"
         " links, accounts or invitations from then on. The mining account stays its own and is read on; rewards that"
-        " still come are billed. Refused (409) while a draft, an unbilled reward, a correction or an act at the pool is"
-        " open.",
+        " still come are billed. Refused (409) while a draft, an unbilled reward, a correction, a balance or an act at"
+        " the pool is open.",
     )
     @action(detail=True, methods=["post"])
     def close(self, request: Request, id: str) -> Response:

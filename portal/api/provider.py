@@ -12,13 +12,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.models import PaymentTerms
+from billing.payments.terms import LONGEST_DUE, change_terms, terms_of
 from customers.logos import LARGEST_FILE, change_logo
 from customers.models import ProviderProfile
 from customers.profile import change_profile, profile_of
+from portal.api.auth import MONEY
 from portal.api.base import Resource, operation
-from portal.api.fields import BoundedJSONParser, Email, InputSerializer, Lines, OrNull, Text, Words
+from portal.api.fields import BoundedJSONParser, Email, InputSerializer, Lines, OrNull, Text, WholeNumber, Words
 from portal.look import logo_url
 
+DUE_HELP = "How many days after their issue documents are due."
+ADDRESS_HELP = "The bitcoin address that customers are shown beside what they owe."
 COLOUR_HELP = "As #0b5fae. Pages move it until it reads in both themes."
 
 
@@ -103,3 +108,37 @@ class OwnLogo(OwnProvider):
     def change_logo(self, request: Request) -> Response:
         change_logo(self.access, self.body()["picture"], now=self.now)
         return self._answer()
+
+
+class PaymentTermsSerializer(serializers.Serializer[PaymentTerms]):
+    due_days = serializers.IntegerField(help_text=DUE_HELP)
+    bitcoin_address = OrNull(help_text=ADDRESS_HELP)
+
+
+class PaymentTermsChangesSerializer(InputSerializer):
+    due_days = WholeNumber(min_value=0, max_value=LONGEST_DUE, help_text=DUE_HELP)
+    bitcoin_address = Text(max_length=100, allow_null=True, help_text=ADDRESS_HELP + " null takes it away.")
+
+
+class OwnPaymentTerms(Resource[PaymentTerms]):
+    resource = "provider"
+    one = "payment terms"
+    model = PaymentTerms
+    serializer_class = PaymentTermsSerializer
+
+    @operation("By when documents are due, and where customers pay")
+    def show_payment_terms(self, request: Request) -> Response:
+        return Response(self.get_serializer(terms_of(self.access)).data)
+
+    @operation(
+        "Change by when documents are due, and where customers pay",
+        body=PaymentTermsChangesSerializer,
+        scope=MONEY,
+        description="What is not given stays as it is. Issued documents keep the day they are due.",
+    )
+    def change_payment_terms(self, request: Request) -> Response:
+        asked, terms = self.body(), terms_of(self.access)
+        address = asked.get("bitcoin_address", terms.bitcoin_address)
+        due_days = asked.get("due_days", terms.due_days)
+        change_terms(self.access, due_days=due_days, bitcoin_address=address or "", now=self.now)
+        return self.show_payment_terms(request)

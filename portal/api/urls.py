@@ -5,7 +5,20 @@ from typing import Any
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from portal.api import alerts, billing, customers, fleet, intents, links, mining, people, provider, schema, tokens
+from portal.api import (
+    alerts,
+    billing,
+    customers,
+    fleet,
+    intents,
+    links,
+    mining,
+    payments,
+    people,
+    provider,
+    schema,
+    tokens,
+)
 from portal.api.base import Nowhere, Resource
 
 app_name = "api"
@@ -28,6 +41,8 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     alerts.AlertRules,
     billing.Contracts,
     billing.Documents,
+    payments.Payments,
+    payments.LedgerEntries,
     tokens.Tokens,
 )
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -39,6 +54,11 @@ SINGLE = (
     path("hashrate/total", mining.HashrateTotal.as_view({"get": "total"}), name="hashrate-total"),
     path("provider", provider.OwnProvider.as_view({"get": "show", "patch": "change"}), name="provider"),
     path("uptime", fleet.UptimeOf.as_view({"get": "show"}), name="uptime"),
+    path(
+        "provider/payment-terms",
+        provider.OwnPaymentTerms.as_view({"get": "show_payment_terms", "patch": "change_payment_terms"}),
+        name="provider-payment-terms",
+    ),
     path("provider/logo", provider.OwnLogo.as_view({"post": "change_logo"}), name="provider-logo"),
 )
 

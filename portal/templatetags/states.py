@@ -3,11 +3,15 @@
 The classes are those of components.css. Good news is quiet: what needs nobody's eye is a plain word.
 """
 
+from datetime import date
 from typing import NamedTuple
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from billing.models import Document, DocumentStatus
+from customers.words import short_day
 
 register = template.Library()
 
@@ -121,3 +125,22 @@ def tag(kind: str, state: str | None) -> SafeString:
     if css == "is-up":
         return format_html('<span class="muted">{}</span>', word)
     return format_html('<span class="{}">{}</span>', f"tag {css}".strip(), word)
+
+
+@register.simple_tag
+def paid(document: Document, today: date) -> SafeString:
+    """Whether an issued document is paid, in words. It is read with what is settled of it."""
+    css, word = _paid(document, today)
+    return format_html('<span class="{}">{}</span>', f"tag {css}".strip(), word)
+
+
+def _paid(document: Document, today: date) -> Look:
+    settled: int = document.settled  # type: ignore[attr-defined]  # annotated
+    if document.status != DocumentStatus.ISSUED:
+        return look("document", document.status)
+    if settled == document.total_sat:
+        return Look("is-ok", "Paid")
+    assert document.due_on is not None  # an issued document has a day
+    if document.due_on < today:
+        return Look("is-warn", f"Was due {short_day(document.due_on)}")
+    return Look("is-info", f"{'Paid in part, due' if settled else 'Due'} {short_day(document.due_on)}")

@@ -45,6 +45,14 @@ ACTS = {
     "staff/alerts/<str:code>/note/": "POST alerts/<code:id>/note",
     "staff/alerts/rules/<str:code>/": "PATCH alert-rules/<code:id>",
     "staff/quarantine/<str:code>/": "POST quarantined-records/<code:id>/settle",
+    "staff/documents/<str:code>/void/": "POST documents/<code:id>/void",
+    "staff/documents/<str:code>/write-off/": "POST documents/<code:id>/write-off",
+    "staff/documents/<str:code>/take-up-again/": "POST documents/<code:id>/take-up-again",
+    "staff/payments/new/": "POST payments",
+    "staff/payments/file/": "POST payments/import",
+    "staff/payments/<str:code>/use/": "POST payments/<code:id>/use",
+    "staff/payments/<str:code>/take-back/": "POST payments/<code:id>/take-back",
+    "staff/settings/payments/change/": "PATCH provider/payment-terms",
     "staff/sync/now/": "POST sync-runs",
     "staff/keys/paste/": "POST credentials",
     "staff/keys/<str:code>/verify/": "POST credentials/<code:id>/verify",
@@ -75,6 +83,8 @@ API_ONLY = {
     "POST contracts/<code:id>/versions/preview": "it only tells what agreeing would do",
     "POST exclusions/preview": "the page of a new window shows it first",
     "POST documents/preview": "the page of a month shows it",
+    "POST payments/preview": "the page of a new payment shows it before it records",
+    "POST payments/import/preview": "the page of a file shows it before it records",
     "POST documents/<code:id>/issue": "the page issues what is chosen, one or many",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}

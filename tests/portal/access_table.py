@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from billing.models import Document
+from billing.models import Document, Fund, PaidBy
+from billing.payments import recording
+from billing.payments.recording import Payment
 from customers import onboarding, tenancy
 from customers.models import ApiToken, Customer, Invitation, MemberKind, Role
 from mining.alerts import rules
@@ -175,6 +177,16 @@ def statement(tenant: Tenant) -> dict[str, str]:
     return {"code": statement_of(tenant).code}
 
 
+def payment(tenant: Tenant) -> dict[str, str]:
+    """One that is not used for anything."""
+    paid_by, ref = tenant.clients[0].customer, "1" * 64 + ":0"
+    with tenancy.access_context(tenant.system):
+        if (known := Fund.objects.filter(customer=paid_by, ref=ref).first()) is not None:
+            return {"code": known.code}
+        made = Payment(customer=paid_by, paid_by=PaidBy.CUSTOMER, amount=5, ref=ref, received_on=NOW.date())
+        return {"code": recording.record(tenant.system, made, now=NOW).code}
+
+
 def run(tenant: Tenant) -> dict[str, str]:
     return {"code": tenant.run.code}
 
@@ -240,6 +252,17 @@ ROUTES: dict[str, Row] = {
     "staff/documents/<str:code>/files/": Row("staff:issue", document, "post", (302,)),  # a draft has none
     "staff/documents/<str:code>/pdf/": Row("staff:read", document, answers=(302,)),  # a draft has none
     "staff/documents/<str:code>/csv/": Row("staff:read", document),
+    "staff/documents/<str:code>/void/": Row("staff:issue", statement, asks=True),
+    "staff/documents/<str:code>/write-off/": Row("staff:issue", statement, asks=True),
+    "staff/documents/<str:code>/take-up-again/": Row("staff:issue", statement, asks=True),
+    "staff/balances/": Row("staff:read"),
+    "staff/payments/": Row("staff:read"),
+    "staff/payments/new/": Row("staff:payments"),
+    "staff/payments/file/": Row("staff:payments"),
+    "staff/payments/<str:code>/": Row("staff:read", payment),
+    "staff/payments/<str:code>/use/": Row("staff:payments", payment, "post", (302,), asks=True),
+    "staff/payments/<str:code>/take-back/": Row("staff:payments", payment, asks=True),
+    "staff/customers/<str:code>/statement/": Row("staff:read", customer),
     "staff/alerts/": Row("staff:read"),
     "staff/alerts/rules/": Row("staff:read"),
     "staff/alerts/rules/<str:code>/": Row("staff:alert_rules", alert_rule),
@@ -260,6 +283,8 @@ ROUTES: dict[str, Row] = {
     "staff/settings/company/": Row("staff:read"),
     "staff/settings/company/change/": Row("staff:settings", method="post"),
     "staff/settings/company/brand/": Row("staff:settings", method="post", answers=(302,)),  # nothing chosen is no error
+    "staff/settings/payments/": Row("staff:read"),
+    "staff/settings/payments/change/": Row("staff:settings", method="post", asks=True),
     "staff/settings/tokens/": Row("staff:read"),
     "staff/settings/tokens/new/": Row("staff:tokens", asks=True),
     "staff/settings/tokens/<str:code>/revoke/": Row("staff:tokens", token, "post", (302,), asks=True),

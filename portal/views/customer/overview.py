@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.corrections import difference_of
+from billing.payments.balances import balances
 from billing.queries import month_before
 from billing.shares import month_to_date
 from billing.split import WHOLE_PPM
@@ -47,6 +48,7 @@ def overview(request: AccessRequest) -> HttpResponse:
         "answer": answer(frame.account, provider_name=access.provider.name, now=now),
         "rewards": _latest(access, rewards, now),
         "documents": list(statements_of(access)[:FEW]),
+        "balance": next(iter(balances(access, today=now.date())), None),
         **_months(access, now),
         **_terms(access, now),
         **_machines(access, frame, now),

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+import segno
+from django.db.models import F, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from billing import files
 from billing.corrections import difference_of
 from billing.holds import omissions
-from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineComponent, LineKind, LineReason
+from billing.models import (
+    Allocation,
+    Document,
+    DocumentLine,
+    DocumentStatus,
+    DocumentType,
+    FileKind,
+    LineComponent,
+    LineKind,
+    LineReason,
+)
+from billing.payments.requests import bitcoin_request
+from billing.payments.terms import terms_of
 from billing.pdf import content_of
 from billing.pdf.content import by_month, carried_in, why
 from customers.errors import Refused
@@ -30,8 +44,9 @@ PAID_TO = {"main_balance": "us", "external_address": "you"}
 
 
 def statements_of(access: Access) -> QuerySet[Document]:
-    """Newest first."""
-    return Document.objects.visible_to(access).filter(status=DocumentStatus.ISSUED).order_by("-pk")
+    """Newest first. One that was voided stays: the customer may hold its PDF."""
+    issued = Document.objects.visible_to(access).filter(number__isnull=False)
+    return issued.annotate(settled=F("opened__settled")).order_by("-pk")
 
 
 def carried_forward(access: Access) -> list[Document]:
@@ -71,9 +86,28 @@ def statement(request: AccessRequest, code: str) -> HttpResponse:
         "words": content_of(document),
         "files": files.statuses(access, [document])[document.pk],
         "difference": difference_of(access, customer_of(access), document.first_day),
+        **_paid(access, document),
         **_lines(access, document),
     }
     return render(request, "customer/statement.html", context)
+
+
+def _paid(access: Access, document: Any) -> dict[str, Any]:
+    """What was paid of it, and how the customer pays the rest, where the provider has said to which address."""
+    allocations = Allocation.objects.visible_to(access).filter(document=document).select_related("fund")
+    open_sat = document.total_sat - document.settled if document.status == DocumentStatus.ISSUED else 0
+    paid: dict[str, Any] = {"allocations": list(allocations.order_by("pk")), "open_sat": open_sat}
+    if document.type == DocumentType.INVOICE and open_sat and (address := terms_of(access).bitcoin_address):
+        uri = bitcoin_request(address, open_sat, label=access.provider.name, message=document.number)
+        paid |= {"pay_to": address, "pay_uri": uri, "pay_qr": _qr(uri)}
+    return paid
+
+
+def _qr(text: str) -> SafeString:
+    """A drawing with no style of its own, as the browser policy asks."""
+    code = segno.make(text, error="m", micro=False)
+    drawn = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr", lineclass="qr__line")
+    return SafeString(drawn)  # made of its own squares alone
 
 
 def _lines(access: Access, document: Document) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing.leaving import close_customer, what_is_open
 from billing.models import Contract, Document, DocumentStatus
+from billing.payments.balances import balances
 from billing.shares import MonthToDate, month_to_date, months_to_date, shares_of
 from customers import leaving, members
 from customers.editing import change_details
@@ -175,6 +176,7 @@ def _whole(access: Access, customer: Customer, *, now: datetime) -> dict[str, An
         "contract": contract,
         "terms": terms_of(access, contract, now=now) if contract else None,
         "documents": list(documents.order_by("-pk")[:FEW]),
+        "balances": balances(access, today=now.date(), customers=[customer]),
         "people": list(
             _of(Membership.objects.visible_to(access), customer)
             .filter(is_active=True)

@@ -24,7 +24,16 @@ from billing.holds import omissions
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.holds.omissions import Omission
 from billing.issue import Issued, issue_all
-from billing.models import Document, DocumentLine, DocumentStatus, FileKind, LineKind
+from billing.models import (
+    Allocation,
+    Document,
+    DocumentLine,
+    DocumentMove,
+    DocumentOpen,
+    DocumentStatus,
+    FileKind,
+    LineKind,
+)
 from billing.pdf.content import why
 from customers import tenancy
 from customers.errors import Refused
@@ -289,6 +298,7 @@ def document(request: AccessRequest, code: str) -> HttpResponse:
         "correction_sums": sums(corrections),
         "stale": draft and settlement.is_stale(shown),
         "held": why_held(request.access, [shown]).get(shown.pk) if draft else None,
+        **_money(request.access, shown),
         "files": files.statuses(request.access, [shown]).get(shown.pk, []),
         "left_out": left_out,
         "seen_as": _seen_as(request.access, shown) if draft and left_out else "",
@@ -302,6 +312,19 @@ def _seen_as(access: Access, draft: Document) -> str:
     """Of what holds the draft; nothing where a person let all of it pass."""
     holding = omissions.holding(omissions.on_documents(access, [draft]).get(draft.pk, []))
     return omissions.digest_of(holding) if holding else ""
+
+
+def _money(access: Access, document: Document) -> dict[str, Any]:
+    """What is paid of an issued document, by what, and the steps of its life since."""
+    if document.number is None:
+        return {}
+    allocations = Allocation.objects.visible_to(access).filter(document=document).select_related("fund")
+    return {
+        "opened": DocumentOpen.objects.visible_to(access).get(document=document),
+        "overdue": document.due_on is not None and document.due_on < timezone.now().date(),
+        "allocations": list(allocations.order_by("pk")),
+        "moves": list(DocumentMove.objects.visible_to(access).filter(document=document).order_by("pk")),
+    }
 
 
 def _document(request: AccessRequest, code: str) -> Document:
@@ -359,7 +382,7 @@ def document_pdf(request: AccessRequest, code: str) -> HttpResponse:
 @require_GET
 def document_csv(request: AccessRequest, code: str) -> HttpResponseBase:
     document = _document(request, code)
-    if document.status == DocumentStatus.ISSUED:
+    if document.number is not None:
         return _file(request, document, FileKind.CSV)
     body = tenancy.stream(request.access, lambda: evidence.csv_rows(document))
     response = StreamingHttpResponse(body, content_type=CONTENT_TYPES[FileKind.CSV])

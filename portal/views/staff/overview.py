@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing import queries as billing
-from billing.models import Document, DocumentStatus
+from billing.models import Document
 from billing.shares import month_to_date
 from customers.models import Customer
 from customers.tenancy import Access
@@ -57,5 +57,5 @@ def _machines(access: Access) -> dict[str, int]:
 
 
 def _last_issued(access: Access) -> list[Document]:
-    issued = Document.objects.visible_to(access).filter(status=DocumentStatus.ISSUED)
+    issued = Document.objects.visible_to(access).filter(counts=True)
     return list(issued.select_related("customer").order_by("-pk")[:5])

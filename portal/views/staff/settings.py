@@ -1,4 +1,4 @@
-"""The provider's settings: what it shows of itself."""
+"""The provider's settings: what it shows of itself, and how it is paid."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from billing.models import PaymentTerms
+from billing.payments.terms import change_terms, terms_of
 from customers.brand import brand_of
 from customers.logos import change_logo
 from customers.models import ProviderProfile
 from customers.profile import DETAILS, change_profile, profile_of
+from portal import second_factor
 from portal.access import AccessRequest, staff_page
+from portal.forms.money import PaymentTermsForm
 from portal.forms.settings import BrandForm, CompanyForm
 from portal.views.staff.responses import accepted
 
@@ -83,3 +87,36 @@ def _profile(request: AccessRequest) -> ProviderProfile:
 
 def _shown(profile: ProviderProfile, form: type[Form]) -> dict[str, str]:
     return {name: getattr(profile, name) for name in form.base_fields if name in DETAILS}
+
+
+# --- How it is paid
+
+
+@staff_page("read")
+@require_GET
+def payment_terms(request: AccessRequest) -> HttpResponse:
+    terms = terms_of(request.access)
+    return _terms_page(request, terms, PaymentTermsForm(initial=_set(terms)))
+
+
+@staff_page("settings")
+@require_POST
+@second_factor.required
+def payment_terms_change(request: AccessRequest) -> HttpResponse:
+    form = PaymentTermsForm(request.POST)
+
+    def change() -> None:
+        change_terms(request.access, now=timezone.now(), **form.cleaned_data)
+
+    if accepted(form, change):
+        messages.success(request, "Saved. Issued documents keep the day they are due.")
+        return redirect("staff:payment_terms")
+    return _terms_page(request, terms_of(request.access), form)
+
+
+def _terms_page(request: AccessRequest, terms: PaymentTerms, form: Form) -> HttpResponse:
+    return render(request, "staff/settings/payments.html", {"terms": terms, "form": form})
+
+
+def _set(terms: PaymentTerms) -> dict[str, object]:
+    return {"due_days": terms.due_days, "bitcoin_address": terms.bitcoin_address}

@@ -202,7 +202,7 @@ def test_statements_are_listed_newest_first(north: Tenant) -> None:
     shown = table(client.owner.browser().get("/statements/").content.decode())
 
     assert [row[0].split()[0] for row in shown] == [november.number, october.number]
-    assert shown[1][1:] == ["October 2026", "4 Nov 2026", "We owe you", "0.00248625"]
+    assert shown[1][1:] == ["October 2026", "4 Nov 2026", "We owe you", "Due 18 Nov 2026", "0.00248625"]
 
 
 def test_without_statements_the_page_says_when_the_first_comes(north: Tenant) -> None:

@@ -10,6 +10,7 @@ from billing.settlement import close_period
 from customers import onboarding, tenancy
 from customers.models import AuditEntry, Customer, Invitation, MemberKind, Membership, Role
 from tests.billing.books import OCTOBER
+from tests.billing.payments.money import settle_all
 from tests.portal.api.conftest import Caller
 from tests.portal.staff.reading import heading, rows, text
 from tests.portal.watcher_links import make_link
@@ -25,6 +26,7 @@ def address(name: str, tenant: Tenant) -> str:
 def bill_everything(tenant: Tenant) -> None:
     with tenancy.access_context(tenant.system):
         issue_all(tenant.system, close_period(tenant.system, month=OCTOBER, now=NOW), now=NOW)
+        settle_all(tenant.system, now=NOW)
 
 
 def status(tenant: Tenant) -> str:
