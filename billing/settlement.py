@@ -120,10 +120,11 @@ def close_period(access: Access, *, month: date, now: datetime) -> list[Document
     period = ended_month(month, now)
     with transaction.atomic():
         lock_closing(access)
-        rereading.ask_for_close(access, period, now=now)
         changed = _agree_drafts(access, period, now)
         if changed:
             audit.record(access, "period.closed", f"{period.lower:%Y-%m}", now=now, documents_changed=changed)
+        # Last: it locks the accounts, and every reading waits for that.
+        rereading.ask_for_close(access, period, now=now)
         return list(drafts_of(access, period.lower))
 
 
@@ -177,9 +178,11 @@ class Preview:
 
 
 def preview(access: Access, *, month: date, now: datetime) -> list[Preview]:
-    """What close_period would do now, by doing it and rolling back."""
+    """What close_period would draft now, by doing it and rolling back."""
+    period = ended_month(month, now)
     with transaction.atomic():
-        close_period(access, month=month, now=now)
+        lock_closing(access)
+        _agree_drafts(access, period, now)
         drafts = list(drafts_of(access, month).annotate(line_count=Count("lines")))
         holds, below = why_held(access, drafts), minimum.below(access, drafts)
         previews = [
