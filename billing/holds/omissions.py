@@ -97,10 +97,10 @@ def on_drafts(access: Access) -> dict[int, list[Omission]]:
 
 
 def of_document(document: Document) -> list[dict[str, Any]]:
-    """As the document says it: of a draft what it would leave out now, of an issued one what it was issued without. At
-    most one query. Inside the reader's context."""
-    if document.snapshot is not None:
-        frozen: list[dict[str, Any]] = document.snapshot["left_out"]
+    """As the document says it: of a draft what it would leave out now, of an issued one what it was issued without, of
+    any other nothing. At most one query. Inside the reader's context."""
+    if document.status != DocumentStatus.DRAFT:
+        frozen: list[dict[str, Any]] = (document.snapshot or {}).get("left_out", [])
         return frozen
     return [omission.as_frozen() for omission in _of(document.provider_id, [document.pk]).get(document.pk, [])]
 

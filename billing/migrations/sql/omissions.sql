@@ -29,7 +29,8 @@ LANGUAGE sql STABLE AS $$
             END AS doubt,
             CASE
                 WHEN r.missing_since IS NOT NULL THEN extract(epoch FROM r.missing_since)::bigint::text
-                ELSE concat_ws('/', r.status_raw, r.payout_destination, r.currency)
+                -- With the moment: a doubt that ended and came back is another one.
+                ELSE concat_ws('/', r.status_raw, r.payout_destination, r.currency, extract(epoch FROM r.changed_at)::bigint)
             END AS stamp,
             EXISTS (
                 SELECT 1 FROM billing_documentline l
@@ -80,7 +81,9 @@ LANGUAGE sql STABLE AS $$
             AND q.account_name IN (a.name, '') AND q.settled_at IS NULL
         JOIN mining_syncrun s ON s.provider_id = of_provider AND s.id = q.sync_run_id AND s.subject = 'rewards'
         WHERE q.day IS NULL OR (
-            q.day < upper(a.period) AND q.day >= coalesce(a.from_day, '-infinity'::date)
+            -- What may have moved may be a reward that stands up to 36 hours earlier.
+            q.day - CASE q.reason WHEN 'moved_or_new' THEN 2 ELSE 0 END < upper(a.period)
+            AND q.day >= coalesce(a.from_day, '-infinity'::date)
             AND EXISTS (
                 SELECT 1 FROM billing_contractversion v
                 WHERE v.provider_id = of_provider AND v.contract_id = a.contract_id AND v.valid @> q.day

@@ -137,6 +137,21 @@ def test_records_of_others_of_other_days_and_of_links_hold_nothing(story: Story,
     assert kinds(story, draft) == []
 
 
+@pytest.mark.parametrize(("day", "held_by"), [(1, [Kind.QUARANTINED]), (2, [Kind.QUARANTINED]), (3, [])])
+def test_a_record_of_the_next_month_that_may_be_a_reward_of_this_one_holds(
+    story: Story, world: World, draft: Document, day: int, held_by: list[Kind]
+) -> None:
+    record = quarantine(story, world, date(2026, 11, day))
+    QuarantinedRecord.objects.filter(pk=record.pk).update(reason="moved_or_new")
+    assert kinds(story, draft) == held_by
+
+
+def test_what_is_no_draft_any_more_leaves_out_nothing_new(story: Story, draft: Document) -> None:
+    settlement.discard(story.access, draft, now=NOW)
+    story.read(None)
+    assert omissions.of_document(draft) == []
+
+
 def test_a_month_that_was_not_read_to_its_end_or_from_the_beginning_is_held(story: Story, draft: Document) -> None:
     story.read(datetime.combine(NOVEMBER, NOW.timetz()).replace(hour=0, minute=0) - timedelta(seconds=1))
     assert kinds_now(story, draft) == [Kind.NOT_READ]
@@ -178,6 +193,19 @@ def test_what_was_billed_and_is_in_doubt_now_holds_every_next_document(
 
     change(billed, status="canceled", missing_since=None)
     assert story.issue(DECEMBER, AFTER_DECEMBER).balance_sat == 0
+
+
+def test_a_doubt_that_ended_and_came_back_holds_again(story: Story) -> None:
+    billed = story.reward(1)
+    story.issue(OCTOBER, AFTER_OCTOBER)
+    story.reward(date(2026, 11, 2))
+    november = drafted(story, NOVEMBER, AFTER_NOVEMBER)
+    change(billed, status="pending", changed_at=AFTER_NOVEMBER)
+    let_pass(story.access, november)
+    assert kinds(story, november) == []
+    change(billed, status="successful", changed_at=AFTER_NOVEMBER + timedelta(hours=1))
+    change(billed, status="pending", changed_at=AFTER_NOVEMBER + timedelta(hours=2))
+    assert kinds(story, november) == [Kind.BILLED_PENDING]
 
 
 def test_an_alert_opens_and_ends_with_the_doubt(story: Story) -> None:
