@@ -74,24 +74,28 @@ def issue_all(access: Access, documents: Iterable[Document], *, final: bool = Fa
         provider, due = face(access), due_days(access)
         left_out = omissions.on_documents(access, drafts)
         below = {} if final else minimum.below(access, drafts)
-        issued, carried = [], []
+        issued: list[Document] = []
+        carried: dict[int, Document] = {}
         for draft in drafts:
             if draft.pk in holds:
                 continue
-            if draft.pk in below:
-                carried.append(_carry(access, draft, minimum_sat=below[draft.pk], now=now))
+            if (first := carried.get(draft.contract_id)) is not None:
+                holds[draft.pk] = held_drafts.computed_without(draft, first)
+            elif draft.pk in below:
+                carried[draft.contract_id] = _carry(access, draft, minimum_sat=below[draft.pk], now=now)
             else:
                 omitted = left_out.get(draft.pk, [])
                 issued.append(_issue(access, draft, provider=provider, left_out=omitted, due=due, now=now))
-        return Issued(issued, list(holds.values()), carried)
+        return Issued(issued, list(holds.values()), list(carried.values()))
 
 
 def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
-    """These drafts as they are now, earlier months first, locked until the transaction ends. Refuses what is none."""
-    asked = {document.pk: document.contract_id for document in documents}
+    """These drafts, earlier months first, locked until the transaction ends. Refuses what is none, and what says
+    another amount by now than the caller has read: a close may have been under way."""
+    asked = {document.pk: document for document in documents}
     # The contracts first: the documents of one are issued one after the other, so that none bills what another just
     # billed. And all of them before the first number is taken, or two such acts could wait for each other in a circle.
-    contracts = Contract.objects.visible_to(access).filter(pk__in=asked.values())
+    contracts = Contract.objects.visible_to(access).filter(pk__in={draft.contract_id for draft in asked.values()})
     list(contracts.select_for_update(no_key=True).order_by("pk"))
     rows = Document.objects.visible_to(access).filter(pk__in=asked).select_for_update(of=("self",))
     drafts = list(rows.select_related("contract", "customer").order_by("period", "pk"))
@@ -99,7 +103,16 @@ def _claim(access: Access, documents: Iterable[Document]) -> list[Document]:
         raise Document.DoesNotExist
     for draft in drafts:
         _refuse_no_draft(draft)
+        if draft.balance_sat != asked[draft.pk].balance_sat:
+            raise changed_meanwhile()
     return drafts
+
+
+def changed_meanwhile() -> Refused:
+    return Refused(
+        "What was to be issued is not what you looked at any more. Nothing was issued. Look at it again.",
+        code="document.changed_meanwhile",
+    )
 
 
 def _refuse_no_draft(document: Document) -> None:

@@ -172,6 +172,17 @@ def _incomplete(document: Document, held_by: list[Omission]) -> Hold:
     )
 
 
+def computed_without(document: Document, carried: Document) -> Hold:
+    """An earlier draft of its contract has just been carried."""
+    return Hold(
+        document,
+        "hold.earlier_carried",
+        "what its draft of %(earlier)s carried comes onto the one of %(month)s, which was computed without that.",
+        "Close %(month)s again, then issue.",
+        {"earlier": month_in_words(carried.first_day), "month": month_in_words(document.first_day)},
+    )
+
+
 def _comes_later(document: Document, first: Hold) -> Hold:
     return Hold(
         document,

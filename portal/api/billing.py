@@ -24,7 +24,7 @@ from billing.files import FileState, FileStatus
 from billing.holds import omissions
 from billing.holds.drafts import Hold, why_held
 from billing.holds.omissions import Omission
-from billing.issue import Issued, issue, issue_all
+from billing.issue import Issued, changed_meanwhile, issue, issue_all
 from billing.models import (
     Basis,
     Contract,
@@ -557,10 +557,7 @@ class Documents(ListModelMixin, RetrieveModelMixin, Resource[Document]):
     def issue_one(self, request: Request, id: str) -> Response:
         seen, draft = self.body(), self.get_object()
         if draft.status == DocumentStatus.DRAFT and draft.total_sat != seen["total_sat"]:
-            raise Refused(
-                "The draft is not what you looked at any more. Nothing was issued. Look at it again.",
-                code="document.changed_meanwhile",
-            )
+            raise changed_meanwhile()
         return self.answer_anew(issue(self.access, draft, final=seen.get("final", False), now=self.now))
 
     @operation(

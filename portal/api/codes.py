@@ -91,6 +91,7 @@ REFUSALS = {
     "fleet.retirement_days": "Workers are retired after 1 to 365 days.",
     "hold.destination_unknown": "The pool does not say in a known word where a reward on the draft was paid:"
     " close its month again.",
+    "hold.earlier_carried": "An earlier draft of the contract was just carried onto it: close its month again.",
     "hold.earlier_document": "An earlier draft of the contract is held, and comes first.",
     "hold.incomplete": "The draft leaves something out: it is settled, or a person lets it pass.",
     "hold.misdirected": "Rewards on the draft were paid where nobody had agreed to: a person approves them.",

@@ -12,14 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from kombu import Connection
 
-from billing import settlement
+from billing import contracts, settlement
 from billing.issue import issue, issue_all
 from billing.models import Document, DocumentSeries, DocumentStatus, JournalTx
 from customers import tenancy
 from customers.models import AuditEntry
 from customers.tenancy import Access
 from portal.celery import app
-from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, open_story
+from tests.billing.books import AFTER_NOVEMBER, AFTER_OCTOBER, NOVEMBER, OCTOBER, Story, open_story, revenue_share
 from tests.refusals import refused
 from tests.waiting import ended, in_thread
 from tests.world import World
@@ -224,3 +224,40 @@ def test_many_issuers_with_rollbacks_leave_no_gap_and_no_double(transactional_db
     with tenancy.access_context(access):
         issued = Document.objects.filter(series="SET-2026").order_by("sequence")
         assert [document.sequence for document in issued] == list(range(1, 14))
+
+
+def test_amounts_that_were_computed_anew_since_they_were_looked_at_are_not_issued(story: Story) -> None:
+    """Also when a close was under way as somebody issued: the lock that waits for it comes after the look."""
+    story.reward(1)
+    seen = story.close(OCTOBER, AFTER_OCTOBER)
+    assert seen is not None
+    story.reward(2)
+    anew = story.close(OCTOBER, AFTER_OCTOBER)
+    for act in (issue, lambda access, draft, now: issue_all(access, [draft], now=now)):
+        with refused("document.changed_meanwhile"):
+            act(story.access, seen, now=AFTER_OCTOBER)
+    assert anew is not None
+    assert issue(story.access, anew, now=AFTER_OCTOBER).balance_sat == 2 * 829
+
+
+def test_what_a_month_carried_comes_onto_the_next_one_before_that_is_issued(north: Access) -> None:
+    """Both chosen at once: the others are issued all the same."""
+    story, other = open_story(north), open_story(north, name="Birch")
+    contracts.new_version(
+        north, story.contract, valid_from=OCTOBER, settle_in="btc", components=[revenue_share(150_000)],
+        minimum_sat=830, now=AFTER_OCTOBER,
+    )  # fmt: skip
+    drafts = []
+    for month, now in ((OCTOBER, AFTER_OCTOBER), (NOVEMBER, AFTER_NOVEMBER)):
+        for one in (story, other):
+            one.reward(month)
+            drafts.append(one.close(month, now))
+
+    done = issue_all(north, [draft for draft in drafts if draft is not None], now=AFTER_NOVEMBER)
+
+    assert [document.customer for document in done.documents] == [other.customer] * 2
+    assert [(hold.code, hold.document) for hold in done.held] == [("hold.earlier_carried", drafts[2])]
+    assert done.carried == [drafts[0]]
+    november = story.close(NOVEMBER, AFTER_NOVEMBER)
+    assert november is not None
+    assert issue(north, november, now=AFTER_NOVEMBER).balance_sat == 2 * 829

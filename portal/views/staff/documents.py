@@ -23,7 +23,7 @@ from billing.corrections import difference_of
 from billing.holds import omissions
 from billing.holds.drafts import Hold, held_drafts, why_held
 from billing.holds.omissions import Omission
-from billing.issue import Issued, issue_all
+from billing.issue import Issued, changed_meanwhile, issue_all
 from billing.models import (
     Allocation,
     Document,
@@ -231,10 +231,7 @@ def _issue(request: AccessRequest) -> HttpResponse:
         asked = Document.objects.visible_to(request.access).filter(code__in=shown).select_related("customer")
         drafts = list(asked.order_by("period", "customer__name", "pk"))
         if not shown or {document.code: document.balance_sat for document in drafts} != shown:
-            raise Refused(
-                "The drafts are not what you looked at any more. Nothing was issued. Look at them again.",
-                code="document.changed_meanwhile",
-            )
+            raise changed_meanwhile()
         final = len(shown) == 1 and "final" in request.POST  # one by one: the customer leaves
         return _issued(request, issue_all(request.access, drafts, final=final, now=timezone.now()))
 
