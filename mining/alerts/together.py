@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import datetime
-from pathlib import Path
+from collections import Counter
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from mining.alerts.limits import parameters
+from mining.alerts.rules import OF_ACCOUNTS
 from mining.fleet import states
 from mining.fleet.coverage import PACE
-from mining.models import Alert, Covered
+from mining.models import Alert, AlertRule, Covered, MiningAccount
 
-TOGETHER = (Path(__file__).parent / "together.sql").read_text(encoding="utf-8")
 PACE_MINUTES = PACE[Covered.COUNTS].total_seconds() / 60
+EXPECTED = "SELECT id, expected FROM state"
 JOIN = """
 UPDATE mining_alert AS alert SET group_id = found.id
 FROM mining_alert AS found
@@ -30,37 +32,65 @@ WHERE found.provider_id = %(provider)s AND found.is_group AND found.ended_at IS 
 """
 
 
+class Fell(NamedTuple):
+    alert_id: int
+    kind: str
+    site: str
+    machines: int
+
+
 def refresh(provider_id: int, *, now: datetime) -> None:
-    values = {**parameters(provider_id, now=now), "pace_minutes": PACE_MINUTES}
     with connection.cursor() as cursor:
-        cursor.execute(JOIN, values)
-    if _may_have_fallen(provider_id):
-        with connection.cursor() as cursor:
-            cursor.execute(states.STATES + TOGETHER, values)
-            fell = cursor.fetchall()
-        _group(provider_id, fell, now=now)
+        cursor.execute(JOIN, {"provider": provider_id, "pace_minutes": PACE_MINUTES})
+    rules = {rule.kind: rule for rule in AlertRule.objects.filter(provider=provider_id, customer=None)}
+    fell = _fell(provider_id, rules, now)
+    if len(fell) > 1:
+        everything = _machines(provider_id, now)
+        for kind, of_kind in groupby(fell, key=attrgetter("kind")):
+            _group(provider_id, list(of_kind), everything, rules[kind].group_percent, now=now)
     _follow_members(provider_id, now=now)
 
 
-def _may_have_fallen(provider_id: int) -> bool:
-    """Spares a quiet minute the look at everything."""
-    alone = Alert.objects.filter(provider=provider_id, ended_at=None, group=None, is_group=False, for_customer=None)
-    return len(alone.filter(mining_account__isnull=False, worker=None).values("pk")[:2]) > 1
+def _fell(provider_id: int, rules: dict[str, AlertRule], now: datetime) -> list[Fell]:
+    """Alerts of accounts, opened or in grace, that began within the window of their rule and are told by themselves."""
+    rows = Alert.objects.filter(provider=provider_id, ended_at=None, group=None, is_group=False, for_customer=None)
+    columns = ("pk", "kind", "mining_account__site", "machines", "stood_at")
+    found = rows.filter(kind__in=OF_ACCOUNTS).order_by("kind", "pk").values_list(*columns)
+    window = {kind: timedelta(minutes=rule.group_minutes + PACE_MINUTES) for kind, rule in rules.items()}
+    return [Fell(*row) for *row, stood_at in found if stood_at >= now - window[row[1]]]
 
 
-def _group(provider_id: int, fell: list[tuple[int, str, str, bool]], *, now: datetime) -> None:
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    sites: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for alert_id, kind, site, is_everywhere in fell:
-        place = (kind, "" if is_everywhere else site)
-        members[place].append(alert_id)
-        sites[place].add(site)
-    for place, alert_ids in members.items():
-        kind, (site, *others) = place[0], sites[place]
-        group = Alert.objects.create(
-            provider_id=provider_id, kind=kind, is_group=True, site="" if others else site, stood_at=now
-        )
-        Alert.objects.filter(provider=provider_id, pk__in=alert_ids).update(group=group)
+def _machines(provider_id: int, now: datetime) -> Counter[str]:
+    """How many machines each site is expected to have; an account without any counts as one."""
+    with connection.cursor() as cursor:
+        cursor.execute(states.STATES + EXPECTED, states.account_parameters(provider_id, None, now=now))
+        expected = dict(cursor.fetchall())
+    accounts = MiningAccount.objects.filter(provider=provider_id).exclude(customer=None)
+    machines: Counter[str] = Counter()
+    for account_id, site in accounts.values_list("pk", "site"):
+        machines[site] += max(expected.get(account_id, 0), 1)
+    return machines
+
+
+def _group(provider_id: int, fell: list[Fell], everything: Counter[str], percent: int, *, now: datetime) -> None:
+    """Of one kind: all as one where they are that much of everything, else those of a site that are that much of it."""
+
+    def is_much(part: list[Fell], whole: int) -> bool:
+        return len(part) > 1 and sum(row.machines for row in part) * 100 >= percent * whole
+
+    if is_much(fell, everything.total()):
+        sites = {row.site for row in fell}
+        _stand_for(provider_id, fell, site=sites.pop() if len(sites) == 1 else "", now=now)
+        return
+    for site in {row.site for row in fell} - {""}:
+        there = [row for row in fell if row.site == site]
+        if is_much(there, everything[site]):
+            _stand_for(provider_id, there, site=site, now=now)
+
+
+def _stand_for(provider_id: int, fell: list[Fell], *, site: str, now: datetime) -> None:
+    group = Alert.objects.create(provider_id=provider_id, kind=fell[0].kind, is_group=True, site=site, stood_at=now)
+    Alert.objects.filter(provider=provider_id, pk__in=[row.alert_id for row in fell]).update(group=group)
 
 
 def _follow_members(provider_id: int, *, now: datetime) -> None:

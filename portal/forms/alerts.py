@@ -64,8 +64,8 @@ class RuleForm(forms.Form):
 
 class WishesForm(forms.Form):
     kinds = forms.MultipleChoiceField(required=False, label="Mail me", widget=forms.CheckboxSelectMultiple)
-    quiet_from = forms.TimeField(required=False, label="From", widget=TIME)
-    quiet_until = forms.TimeField(required=False, label="Until", widget=TIME)
+    quiet_from = forms.TimeField(required=False, label="Quiet from", widget=TIME)
+    quiet_until = forms.TimeField(required=False, label="Quiet until", widget=TIME)
     time_zone = forms.ChoiceField(label="Time zone", choices=[(zone, zone) for zone in sorted(available_timezones())])
     alarms_wake = forms.BooleanField(required=False, label="Mail me alarms in quiet hours too")
 
