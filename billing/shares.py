@@ -120,7 +120,6 @@ class _Terms:
             provider__in={provider for provider, _ in customers},
             customer__in={customer for _, customer in customers},
             kind=ContractComponent.Kind.REVENUE_SHARE,
-            version__withdrawn_at=None,
         )
         for component in components.select_related("version").order_by("customer_id", "version__valid"):
             self._all[component.customer_id].append(component)
