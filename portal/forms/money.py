@@ -30,7 +30,7 @@ class PaymentForm(forms.Form):
         decimal_places=8,
         max_value=MOST_BTC,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        error_messages={"invalid": "Write the amount as 0.01250000, with a point."},
+        error_messages={"invalid": "Write the amount as 0.01250000."},
     )
     received_on = DayField(label="Day", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     source = forms.ChoiceField(

@@ -98,7 +98,7 @@ def test_a_close_makes_the_same_number_of_queries_for_any_number_of_contracts(no
     # The last ones ask for the accounts to be read again: they lock them, and every reading waits for that.
     texts = [query["sql"] for query in queries]
     asks = next(number for number, text in enumerate(texts) if "rewards_asked_again_at" in text)
-    assert (len(texts), asks) == (26, 18)
+    assert (len(texts), asks) == (26, 17)
 
 
 def test_the_neighbours_close_changes_nothing_here(world: World) -> None:

@@ -199,7 +199,7 @@ def test_what_changed_after_the_look_is_not_issued_and_neither_is_the_rest(north
     assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
     close(north)
     answer = browser.post(ISSUE, north.finance.form(document=shown), follow=True)
-    assert "The drafts are not what you looked at any more. Nothing was issued." in text(answer)
+    assert "What was to be issued is not what you looked at any more. Nothing was issued." in text(answer)
     assert [d.status for d in rows(north, Document)] == ["draft", "draft"]
 
 

@@ -94,7 +94,7 @@ def test_what_changed_since_it_was_looked_at_is_shown_anew(north: Tenant) -> Non
     ("changes", "sentence"),
     [
         ({"amount": "0"}, "more than 0"),
-        ({"amount": "0,0005"}, "with a point"),
+        ({"amount": "half"}, "Write the amount as 0.01250000."),
         ({"amount": "0.000000001"}, "8 decimal places"),
         ({"ref": "abc"}, "64 characters"),
         ({"received_on": "2027-01-01"}, "in the future"),
