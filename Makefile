@@ -10,7 +10,7 @@ export CMD  # as a variable of the environment, so that it may hold quotes of ei
 LINT_ENV := PORTAL_MODE=test SECRET_KEY=lint DATABASE_URL=postgresql://lint@/lint REDIS_URL=redis://lint \
 	POOL_SEALING_PUBLIC_KEYS=lint:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
-.PHONY: demo run test test-devkit test-browser restore-drill production-drill lint bench setup format
+.PHONY: demo run test test-long test-devkit test-browser restore-drill production-drill lint bench setup format
 
 setup: .venv/.complete
 
@@ -34,6 +34,10 @@ run: setup
 # has nothing left takes tests of another's; only the devkit's demo is played once for a whole file.
 test: setup
 	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest \
+		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist worksteal) $(ARGS)
+
+test-long: setup
+	@exec $(PY) -m devkit.servers --temporary -- $(PY) -m pytest -m long \
 		$(if $(DATABASE_URL)$(REDIS_URL),,--numprocesses 3 --dist worksteal) $(ARGS)
 
 test-devkit: setup

@@ -55,6 +55,7 @@ def mails_about_the_key(world: World) -> str:
     return "".join(f"{message.subject}\n{message.body}" for message in mail.outbox)
 
 
+@pytest.mark.long
 def test_no_page_and_no_answer_of_the_api_shows_a_pool_secret(world: World) -> None:
     north, pages = world.north, {"paste": paste(world)}
     for route, row in ROUTES.items():

@@ -77,6 +77,7 @@ def test_an_owner_that_may_not_create_tables_is_told_so(cluster: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("role", "options"), [("solo", "CREATEROLE"), ("postgres", "")])
 def test_one_address_is_taken_as_the_owners_and_the_runtime_role_is_assumed(
     cluster: str, role: str, options: str

@@ -125,6 +125,7 @@ def test_worker_and_web_server_refuse_too(door: tuple[str, ...], status: int) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_worker_without_private_keys_refuses() -> None:
     done = start("-m", "celery", "-A", "portal", "worker")
     assert done.returncode != 0
@@ -133,6 +134,7 @@ def test_a_worker_without_private_keys_refuses() -> None:
     assert "with the key that belongs to the public key 'k1'" in stranger.stderr
 
 
+@pytest.mark.long
 def test_a_worker_refuses_to_send_from_an_address_that_its_machine_does_not_have() -> None:
     private, public = new_key_pair()
     keys = {"POOL_SEALING_PUBLIC_KEYS": f"k1:{public}", "POOL_SEALING_PRIVATE_KEYS": f"k1:{private}"}
@@ -141,6 +143,7 @@ def test_a_worker_refuses_to_send_from_an_address_that_its_machine_does_not_have
     assert "POOL_EGRESS_ADDRESSES names 192.0.2.1, which this machine does not have." in done.stderr
 
 
+@pytest.mark.long
 def test_servers_elsewhere_are_reached_through_checked_tls_or_named_as_near() -> None:
     far = start(
         *("manage.py", "check"),

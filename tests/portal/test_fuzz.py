@@ -94,6 +94,7 @@ def browsers_of(world: World) -> dict[str, Client]:
     return {route: customer if ROUTES[route].audience == "customer" else staff for route in PAGES}
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_no_form_and_no_query_is_answered_by_a_500(world: World) -> None:
     browsers = browsers_of(world)
@@ -106,6 +107,7 @@ def test_no_form_and_no_query_is_answered_by_a_500(world: World) -> None:
     asked()
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_no_list_of_odd_values_is_answered_by_a_500(world: World) -> None:
     """Each page reads each name with all of them: what is read by hand as a list meets every value at once."""

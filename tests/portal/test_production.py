@@ -47,6 +47,7 @@ def test_every_lasting_service_has_a_health_check_but_beat(compose: dict[str, An
     assert lasting - checked == {"beat"}  # it only queues, and the worker sweeps; compose restarts it when it ends
 
 
+@pytest.mark.long
 def test_the_roles_of_the_compose_database_stand_as_the_walls_need_them(cluster: str) -> None:
     host = next(part.removeprefix("host=") for part in cluster.split("&") if part.startswith("host="))
     path = f"{binaries.postgres_bin()}:{os.environ['PATH']}"

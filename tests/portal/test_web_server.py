@@ -102,6 +102,7 @@ def tricks() -> Iterator[tuple[str, dict[str, str]]]:
             yield target, {}
 
 
+@pytest.mark.long
 def test_no_header_and_no_spelling_of_the_path_opens_a_page_of_staff(world: World, socket_path: str) -> None:
     token = {"Authorization": f"Bearer {world.north.token}"}
     opened = []

@@ -134,6 +134,7 @@ def undone(world: World) -> Iterator[Life]:
         transaction.set_rollback(True)
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(min_value=0, max_value=999)), max_size=25))

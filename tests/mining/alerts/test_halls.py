@@ -39,6 +39,7 @@ def only(halls: Hosting, *kinds: AlertKind, **fields: object) -> None:
         AlertRule.objects.filter(kind__in=kinds).update(**fields)
 
 
+@pytest.mark.long
 def test_an_afternoon_is_told_without_any_set_up(halls: Hosting) -> None:
     live(halls, first=0, last=240)
     assert told(halls) == [
@@ -86,6 +87,7 @@ def test_fewer_machines_than_the_share_are_told_by_account(halls: Hosting) -> No
     ]
 
 
+@pytest.mark.long
 def test_a_pool_that_does_not_answer_opens_and_ends_nothing(halls: Hosting) -> None:
     only(halls, AlertKind.WORKERS_OFFLINE, AlertKind.WORKER_DOWN)
     live(halls, first=100, last=135)
@@ -97,6 +99,7 @@ def test_a_pool_that_does_not_answer_opens_and_ends_nothing(halls: Hosting) -> N
     assert told(halls) == [(HALL, 135, 210)]
 
 
+@pytest.mark.long
 def test_one_machine_is_told_of_when_it_has_been_down_for_longer_than_the_limit(halls: Hosting) -> None:
     only(halls, AlertKind.WORKER_DOWN)
     live(halls, first=0, last=100)

@@ -62,6 +62,7 @@ def share(access: Access, account: MiningAccount) -> Fraction | None:
     return of_day(access, account).share()
 
 
+@pytest.mark.long
 def test_an_afternoon_in_the_halls(halls: Hosting) -> None:
     read(halls, first=0, last=240)
 
@@ -116,6 +117,7 @@ def test_an_afternoon_in_the_halls(halls: Hosting) -> None:
     assert (fleet.accounts, fleet.expected, fleet.up, fleet.low, fleet.down) == (6, 25, 23, 1, 1)
 
 
+@pytest.mark.long
 def test_time_that_was_not_read_is_unknown_and_nobodys_fault(halls: Hosting) -> None:
     read(halls, first=0, last=50)
     halls.pool.fault("http_503")

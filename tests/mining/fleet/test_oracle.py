@@ -1,7 +1,7 @@
 """Random histories of readings: what is stored and summed in the database equals what the oracle works out by itself.
 
 All histories are one provider's accounts, so that the set-based statements meet them together. More and others:
-    FLEET_HISTORIES=1000 FLEET_SEED=7 make test ARGS=tests/mining/fleet/test_oracle.py
+    FLEET_HISTORIES=1000 FLEET_SEED=7 make test-long ARGS=tests/mining/fleet/test_oracle.py
 The seed of a history is in each failure's message.
 """
 
@@ -237,6 +237,7 @@ def told(seconds: Uptime) -> tuple[int, ...]:
     return tuple(getattr(seconds, name) for name in seconds.__slots__)
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_the_database_and_the_oracle_agree_to_the_second(access: Access) -> None:
     halls = build(access, HISTORIES)
@@ -261,6 +262,7 @@ def test_the_database_and_the_oracle_agree_to_the_second(access: Access) -> None
     assert min(told(sums)) > 0 and sums.up_least_s < sums.up_s < sums.up_most_s
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_kept_days_days_worked_out_anew_and_the_evidence_say_the_same(access: Access) -> None:
     halls = build(access, 12)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.mining.hosting import set_up
 from tests.mining.intents.lost_answers import LostAnswers
 from tests.sandbox import Sandbox
 
 
+@pytest.mark.long
 def test_a_hundred_lost_answers_are_settled_without_a_second_call(whitepool: Sandbox) -> None:
     whitepool.reset(world="unmined", seed=7)
 

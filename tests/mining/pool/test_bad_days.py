@@ -442,6 +442,7 @@ def test_a_redirect_with_another_host_is_never_followed(sandbox: Sandbox, client
 # Everything
 
 
+@pytest.mark.long
 def test_no_fault_of_the_sandbox_gets_anything_but_our_errors_out_of_the_client(
     sandbox: Sandbox, client: MakeClient, store: redis.Redis
 ) -> None:

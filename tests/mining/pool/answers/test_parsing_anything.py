@@ -48,6 +48,7 @@ def test_arbitrary_json_is_read_or_unreadable_and_nothing_else(name: str, docume
         PARSERS[name](document)
 
 
+@pytest.mark.long
 @given(records=st.lists(NEARLY_REWARD, max_size=3))
 @settings(max_examples=400, deadline=None)
 def test_every_record_of_a_page_is_read_or_quarantined_whatever_it_holds(records: list[object]) -> None:

@@ -39,6 +39,7 @@ def take_nonces(redis_url: str, count: int) -> list[tuple[int, float]]:
     return [(nonces.next(Deadline(30)), time.time() * 1000) for _ in range(count)]
 
 
+@pytest.mark.long
 def test_eight_processes_of_one_key_get_no_nonce_twice_none_ahead_and_at_most_1000_a_second(
     store: redis.Redis, redis_url: str
 ) -> None:

@@ -31,6 +31,7 @@ def test_a_login_is_read_for_one_call_per_ninety_records(colossus: Hosting) -> N
     assert run.calls == colossus.pool.calls()["rewards"] <= records / 90 + 3
 
 
+@pytest.mark.long
 def test_records_of_one_date_in_random_order_are_all_found(colossus: Hosting) -> None:
     colossus.pool.fault("random_tie_order")
 
@@ -69,6 +70,7 @@ def test_a_record_that_appears_behind_the_last_page_is_seen(colossus: Hosting) -
     assert colossus.told() == colossus.truth()
 
 
+@pytest.mark.long
 def test_a_list_that_never_holds_still_is_read_all_the_same(colossus: Hosting) -> None:
     colossus.sync()
     colossus.pool.clock(advance_seconds=DAY)
@@ -84,6 +86,7 @@ def test_a_list_that_never_holds_still_is_read_all_the_same(colossus: Hosting) -
     assert colossus.told() == colossus.truth()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["vanishing_record", "duplicate_record", "short_page"])
 def test_a_page_that_lies_now_and_then_loses_and_doubles_nothing(colossus: Hosting, fault: str) -> None:
     colossus.pool.fault(fault, probability=0.3)
@@ -118,6 +121,7 @@ def test_what_offsets_cannot_reach_is_read_by_windows(
     assert colossus.told() == colossus.truth()
 
 
+@pytest.mark.long
 def test_a_date_with_more_records_than_offsets_reach_is_read_account_by_account(
     colossus: Hosting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +133,7 @@ def test_a_date_with_more_records_than_offsets_reach_is_read_account_by_account(
     assert colossus.told() == colossus.truth()
 
 
+@pytest.mark.long
 def test_more_than_ten_thousand_records_are_read(whitepool: Sandbox) -> None:
     whitepool.reset(world="large", now=AFTERNOON, history_days=11)
     hosting = set_up(whitepool, slug="colossus", login="colossus")
