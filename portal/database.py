@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from customers.row_security import grant_runtime
 from portal.environment import RUNTIME_ROLE, refuse
@@ -105,8 +105,9 @@ def _quoted(name: str) -> str:
 
 
 def grant() -> None:
-    """After a migrate, as owner: what the runtime role may do."""
-    with connection.cursor() as cursor:
+    """After a migrate, as owner: what the runtime role may do. At once: a web server that runs meanwhile keeps its
+    rights until it has the new ones."""
+    with transaction.atomic(), connection.cursor() as cursor:
         grant_runtime(cursor, settings.RUNTIME_ROLE)
 
 
