@@ -24,7 +24,7 @@ from customers.models import Customer
 from customers.tenancy import Access
 from portal.api.auth import MONEY
 from portal.api.base import Filter, Resource, operation, wrong
-from portal.api.billing import ReasonSerializer
+from portal.api.document_shapes import ReasonSerializer
 from portal.api.fields import (
     BoundedJSONParser,
     Choice,
