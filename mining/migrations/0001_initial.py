@@ -381,7 +381,7 @@ class Migration(migrations.Migration):
                 ('raw', models.TextField()),
                 ('day', models.DateField(null=True)),
                 ('seen_at', models.DateTimeField()),
-                ('settled_as', models.CharField(blank=True, choices=[('another', 'Another'), ('same', 'Same'), ('put_aside', 'Put Aside'), ('read_again', 'Read Again'), ('taken_in', 'Taken In')], default='', max_length=16)),
+                ('settled_as', models.CharField(blank=True, choices=[('another', 'Another'), ('same', 'Same'), ('dismissed', 'Dismissed'), ('read_again', 'Read Again'), ('taken_in', 'Taken In')], default='', max_length=16)),
                 ('settled_at', models.DateTimeField(null=True)),
                 ('settled_by', models.CharField(blank=True, default='', max_length=254)),
                 ('note', models.CharField(blank=True, default='', max_length=500)),

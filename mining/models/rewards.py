@@ -121,7 +121,7 @@ class Settlement(models.TextChoices):
 
     ANOTHER = "another"  # a reward of its own: taken in
     SAME = "same"  # a reward that we have: listed twice, moved, or changed
-    PUT_ASIDE = "put_aside"  # no reward, for good
+    DISMISSED = "dismissed"  # no reward, for good
     READ_AGAIN = "read_again"  # it can be read by now: the next reading takes it in
     TAKEN_IN = "taken_in"  # a later reading knew where it belongs
 

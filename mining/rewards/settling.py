@@ -34,10 +34,10 @@ LONGEST_NOTE = 500
 def choices(record: QuarantinedRecord) -> tuple[Settlement, ...]:
     """What a person can say that this record is. Needs the record's run."""
     if record.sync_run.subject != Subject.REWARDS:
-        return (Settlement.PUT_ASIDE,)
+        return (Settlement.DISMISSED,)
     if record.reason in IN_DOUBT:
         return Settlement.ANOTHER, Settlement.SAME
-    return Settlement.PUT_ASIDE, Settlement.READ_AGAIN
+    return Settlement.DISMISSED, Settlement.READ_AGAIN
 
 
 def candidates(access: Access, records: Iterable[QuarantinedRecord]) -> dict[int, list[Reward]]:

@@ -253,8 +253,8 @@ class QuarantinedRecordSerializer(serializers.Serializer[QuarantinedRecord]):
 class SettleSerializer(InputSerializer):
     decision = Choice(
         choices=SAID,
-        help_text="another: a reward of its own, taken in. same: one that we have (a twin is then put aside; else what"
-        " we have follows the record). put_aside: none, for good. read_again: it can be read by now.",
+        help_text="another: a reward of its own, taken in. same: one that we have (a twin is then dismissed; else what"
+        " we have follows the record). dismissed: none, for good. read_again: it can be read by now.",
     )
     reward = Code("rwd", required=False, help_text="Which one of `may_be` it is, when there are several.")
     note = Words(max_length=settling.LONGEST_NOTE, help_text="Why, for whoever asks later.")

@@ -28,7 +28,7 @@ WHY = {
 SETTLED = {
     Settlement.ANOTHER: "A reward of its own: taken in",
     Settlement.SAME: "A reward that we have",
-    Settlement.PUT_ASIDE: "No reward: put aside for good",
+    Settlement.DISMISSED: "No reward: dismissed for good",
     Settlement.READ_AGAIN: "Read again, by a reading that understands it",
     Settlement.TAKEN_IN: "A later reading knew where it belongs",
 }
@@ -36,7 +36,7 @@ SETTLED = {
 SAYINGS = {
     "twin": {
         Settlement.ANOTHER: "Two rewards: this one is taken in as the next of its day",
-        Settlement.SAME: "One reward, listed twice: this one is put aside for good",
+        Settlement.SAME: "One reward, listed twice: this one is dismissed for good",
     },
     "moved_or_new": {
         Settlement.SAME: "The same reward, dated anew: what we have follows it",
@@ -48,7 +48,7 @@ SAYINGS = {
     },
 }
 UNREADABLE = {
-    Settlement.PUT_ASIDE: "No reward, or one that stands elsewhere: put aside for good",
+    Settlement.DISMISSED: "No reward, or one that stands elsewhere: dismissed for good",
     Settlement.READ_AGAIN: "It can be read by now: the account is read once more from its beginning",
 }
 

@@ -121,7 +121,7 @@ def test_a_quarantined_record_holds_until_it_is_settled(
 ) -> None:
     record = quarantine(story, world, day, name=name)
     assert kinds(story, draft) == [Kind.QUARANTINED]
-    QuarantinedRecord.objects.filter(pk=record.pk).update(settled_at=NOW, settled_as="put_aside", settled_by="r")
+    QuarantinedRecord.objects.filter(pk=record.pk).update(settled_at=NOW, settled_as="dismissed", settled_by="r")
     assert kinds(story, draft) == []
 
 

@@ -17,7 +17,7 @@ from tests.mining.hosting import Hosting
 from tests.refusals import refused
 
 DAY = "2026-10-18"
-ANOTHER, SAME, PUT_ASIDE = Settlement.ANOTHER, Settlement.SAME, Settlement.PUT_ASIDE
+ANOTHER, SAME, DISMISSED = Settlement.ANOTHER, Settlement.SAME, Settlement.DISMISSED
 
 
 def waiting(north: Hosting) -> list[QuarantinedRecord]:
@@ -87,7 +87,7 @@ def test_what_was_said_once_is_not_said_otherwise(north: Hosting, twins: Quarant
     with refused("quarantine.note_missing"):
         settle(north, twins, SAME, note="  ")
     with refused("quarantine.decision_unfit"):
-        settle(north, twins, PUT_ASIDE)
+        settle(north, twins, DISMISSED)
     settle(north, twins, SAME)
     with refused("quarantine.settled"):
         settle(north, twins, ANOTHER)
@@ -182,6 +182,6 @@ def test_what_cannot_be_read_is_put_aside_or_read_once_the_parser_can(north: Hos
     north.pool.edit("set_reward", login="alpha", account="north", date=DAY, set={"totalReward": "more"})
     north.sync()
     (other,) = waiting(north)
-    settle(north, other, PUT_ASIDE)
+    settle(north, other, DISMISSED)
     assert north.sync().quarantined == 0
     assert waiting(north) == []
